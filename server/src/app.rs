@@ -1,0 +1,338 @@
+//! The composition root: from [`Settings`] to a daemon that serves. The one place that sees everything.
+use crate::{
+    clock::Clock,
+    config::{DatabaseUrl, Settings},
+    dhcp::{
+        DhcpAnswers,
+        interface::{self, InterfaceError},
+        listener::{Listener as DhcpListener, Role as DhcpRole, Settings as DhcpSettings},
+        socket::{Socket, SocketError},
+    },
+    http::{self, PlainListener, TlsListener, api::Api},
+    lifecycle::Lifecycle,
+    metrics::Metrics,
+    reconcile::{self, Stalls},
+    service::{
+        access::{Access, TokenError},
+        agents::Agents,
+        boots::Boots,
+        changes::Changes,
+        delivery::{Delivery, Ports},
+        explain::Explain,
+        files::Files,
+        images::Images,
+        journal::{Actor, Journal},
+        leases::Leases,
+        machines::Machines,
+        roster::Roster,
+        views::Views,
+    },
+    site::{self, DataDir, SiteError},
+    store::{Db, StoreError, Writer},
+    tftp::{
+        files::TftpFiles,
+        listener::{ListenError, Listener as TftpListener, Settings as TftpSettings},
+    },
+};
+use axum::Router;
+use pilotlight_types::api::{NewToken, Role};
+use std::{
+    collections::HashSet,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::net::TcpListener;
+
+/// Why the daemon does not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The database cannot be used.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// The first token cannot be made.
+    #[error("the first token cannot be made")]
+    Token(#[from] TokenError),
+    /// An interface is not there.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    /// DHCP cannot be served.
+    #[error(transparent)]
+    Dhcp(#[from] SocketError),
+    /// TFTP cannot be served.
+    #[error(transparent)]
+    Tftp(#[from] ListenError),
+    /// A TCP port cannot be had.
+    #[error("{key} {address}: {hint}")]
+    Tcp {
+        /// Which setting.
+        key: &'static str,
+        /// Which address.
+        address: SocketAddr,
+        /// What to do.
+        hint: String,
+        /// Why.
+        kind: io::ErrorKind,
+    },
+    /// A file cannot be read.
+    #[error("{what}: {source}")]
+    File {
+        /// Which.
+        what: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The client for downloads cannot be made.
+    #[error("no HTTP client for downloads: {0}")]
+    HttpClient(String),
+}
+
+impl StartError {
+    /// The exit code for this, by sysexits.h.
+    pub fn exit_code(&self) -> u8 {
+        let by_kind = |kind: io::ErrorKind, other: u8| match kind {
+            io::ErrorKind::PermissionDenied => 77,
+            io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => 69,
+            io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem => 73,
+            _ => other,
+        };
+        match self {
+            Self::Site(SiteError::File { source, .. }) => by_kind(source.kind(), 73),
+            Self::Site(SiteError::Locked(_)) | Self::Store(_) | Self::Token(_) => 69,
+            Self::Site(SiteError::Certificate { .. }) | Self::HttpClient(_) => 78,
+            Self::Interface(_) | Self::Dhcp(SocketError::NoDevice { .. }) => 69,
+            Self::Dhcp(SocketError::PermissionDenied { .. }) | Self::Tftp(ListenError::Permission(_)) => 77,
+            Self::Dhcp(_) | Self::Tftp(_) => 69,
+            Self::Tcp { kind, .. } => by_kind(*kind, 71),
+            Self::File { source, .. } => by_kind(source.kind(), 74),
+        }
+    }
+}
+
+/// A daemon whose sockets are bound and whose state is loaded; nothing runs yet but the writer.
+pub struct App {
+    http: (TcpListener, Router),
+    https: (TcpListener, Router, Arc<rustls::ServerConfig>),
+    dhcp: Vec<Socket>,
+    answers: Arc<DhcpAnswers>,
+    tftp: TftpListener<TftpFiles>,
+    stalls: Stalls,
+    serving: Arc<AtomicBool>,
+    db: Db,
+    _lock: nix::fcntl::Flock<std::fs::File>,
+}
+
+impl App {
+    /// Opens the database, loads everything, binds every socket.
+    pub async fn build(settings: Settings, clock: Clock, life: &Lifecycle) -> Result<Self, StartError> {
+        let (data, lock) = DataDir::open(&settings.data_dir)?;
+        let dhcp = bind_dhcp(&settings)?;
+        let http = bind_tcp("http.listen", settings.http).await?;
+        let https = bind_tcp("https.listen", settings.https).await?;
+        let ports = Ports { advertise: settings.advertise, http: port(&http), https: port(&https) };
+        let ours = our_addresses(&settings)?;
+
+        let db = match &settings.database {
+            DatabaseUrl::Sqlite => Db::sqlite(&data.path("pilotlight.db")).await?,
+            DatabaseUrl::Postgres(url) => Db::postgres(url.expose()).await?,
+        };
+        let (writer, writing) = Writer::new(db.clone());
+        life.last.spawn(writing);
+        let journal = Journal::new(writer, clock);
+        let ca = data.ca(settings.site.as_str())?;
+        let tls = match &settings.certificate {
+            Some((chain, key)) => site::given_certificate(chain, key)?,
+            None => ca.server_config(&ours, &names())?,
+        };
+
+        let metrics = Metrics::new();
+        let roster = Roster::load(&db).await?;
+        let machines = Machines::new(roster.clone(), journal.clone());
+        let boots = Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone()).await?;
+        let ours4: HashSet<Ipv4Addr> = ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
+        let leases = Leases::load(&db, roster.clone(), journal.clone(), ours4).await?;
+        let client = download_client()?;
+        let folder = data.path("images");
+        let images = Images::open(&folder, client).map_err(|source| StartError::File { what: folder, source })?;
+        let files = Files::load(&settings.ipxe_dir, settings.agent.as_deref(), ports.http)
+            .map_err(|source| StartError::File { what: settings.ipxe_dir.clone(), source })?;
+        warn_of_missing(&settings, &files);
+        let delivery = Delivery::new(
+            (boots.clone(), roster.clone(), journal.clone()),
+            (images.clone(), files.clone()),
+            ports,
+            ca.pem.clone(),
+            data.site_key()?,
+        );
+        let access = Access::load(&db, journal.clone()).await?;
+        if access.is_empty() {
+            let new = NewToken { name: "admin".into(), role: Role::Admin, expires: None };
+            data.write_admin_token(&access.create(new, &Actor::daemon()).await?)?;
+        }
+        let views = Views::new(roster.clone(), boots.clone(), leases.clone());
+        let serving = Arc::new(AtomicBool::new(false));
+        let health = http::Health {
+            db: db.clone(),
+            metrics: metrics.clone(),
+            views: views.clone(),
+            boots: boots.clone(),
+            journal: journal.clone(),
+            serving: serving.clone(),
+        };
+        let boot_files = http::BootFiles {
+            delivery: delivery.clone(),
+            files: files.clone(),
+            boots: boots.clone(),
+            metrics: metrics.http.clone(),
+        };
+        let agents = Agents::new(delivery.clone(), boots.clone(), machines.clone(), roster.clone(), journal.clone());
+        let api = Api {
+            views: views.clone(),
+            changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
+            machines,
+            boots: boots.clone(),
+            explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
+            access: access.clone(),
+            journal: journal.clone(),
+            db: db.clone(),
+        };
+        let status = http::StatusPage {
+            views,
+            journal: journal.clone(),
+            db: db.clone(),
+            site: settings.site.to_string(),
+        };
+        let plain = http::plain(boot_files, health.clone(), ports.https, &metrics.http);
+        let secure = http::secure((api, access), http::AgentApi { delivery, agents }, status, health, &metrics.http);
+        let tftp_files = TftpFiles { files, boots: boots.clone(), metrics: metrics.tftp.clone() };
+        let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
+        let stalls = Stalls { boots: boots.clone(), journal: journal.clone(), patience: settings.patience.std() };
+        let answers = Arc::new(DhcpAnswers { boots, leases, roster, journal, ports, metrics: metrics.dhcp });
+        Ok(Self { http: (http, plain), https: (https, secure, tls), dhcp, answers, tftp, stalls, serving, db, _lock: lock })
+    }
+
+    /// Serves until it is told to stop.
+    pub async fn run(self, life: &Lifecycle) -> io::Result<()> {
+        let (http, plain) = self.http;
+        let (https, secure, tls) = self.https;
+        for (what, socket) in [("boot files (http)", &http), ("API, agents and people (https)", &https)] {
+            tracing::info!("serving {what} on {}", socket.local_addr()?);
+        }
+        tracing::info!("serving TFTP on {}", self.tftp.address());
+        let stop = &life.soft;
+        let plain = plain.into_make_service_with_connect_info::<http::Peer>();
+        let served = axum::serve(PlainListener::new(http), plain).with_graceful_shutdown(stop.clone().cancelled_owned());
+        life.spawn("http", async move { served.await });
+        let listener = TlsListener::spawn(https, tls, stop.clone(), &life.tasks)?;
+        let secure = secure.into_make_service_with_connect_info::<http::Peer>();
+        let served = axum::serve(listener, secure).with_graceful_shutdown(stop.clone().cancelled_owned());
+        life.spawn("https", async move { served.await });
+        for socket in self.dhcp {
+            tracing::info!("serving DHCP on {}, port {}", socket.interface(), socket.port());
+            let listener = DhcpListener::new(socket, DhcpRole::Server, self.answers.clone(), DhcpSettings::default());
+            let (stop, tasks) = (stop.clone(), life.tasks.clone());
+            life.spawn("dhcp", async move {
+                listener.run(stop, tasks).await;
+                Ok(())
+            });
+        }
+        let (tftp, stop_tftp, tasks) = (self.tftp, stop.clone(), life.tasks.clone());
+        life.spawn("tftp", async move {
+            tftp.run(stop_tftp, tasks).await;
+            Ok(())
+        });
+        let (stalls, stop_stalls) = (self.stalls, stop.clone());
+        life.spawn("stalls", async move {
+            reconcile::run(stalls, stop_stalls).await;
+            Ok(())
+        });
+        self.serving.store(true, Ordering::Release);
+        life.ready();
+        life.stopped().await;
+        // The last handles of the writer are gone with the tasks; it has written everything when it ends.
+        drop(self.answers);
+        life.written().await;
+        self.db.close().await;
+        Ok(())
+    }
+}
+
+fn port(socket: &TcpListener) -> u16 {
+    socket.local_addr().map(|address| address.port()).unwrap_or_default()
+}
+
+fn bind_dhcp(settings: &Settings) -> Result<Vec<Socket>, StartError> {
+    settings.dhcp_interfaces.iter().map(|name| Ok(Socket::bind(name, settings.dhcp_port)?)).collect()
+}
+
+async fn bind_tcp(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there (see `ss -ltnp`); stop it, or choose another port".into(),
+            io::ErrorKind::PermissionDenied => "no permission; run with CAP_NET_BIND_SERVICE, or choose a port above 1023".into(),
+            io::ErrorKind::AddrNotAvailable => "this host does not have that address (see `ip address`)".into(),
+            _ => error.to_string(),
+        };
+        StartError::Tcp { key, address, hint, kind: error.kind() }
+    })
+}
+
+/// The addresses that machines and people may reach this server by: those that its certificate names.
+fn our_addresses(settings: &Settings) -> Result<HashSet<IpAddr>, StartError> {
+    let mut ours: HashSet<IpAddr> = HashSet::from([IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+    ours.extend(settings.advertise);
+    for listen in [settings.http.ip(), settings.https.ip()] {
+        ours.extend(Some(listen).filter(|ip| !ip.is_unspecified()));
+    }
+    for name in &settings.dhcp_interfaces {
+        ours.extend(interface::addresses(name)?.into_iter().map(IpAddr::V4));
+    }
+    Ok(ours)
+}
+
+fn names() -> Vec<String> {
+    let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let plain = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    ["localhost".to_owned()].into_iter().chain(own.filter(plain)).collect()
+}
+
+fn download_client() -> Result<reqwest::Client, StartError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| StartError::HttpClient(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(std::time::Duration::from_secs(10))
+        .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| StartError::HttpClient(e.to_string()))
+}
+
+fn warn_of_missing(settings: &Settings, files: &Files) {
+    for path in files.missing() {
+        tracing::debug!("there is no {}", path.display());
+    }
+    if files.program("undionly.kpxe", IpAddr::V4(Ipv4Addr::LOCALHOST)).is_none() {
+        tracing::warn!("there is no undionly.kpxe in {}: BIOS machines cannot boot; install the package `ipxe`, or set ipxe.dir", settings.ipxe_dir.display());
+    }
+    if files.program("snponly.efi", IpAddr::V4(Ipv4Addr::LOCALHOST)).is_none() {
+        tracing::warn!("there is no snponly.efi in {}: UEFI machines cannot boot; install the package `ipxe`, or set ipxe.dir", settings.ipxe_dir.display());
+    }
+    if files.agent().is_none() {
+        tracing::warn!("there is no agent to hand out, so no machine becomes active: set agent.binary");
+    }
+    if settings.dhcp_interfaces.is_empty() {
+        tracing::warn!("DHCP is served on no interface: set dhcp.interfaces");
+    }
+}

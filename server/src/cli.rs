@@ -1,0 +1,281 @@
+//! The command line: the daemon, and the client commands, which talk REST like anybody else.
+mod apply;
+mod client;
+mod doctor;
+mod events;
+mod explain;
+mod get;
+mod serve;
+mod table;
+
+use crate::{config::Overrides, errors};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pilotlight_types::api::Role;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes
+#[derive(Debug, Parser)]
+#[command(name = "pilotlight", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve(ServeArgs),
+    /// Look at a configuration file
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Make what is declared be as in these files
+    Apply(ApplyArgs),
+    /// Show resources: subnets, images, profiles, groups, machines, boots
+    Get(GetArgs),
+    /// Delete a resource
+    Delete(DeleteArgs),
+    /// Say what a machine gets now, and why
+    Explain(ExplainArgs),
+    /// Act on a machine
+    Machine {
+        #[command(subcommand)]
+        command: MachineCommand,
+    },
+    /// Show what happened
+    Events(EventsArgs),
+    /// Check this host, its configuration and its network before they are trusted
+    Doctor(ServeArgs),
+    /// Work with API tokens
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The configuration file; without one, defaults, flags and environment are all there is
+    #[arg(long, env = "PILOTLIGHT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say everything that is wrong with a configuration
+    Check(ServeArgs),
+}
+
+/// Where the server is, and who asks
+#[derive(Debug, Args)]
+struct Server {
+    /// The server's URL
+    #[arg(long, env = "PILOTLIGHT_URL", default_value = "https://localhost:8443", value_name = "URL", help_heading = "Server")]
+    url: String,
+    /// The API token; better in the environment than here, where others of this host can see it. Without one, /var/lib/pilotlight/admin.token is tried
+    #[arg(long, env = "PILOTLIGHT_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Server")]
+    token: Option<String>,
+    /// The certificate (PEM) to trust; without one, /var/lib/pilotlight/ca.pem and the well-known authorities are
+    #[arg(long, env = "PILOTLIGHT_CA", value_name = "FILE", help_heading = "Server")]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    /// A file, a folder of .yaml, .yml and .json files, or - for standard input; may be given several times
+    #[arg(short = 'f', long = "file", required = true, value_name = "PATH")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For files: what `apply` takes
+    Yaml,
+}
+
+#[derive(Debug, Args)]
+struct GetArgs {
+    /// subnets, images, profiles, groups, machines or boots
+    kind: String,
+    /// Only this one
+    name: Option<String>,
+    /// Only those with these labels, such as role=worker,rack!=r1; machines have stage and rack, too
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct DeleteArgs {
+    /// subnet, image, profile, group or machine
+    kind: String,
+    /// Which one
+    name: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// The machine
+    #[arg(required_unless_present = "mac")]
+    machine: Option<String>,
+    /// A MAC, whether there is such a machine or not
+    #[arg(long, conflicts_with = "machine")]
+    mac: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+enum MachineCommand {
+    /// Take in a machine that nobody declared
+    Accept(MachineArgs),
+    /// Arm a machine: its next boot gets the newest revision of its profile
+    Provision(MachineArgs),
+    /// Lock a machine: when it boots, it waits
+    Hold {
+        #[command(flatten)]
+        machine: MachineArgs,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Unlock a machine
+    Release(MachineArgs),
+    /// Take a machine out of service: it gets no answer any more
+    Retire(MachineArgs),
+}
+
+#[derive(Debug, Args)]
+struct MachineArgs {
+    /// The machine
+    name: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct EventsArgs {
+    /// Go on, as they happen
+    #[arg(short, long)]
+    follow: bool,
+    /// Only those of one object, such as machine/n1
+    #[arg(long, value_name = "KIND/NAME")]
+    object: Option<String>,
+    /// Only those after this one
+    #[arg(long, value_name = "SEQ")]
+    after: Option<i64>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token, and print it: it is not shown again
+    Create {
+        /// What it is for
+        name: String,
+        /// What it may do
+        #[arg(long, value_enum, default_value_t = RoleArg::Viewer)]
+        role: RoleArg,
+        /// When it ends (RFC 3339); never, without this
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleArg {
+    /// See everything that is no secret
+    Viewer,
+    /// Change everything
+    Admin,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Viewer => Self::Viewer,
+            RoleArg::Admin => Self::Admin,
+        }
+    }
+}
+
+/// Runs what the command line asks for. Exit codes as in sysexits.h: 64 usage, 69 unavailable, 77 no permission, 78 configuration;
+/// client commands end with 1 when the server refuses.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not mistakes.
+            let code = if error.use_stderr() { 64 } else { 0 };
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no threads can be had: {error}");
+            return ExitCode::from(71);
+        }
+    };
+    runtime.block_on(run(cli.command))
+}
+
+async fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Serve(args) => return serve::serve(args).await,
+        Command::Config { command: ConfigCommand::Check(args) } => return serve::check(&args),
+        Command::Doctor(args) => return doctor::run(args).await,
+        Command::Apply(args) => apply::run(args).await,
+        Command::Get(args) => get::run(args).await,
+        Command::Delete(args) => get::delete(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::Machine { command } => get::machine(command).await,
+        Command::Events(args) => events::run(args).await,
+        Command::Token { command: TokenCommand::Create { name, role, expires, server } } => {
+            get::create_token(name, role.into(), expires, server).await
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", errors::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

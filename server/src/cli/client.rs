@@ -1,0 +1,150 @@
+//! The REST client of the command line.
+use super::Server;
+use anyhow::{Context, Result, bail};
+use pilotlight_types::api::{List, Problem};
+use reqwest::{Method, Response, StatusCode};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// Where a daemon on this host keeps its first token and its certificate.
+const DATA_DIR: &str = "/var/lib/pilotlight";
+
+/// Talks to a server.
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+/// The server's own words about what it refused.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) Box<Problem>);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.detail)?;
+        for mistake in self.0.errors.iter().filter(|mistake| !mistake.detail.is_empty()) {
+            write!(f, "\n  {}: {}", mistake.path, mistake.detail)?;
+        }
+        match (&self.0.request_id, self.0.status >= 500) {
+            (Some(id), true) => write!(f, " (request {id})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Client {
+    pub(super) fn new(server: &Server) -> Result<Self> {
+        let token = match &server.token {
+            Some(token) => Some(token.trim().to_owned()),
+            None => std::fs::read_to_string(Path::new(DATA_DIR).join("admin.token")).ok().map(|token| token.trim().to_owned()),
+        };
+        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let local = Path::new(DATA_DIR).join("ca.pem");
+        let ca = server.ca.as_deref().or_else(|| Some(local.as_path()).filter(|path| path.is_file()));
+        if let Some(path) = ca {
+            let of_file = || format!("{}: no certificate can be read from it", path.display());
+            for certificate in CertificateDer::pem_file_iter(path).with_context(of_file)? {
+                roots.add(certificate.with_context(of_file)?).with_context(of_file)?;
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self { http, base: server.url.trim_end_matches('/').to_owned(), token })
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {
+        let response = self.request(Method::GET, path, query, None::<&()>, None).await?;
+        Ok(response.json().await?)
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let response = self.request(Method::POST, path, &[], Some(body), None).await?;
+        Ok(response.json().await?)
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<()> {
+        self.request(Method::DELETE, path, &[], None::<&()>, None).await.map(drop)
+    }
+
+    /// Every page of a list.
+    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let mut cursor = None;
+        loop {
+            let query: Vec<_> = query.iter().cloned().chain(cursor.map(|cursor| ("cursor", cursor))).collect();
+            let page: List<T> = self.get(path, &query).await?;
+            items.extend(page.items);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    /// The stream of events after `last`.
+    pub(super) async fn stream(&self, query: &[(&str, String)], last: Option<i64>) -> Result<Response> {
+        self.request(Method::GET, "/events", query, None::<&()>, Some(last)).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&impl Serialize>,
+        stream: Option<Option<i64>>,
+    ) -> Result<Response> {
+        let mut url = reqwest::Url::parse(&format!("{}/api/v1{path}", self.base))
+            .with_context(|| format!("`{}` is no URL such as https://10.77.0.1:8443 (--url, PILOTLIGHT_URL)", self.base))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self.http.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        if let Some(last) = stream {
+            request = request.header("accept", "text/event-stream");
+            if let Some(last) = last {
+                request = request.header("last-event-id", last.to_string());
+            }
+        }
+        let response = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status == StatusCode::UNAUTHORIZED && self.token.is_none() {
+            bail!("no token: set PILOTLIGHT_TOKEN, or give --token (the first one is in admin.token in the server's data directory)");
+        }
+        let text = response.text().await.unwrap_or_default();
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Err(Refused(Box::new(problem)).into()),
+            Err(_) => bail!("{} answered {status}, which is no answer of a Pilotlight", self.base),
+        }
+    }
+}
+
+/// A name as part of a path: nothing in it leads elsewhere.
+pub(super) fn segment(name: &str) -> Result<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if name.is_empty() || !name.chars().all(plain) {
+        bail!("`{}` is no name: letters, digits and hyphens are expected", name.escape_default());
+    }
+    Ok(name)
+}

@@ -1,0 +1,66 @@
+//! `events`.
+use super::{EventsArgs, Output, client::Client};
+use anyhow::Result;
+use futures_util::StreamExt;
+use pilotlight_types::api::{Event, List};
+use std::time::Duration;
+
+/// After the stream broke off.
+const PAUSE: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(args: EventsArgs) -> Result<()> {
+    let client = Client::new(&args.server)?;
+    let object: Vec<(&str, String)> = args.object.clone().map(|object| ("object", object)).into_iter().collect();
+    let mut query = object.clone();
+    query.extend(args.after.map(|after| ("after", after.to_string())));
+    let mut page: List<Event> = client.get("/events", &query).await?;
+    if args.after.is_none() {
+        page.items.reverse();
+    }
+    let mut last = args.after;
+    for event in &page.items {
+        print(args.output, event)?;
+        last = Some(event.seq);
+    }
+    while args.follow {
+        // The stream ends when the server stops: then it is asked again, and goes on where it was.
+        match follow(&client, &object, &mut last, args.output).await {
+            Ok(()) => {}
+            Err(error) if last.is_none() => return Err(error),
+            Err(error) => eprintln!("{error}; trying again"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn follow(client: &Client, query: &[(&str, String)], last: &mut Option<i64>, output: Output) -> Result<()> {
+    let mut pieces = client.stream(query, *last).await?.bytes_stream();
+    let mut text = String::new();
+    let mut rest = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        rest.extend_from_slice(&piece?);
+        // Only whole characters are taken over.
+        let whole = std::str::from_utf8(&rest).map_or_else(|e| e.valid_up_to(), str::len);
+        text.push_str(&String::from_utf8_lossy(rest.get(..whole).unwrap_or_default()));
+        rest.drain(..whole);
+        while let Some((block, after)) = text.split_once("\n\n") {
+            let data: String = block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).collect();
+            if let Ok(event) = serde_json::from_str::<Event>(&data) {
+                print(output, &event)?;
+                *last = Some(event.seq);
+            }
+            text = after.to_owned();
+        }
+    }
+    Ok(())
+}
+
+fn print(output: Output, event: &Event) -> Result<()> {
+    match output {
+        Output::Table => println!("{}  {:<22} {}  ({})", event.at, event.kind, event.message, event.actor),
+        Output::Json => println!("{}", serde_json::to_string(event)?),
+        Output::Yaml => println!("---\n{}", serde_saphyr::to_string(event)?.trim_end()),
+    }
+    Ok(())
+}

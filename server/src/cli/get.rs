@@ -1,0 +1,135 @@
+//! `get`, `delete`, `machine …`, `token create`.
+use super::{
+    DeleteArgs, GetArgs, MachineArgs, MachineCommand, Output, Server,
+    client::{Client, segment},
+    table,
+};
+use anyhow::{Context, Result};
+use pilotlight_types::{
+    api::{Boot, CreatedToken, Machine, NewToken, Resource, Role},
+    resource::Kind,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+pub(super) async fn run(args: GetArgs) -> Result<()> {
+    let client = Client::new(&args.server)?;
+    let name = args.name.as_deref().map(segment).transpose()?;
+    let query: Vec<(&str, String)> = args.selector.map(|selector| ("selector", selector)).into_iter().collect();
+    if ["boot", "boots"].contains(&args.kind.as_str()) {
+        let boots: Vec<Boot> = match name {
+            Some(id) => vec![client.get(&format!("/boots/{id}"), &[]).await?],
+            None => client.list("/boots", &query).await?,
+        };
+        return show(args.output, &boots, print_boots);
+    }
+    let kind: Kind = args.kind.parse()?;
+    let path = format!("/{}", kind.plural());
+    if kind == Kind::Machine {
+        let machines: Vec<Machine> = match name {
+            Some(name) => vec![client.get(&format!("{path}/{name}"), &[]).await?],
+            None => client.list(&path, &query).await?,
+        };
+        return show(args.output, &machines, print_machines);
+    }
+    let resources: Vec<Resource> = match name {
+        Some(name) => vec![client.get(&format!("{path}/{name}"), &[]).await?],
+        None => client.list(&path, &query).await?,
+    };
+    show(args.output, &resources, print_resources)
+}
+
+fn show<T: Serialize>(output: Output, items: &[T], print: impl FnOnce(&[T])) -> Result<()> {
+    match output {
+        Output::Table => print(items),
+        Output::Json => println!("{}", serde_json::to_string_pretty(items)?),
+        Output::Yaml => {
+            for item in items {
+                print_yaml(&serde_json::to_value(item)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A resource as `apply` takes it: what the server adds is left out. Anything else as it is.
+fn print_yaml(item: &Value) -> Result<()> {
+    let declared = match (item.get("kind"), item.get("spec")) {
+        (Some(kind), Some(spec)) => {
+            let mut document = json!({"kind": kind, "name": item.get("name"), "spec": spec});
+            if let (Some(labels), Some(map)) = (item.get("labels").filter(|l| **l != json!({})), document.as_object_mut()) {
+                map.insert("labels".into(), labels.clone());
+            }
+            document
+        }
+        _ => item.clone(),
+    };
+    println!("---\n{}", serde_saphyr::to_string(&declared).context("this cannot be written as YAML")?.trim_end());
+    Ok(())
+}
+
+fn print_machines(machines: &[Machine]) {
+    let row = |machine: &Machine| {
+        let boot = machine.boot.as_ref();
+        let doing = boot.map_or_else(String::new, |boot| match (&boot.outcome, boot.furthest()) {
+            (Some(outcome), _) => outcome.to_string(),
+            (None, Some(phase)) => phase.to_string(),
+            (None, None) => "begun".into(),
+        });
+        let stage = if machine.hold.is_some() { format!("{} (held)", machine.stage) } else { machine.stage.clone() };
+        let profile = machine.profile.as_ref().map_or_else(String::new, |p| match p.running {
+            Some(running) if running != p.desired => format!("{}@{running} (wanted {})", p.name, p.desired),
+            _ => format!("{}@{}", p.name, p.desired),
+        });
+        let address = boot.and_then(|boot| boot.address).map(|ip| ip.to_string()).unwrap_or_default();
+        [machine.name.clone(), stage, doing, address, profile]
+    };
+    table::print(["NAME", "STAGE", "BOOT", "ADDRESS", "PROFILE"], &machines.iter().map(row).collect::<Vec<_>>());
+}
+
+fn print_resources(resources: &[Resource]) {
+    let labels = |resource: &Resource| {
+        resource.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    };
+    let row = |r: &Resource| [r.name.clone(), r.revision.to_string(), r.updated.to_string(), labels(r)];
+    table::print(["NAME", "REVISION", "UPDATED", "LABELS"], &resources.iter().map(row).collect::<Vec<_>>());
+}
+
+fn print_boots(boots: &[Boot]) {
+    let row = |boot: &Boot| {
+        let outcome = boot.outcome.as_ref().map_or_else(|| "goes on".to_owned(), ToString::to_string);
+        let furthest = boot.furthest().map(|phase| phase.to_string()).unwrap_or_default();
+        [boot.id.to_string(), boot.machine.clone(), boot.started.to_string(), furthest, outcome]
+    };
+    table::print(["ID", "MACHINE", "STARTED", "FURTHEST", "OUTCOME"], &boots.iter().map(row).collect::<Vec<_>>());
+}
+
+pub(super) async fn delete(args: DeleteArgs) -> Result<()> {
+    let kind: Kind = args.kind.parse()?;
+    let name = segment(&args.name)?;
+    Client::new(&args.server)?.delete(&format!("/{}/{name}", kind.plural())).await?;
+    println!("{}/{name} deleted", kind.name().to_lowercase());
+    Ok(())
+}
+
+pub(super) async fn machine(command: MachineCommand) -> Result<()> {
+    let (args, action, body) = match command {
+        MachineCommand::Accept(args) => (args, "accept", json!({})),
+        MachineCommand::Provision(args) => (args, "provision", json!({})),
+        MachineCommand::Hold { machine, reason } => (machine, "hold", json!({"reason": reason})),
+        MachineCommand::Release(args) => (args, "release", json!({})),
+        MachineCommand::Retire(args) => (args, "retire", json!({})),
+    };
+    let MachineArgs { name, server } = args;
+    let path = format!("/machines/{}/{action}", segment(&name)?);
+    let machine: Machine = Client::new(&server)?.post(&path, &body).await?;
+    print_machines(&[machine]);
+    Ok(())
+}
+
+pub(super) async fn create_token(name: String, role: Role, expires: Option<String>, server: Server) -> Result<()> {
+    let expires = expires.map(|text| text.parse()).transpose()?;
+    let created: CreatedToken = Client::new(&server)?.post("/tokens", &NewToken { name, role, expires }).await?;
+    println!("{}", created.token);
+    Ok(())
+}

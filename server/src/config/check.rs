@@ -1,0 +1,155 @@
+//! What a configuration means, once it is known to mean something.
+use super::fragment::Fragment;
+use crate::secret::Secret;
+use pilotlight_types::resource::{Duration, Name};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr, SocketAddrV4},
+    path::PathBuf,
+    str::FromStr,
+};
+
+/// The configuration of the daemon.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The data centre's name.
+    pub site: Name,
+    /// Where the daemon keeps its state.
+    pub data_dir: PathBuf,
+    /// The address that machines are told, when it is not the one that they asked.
+    pub advertise: Option<IpAddr>,
+    /// Where boot files are served.
+    pub http: SocketAddr,
+    /// Where everything else is served, with TLS.
+    pub https: SocketAddr,
+    /// Certificate chain and key, instead of those from the site CA.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The interfaces that DHCP is served on.
+    pub dhcp_interfaces: Vec<String>,
+    /// The DHCP server's port.
+    pub dhcp_port: u16,
+    /// Where TFTP is served.
+    pub tftp: SocketAddrV4,
+    /// Where the boot programs are.
+    pub ipxe_dir: PathBuf,
+    /// The agent's binary.
+    pub agent: Option<PathBuf>,
+    /// How long a boot may be silent.
+    pub patience: Duration,
+    /// The database.
+    pub database: DatabaseUrl,
+}
+
+/// Which database.
+#[derive(Debug, Clone)]
+pub enum DatabaseUrl {
+    /// A file in the data directory.
+    Sqlite,
+    /// A server; the URL may hold a password.
+    Postgres(Secret<String>),
+}
+
+/// Something wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The file, or the key.
+    pub place: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.why)
+    }
+}
+
+/// Where packages put the agent.
+const AGENT: &str = "/usr/lib/pilotlight/pilotlight-agent";
+
+impl Settings {
+    /// Checks the whole configuration, and says everything that is wrong with it.
+    pub fn check(from: Fragment) -> Result<Self, Vec<ConfigProblem>> {
+        let mut problems = Vec::new();
+        let mut found = |place: &str, why: String| problems.push(ConfigProblem { place: place.to_owned(), why });
+        let default_site = || "default".to_owned();
+        let site = parsed::<Name>("site.name", &from.site.name.unwrap_or_else(default_site), &mut found);
+        let advertise = from.server.advertise.and_then(|text| parsed::<IpAddr>("server.advertise", &text, &mut found));
+        let http = listen("http.listen", from.http.listen, "0.0.0.0:8080", &mut found);
+        let https = listen("https.listen", from.https.listen, "0.0.0.0:8443", &mut found);
+        let tftp = listen::<SocketAddrV4>("tftp.listen", from.tftp.listen, "0.0.0.0:69", &mut found);
+        let patience = from.boot.patience.unwrap_or_else(|| "10m".to_owned());
+        let patience = parsed::<Duration>("boot.patience", &patience, &mut found);
+        if patience.is_some_and(|patience| patience.as_secs() < 10) {
+            found("boot.patience", "a boot is given at least 10s".into());
+        }
+        let certificate = match (from.https.certificate, from.https.key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                found("https.certificate", "a certificate needs its key (https.key), and a key its certificate".into());
+                None
+            }
+        };
+        let interfaces = from.dhcp.interfaces.unwrap_or_default();
+        for (index, name) in interfaces.iter().enumerate() {
+            // IFNAMSIZ in Linux' if.h is 16, with the final NUL.
+            if name.is_empty() || name.len() > 15 || name.contains(|c: char| c.is_whitespace() || c == '/') {
+                found("dhcp.interfaces", format!("`{}` is no interface's name", name.escape_default()));
+            } else if interfaces.iter().take(index).any(|other| other == name) {
+                found("dhcp.interfaces", format!("`{name}` is there twice"));
+            }
+        }
+        let dhcp_port = from.dhcp.port.unwrap_or(67);
+        if dhcp_port == 0 || dhcp_port == u16::MAX {
+            found("dhcp.port", "a port from 1 to 65534 is expected: clients are at the next one".into());
+        }
+        let database = match from.database.url.as_deref() {
+            None | Some("sqlite") => Some(DatabaseUrl::Sqlite),
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Some(DatabaseUrl::Postgres(Secret::new(url.to_owned())))
+            }
+            // It may hold a password: it is not repeated.
+            Some(_) => {
+                found("database.url", "`sqlite` or a postgres:// URL is expected".into());
+                None
+            }
+        };
+        let packaged = || Some(PathBuf::from(AGENT)).filter(|path| path.is_file());
+        let settings = (|| {
+            Some(Self {
+                site: site?,
+                data_dir: from.server.data_dir.unwrap_or_else(|| "/var/lib/pilotlight".into()),
+                advertise,
+                http: http?,
+                https: https?,
+                certificate,
+                dhcp_interfaces: interfaces,
+                dhcp_port,
+                tftp: tftp?,
+                ipxe_dir: from.ipxe.dir.unwrap_or_else(|| "/usr/lib/ipxe".into()),
+                agent: from.agent.binary.or_else(packaged),
+                patience: patience?,
+                database: database?,
+            })
+        })();
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            _ => Err(problems),
+        }
+    }
+}
+
+fn parsed<T: FromStr>(place: &str, text: &str, found: &mut impl FnMut(&str, String)) -> Option<T>
+where
+    T::Err: fmt::Display,
+{
+    text.parse().map_err(|e: T::Err| found(place, format!("`{}`: {e}", text.escape_default()))).ok()
+}
+
+fn listen<T: FromStr>(place: &str, text: Option<String>, default: &str, found: &mut impl FnMut(&str, String)) -> Option<T>
+where
+    T::Err: fmt::Display,
+{
+    parsed(place, &text.unwrap_or_else(|| default.to_owned()), found)
+}

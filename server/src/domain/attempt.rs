@@ -1,0 +1,160 @@
+//! One attempt to boot: what belongs to it, how far it got, and when it has been silent for too long.
+use super::stage::Revision;
+use pilotlight_types::{
+    BootId, Mac, Timestamp,
+    api::{Boot, Phase, PhaseRecord},
+    resource::Name,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a boot is served, fixed when its script is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// The profile.
+    pub profile: Revision,
+    /// The image.
+    pub image: Name,
+    /// Its kernel, as a file of the content store.
+    pub kernel: String,
+    /// Its initramfs, as a file of the content store.
+    pub initramfs: String,
+    /// Its root file system, as a file of the content store.
+    pub rootfs: Option<String>,
+}
+
+impl Pinned {
+    /// What a boot is served, once that is fixed.
+    pub fn of(boot: &Boot) -> Option<Self> {
+        boot.decision.get("pinned").and_then(|pinned| Self::deserialize(pinned).ok())
+    }
+}
+
+/// A boot of which nothing has been seen yet.
+pub fn new(id: BootId, machine: &Name, mac: Mac, now: Timestamp, decision: Value) -> Boot {
+    Boot {
+        id,
+        machine: machine.to_string(),
+        mac,
+        address: None,
+        started: now,
+        ended: None,
+        outcome: None,
+        decision,
+        phases: Vec::new(),
+    }
+}
+
+/// Whether a machine that asks in this phase is still in this boot, or has started again. Firmware that asks after iPXE did, or
+/// iPXE after the kernel was fetched, has been through a reset.
+pub fn goes_on(boot: &Boot, phase: Phase, ipxe: bool) -> bool {
+    let Some(furthest) = boot.furthest() else { return boot.ended.is_none() };
+    let latest = match (phase, ipxe) {
+        (Phase::Dhcp, false) => Phase::BootProgram,
+        (Phase::Dhcp, true) => Phase::Script,
+        _ => Phase::Agent,
+    };
+    boot.ended.is_none() && furthest <= latest
+}
+
+/// Puts what was seen into the boot; says whether that phase is new to it.
+pub fn record(boot: &mut Boot, seen: PhaseRecord) -> bool {
+    let Some(there) = boot.phases.iter_mut().find(|record| record.phase == seen.phase) else {
+        boot.phases.push(seen);
+        return true;
+    };
+    there.ended = seen.ended.or(there.ended);
+    there.bytes = there.bytes.saturating_add(seen.bytes);
+    there.requests = there.requests.saturating_add(seen.requests);
+    there.detail = seen.detail.or_else(|| there.detail.take());
+    false
+}
+
+/// When something was last seen of the boot.
+pub fn last_sign(boot: &Boot) -> Timestamp {
+    let signs = boot.phases.iter().map(|record| record.ended.unwrap_or(record.started).max(record.started));
+    signs.max().unwrap_or(boot.started)
+}
+
+/// What a boot that fell silent most likely died of, by the last phase that was seen.
+pub fn diagnosis(boot: &Boot) -> String {
+    let Some(last) = boot.furthest() else { return "nothing was seen of it".into() };
+    let unfinished = boot.phase(last).is_some_and(|record| record.ended.is_none());
+    let why = match (last, unfinished) {
+        (Phase::Dhcp, true) => {
+            "it was offered an address and did not take it: another DHCP server answers too, or the relay drops our replies"
+        }
+        (Phase::Dhcp, false) => {
+            "it got an address and did not fetch the boot program: a firewall, no route to the server, or the wrong file for its architecture"
+        }
+        (Phase::BootProgram, true) => {
+            "the transfer of the boot program broke off: packets larger than the path takes, or a filtered UDP port"
+        }
+        (Phase::BootProgram, false) => {
+            "the boot program did not ask for its script: Secure Boot refused it, or it has no driver for this interface"
+        }
+        (Phase::Script, _) => "it got its script and did not fetch the kernel",
+        (Phase::Kernel, _) => "it fetched the kernel and not the initramfs",
+        (Phase::Initramfs, true) => "the initramfs was not fetched to its end",
+        (Phase::Initramfs, false) => {
+            "the kernel did not come up far enough to ask for anything: no driver for the interface in the initramfs, too little memory, or wrong network arguments"
+        }
+        (Phase::Rootfs, true) => "the root file system was not fetched to its end",
+        (Phase::Rootfs, false) => {
+            "it never asked for its Ignition config: the initrd with config.ign was lost (it is silent about that), or ignition.firstboot is missing"
+        }
+        (Phase::Ignition, _) => {
+            "it fetched its config and the agent did not report: Ignition refused the config or failed, or the agent cannot reach the server"
+        }
+        (Phase::Agent, _) => "the agent started and did not report the facts",
+    };
+    why.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(phases: &[Phase]) -> Boot {
+        let mut boot = new(
+            "01940000-0000-7000-8000-000000000000".parse().unwrap(),
+            &"n1".parse().unwrap(),
+            Mac::new([2, 0, 0, 0, 0, 1]),
+            Timestamp::default(),
+            Value::Null,
+        );
+        for phase in phases {
+            let done = Some(Timestamp::from_micros(1));
+            record(&mut boot, PhaseRecord { phase: *phase, started: Timestamp::default(), ended: done, bytes: 1, requests: 1, detail: None });
+        }
+        boot
+    }
+
+    #[test]
+    fn firmware_then_ipxe_then_the_script_are_one_boot() {
+        assert!(goes_on(&boot(&[]), Phase::Dhcp, false));
+        assert!(goes_on(&boot(&[Phase::Dhcp, Phase::BootProgram]), Phase::Dhcp, true));
+        assert!(goes_on(&boot(&[Phase::Dhcp, Phase::BootProgram]), Phase::Script, true));
+    }
+
+    #[test]
+    fn a_machine_that_starts_over_begins_a_new_boot() {
+        let all = boot(&Phase::ALL);
+        assert!(!goes_on(&all, Phase::Dhcp, false));
+        assert!(!goes_on(&all, Phase::Dhcp, true));
+        assert!(!goes_on(&boot(&[Phase::Dhcp, Phase::Script]), Phase::Dhcp, false));
+        assert!(!goes_on(&boot(&[Phase::Dhcp, Phase::Script, Phase::Kernel]), Phase::Dhcp, true));
+        let ended = Boot { ended: Some(Timestamp::default()), ..boot(&[Phase::Dhcp]) };
+        assert!(!goes_on(&ended, Phase::Script, true));
+    }
+
+    #[test]
+    fn each_silence_has_a_cause_in_words() {
+        let mut seen = std::collections::HashSet::new();
+        for last in 1..=Phase::ALL.len() {
+            let text = diagnosis(&boot(&Phase::ALL[..last]));
+            assert!(seen.insert(text.clone()), "the same text for two phases: {text}");
+        }
+        assert!(diagnosis(&boot(&[Phase::Initramfs, Phase::Rootfs])).contains("config.ign was lost"));
+    }
+}

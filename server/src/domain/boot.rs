@@ -1,0 +1,314 @@
+//! The decision: what a machine that asks gets now, and why. DHCP, TFTP, HTTP boot and `explain` all ask this function.
+use super::{
+    firmware::{Arch, Client, Firmware, boot_program},
+    stage::{Revision, Stage},
+};
+use pilotlight_types::{
+    Mac,
+    resource::{BootMode, Name, SubnetMode, Unknown},
+};
+use serde::Serialize;
+use std::fmt;
+use uuid::Uuid;
+
+/// What a machine says of itself when it asks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BootRequest {
+    /// The interface that asks.
+    pub mac: Mac,
+    /// The SMBIOS UUID, where the client tells it (option 97).
+    pub uuid: Option<Uuid>,
+    /// What program asks, on what architecture.
+    pub firmware: Firmware,
+}
+
+/// All that the decision may look at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Known {
+    /// The machine, where it is in the inventory.
+    pub machine: Option<KnownMachine>,
+    /// The subnet that the question came from.
+    pub subnet: Option<KnownSubnet>,
+    /// What the machine is armed with, looked up.
+    pub armed: Option<Assigned>,
+    /// The profile that unknown machines boot.
+    pub discovery: Option<Assigned>,
+}
+
+/// A machine, as far as the decision goes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KnownMachine {
+    /// Its name.
+    pub name: Name,
+    /// Where it is in its life.
+    #[serde(flatten)]
+    pub stage: Stage,
+    /// Why an operator holds it, if one does.
+    pub hold: Option<String>,
+}
+
+/// A subnet, as far as the decision goes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KnownSubnet {
+    /// Its name.
+    pub name: Name,
+    /// Whether we answer there.
+    pub mode: SubnetMode,
+    /// What undeclared machines get.
+    pub unknown: Unknown,
+}
+
+/// A profile that a machine is to boot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Assigned {
+    /// Which, and which revision of it.
+    #[serde(flatten)]
+    pub revision: Revision,
+    /// The group that says so, where one does.
+    pub group: Option<Name>,
+    /// How it boots.
+    pub boot: BootMode,
+    /// The image that it boots.
+    pub image: Option<Name>,
+}
+
+/// What the machine is to get in this boot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "plan", rename_all = "snake_case")]
+pub enum Plan {
+    /// This profile's image.
+    Boot {
+        /// The profile.
+        profile: Revision,
+        /// The image.
+        image: Name,
+    },
+    /// Its own disk.
+    LocalDisk,
+    /// It waits, and asks again.
+    Hold {
+        /// For what, in words.
+        why: String,
+    },
+    /// No answer at all.
+    Nothing {
+        /// Why.
+        why: Silence,
+    },
+}
+
+/// Why there is no answer: a reason, never a bare nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Silence {
+    /// The question came from a network that nobody configured.
+    NoSubnet,
+    /// The subnet's mode is `ignore`.
+    SubnetIgnored,
+    /// Nobody declared the machine, and its subnet ignores such.
+    UnknownMachine,
+    /// The machine is retired.
+    Retired,
+    /// There is no boot program for the machine's architecture.
+    NoBootProgram,
+}
+
+/// The next thing that the asking program gets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// An address and nothing else: it is an operating system or a BMC.
+    AddressOnly,
+    /// An address and a boot program, by TFTP.
+    BootProgram {
+        /// The file's name.
+        file: &'static str,
+    },
+    /// An address and a boot program, by HTTP.
+    BootProgramByHttp {
+        /// The file's name.
+        file: &'static str,
+    },
+    /// An address and the URL of the script: it is iPXE.
+    Script,
+    /// Nothing.
+    Silent {
+        /// Why.
+        why: Silence,
+    },
+}
+
+/// What a machine gets, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Decision {
+    /// What it is to get in this boot.
+    #[serde(flatten)]
+    pub plan: Plan,
+    /// The next thing that the asking program gets.
+    #[serde(flatten)]
+    pub step: Step,
+    /// What led there, first things first.
+    pub because: Vec<String>,
+}
+
+/// Decides. Pure: the same question and knowledge give the same answer.
+pub fn decide(request: &BootRequest, known: &Known) -> Decision {
+    let mut because = Vec::new();
+    let plan = plan(known, &mut because);
+    let step = step(&request.firmware, &plan, known, &mut because);
+    Decision { plan, step, because }
+}
+
+fn plan(known: &Known, because: &mut Vec<String>) -> Plan {
+    let Some(subnet) = &known.subnet else {
+        because.push("the question came from a network that is no configured subnet".into());
+        return Plan::Nothing { why: Silence::NoSubnet };
+    };
+    if subnet.mode == SubnetMode::Ignore {
+        because.push(format!("subnet {} has the mode `ignore`", subnet.name));
+        return Plan::Nothing { why: Silence::SubnetIgnored };
+    }
+    because.push(format!("it is on subnet {}, which we serve", subnet.name));
+    let Some(machine) = &known.machine else {
+        because.push("nobody declared the machine".into());
+        return undeclared(subnet, known, because);
+    };
+    if machine.stage == Stage::Retired {
+        because.push(format!("{} is retired", machine.name));
+        return Plan::Nothing { why: Silence::Retired };
+    }
+    if let Some(reason) = &machine.hold {
+        because.push(format!("an operator holds {}: {reason}", machine.name));
+        return Plan::Hold { why: reason.clone() };
+    }
+    because.push(format!("{} is {}", machine.name, machine.stage.name()));
+    match &machine.stage {
+        Stage::Discovered => undeclared(subnet, known, because),
+        Stage::Ready => {
+            because.push("nothing is asked of it".into());
+            Plan::LocalDisk
+        }
+        stage => armed(stage, known, because),
+    }
+}
+
+fn undeclared(subnet: &KnownSubnet, known: &Known, because: &mut Vec<String>) -> Plan {
+    match (subnet.unknown, &known.discovery) {
+        (Unknown::Ignore, _) => {
+            because.push(format!("subnet {} ignores unknown machines", subnet.name));
+            Plan::Nothing { why: Silence::UnknownMachine }
+        }
+        (Unknown::Discover, Some(discovery)) => {
+            because.push(format!("subnet {} lets unknown machines boot {}", subnet.name, discovery.revision));
+            boot(discovery, because)
+        }
+        (Unknown::Discover, None) => {
+            because.push("there is no profile whose boot mode is `discovery`".into());
+            Plan::Hold { why: "nobody has accepted this machine, and there is no discovery profile".into() }
+        }
+        (Unknown::Accept, _) => {
+            because.push(format!("subnet {} accepts unknown machines", subnet.name));
+            Plan::Hold { why: "this machine is being accepted".into() }
+        }
+    }
+}
+
+fn armed(stage: &Stage, known: &Known, because: &mut Vec<String>) -> Plan {
+    let Some(assigned) = &known.armed else {
+        let wanted = stage.armed().map(ToString::to_string).unwrap_or_default();
+        because.push(format!("profile {wanted} is not in the inventory any more"));
+        return Plan::Hold { why: format!("profile {wanted} is not in the inventory any more") };
+    };
+    match &assigned.group {
+        Some(group) => because.push(format!("it is armed for {}, by group {group}", assigned.revision)),
+        None => because.push(format!("it is armed for {}", assigned.revision)),
+    }
+    boot(assigned, because)
+}
+
+fn boot(assigned: &Assigned, because: &mut Vec<String>) -> Plan {
+    match (assigned.boot, &assigned.image) {
+        (BootMode::Local, _) => {
+            because.push(format!("{} boots from the disk", assigned.revision));
+            Plan::LocalDisk
+        }
+        (BootMode::Live | BootMode::Discovery, Some(image)) => {
+            because.push(format!("{} boots image {image} from memory", assigned.revision));
+            Plan::Boot { profile: assigned.revision.clone(), image: image.clone() }
+        }
+        (BootMode::Live | BootMode::Discovery, None) => {
+            because.push(format!("{} names no image", assigned.revision));
+            Plan::Hold { why: format!("profile {} names no image", assigned.revision) }
+        }
+    }
+}
+
+fn step(firmware: &Firmware, plan: &Plan, known: &Known, because: &mut Vec<String>) -> Step {
+    because.push(format!("{} asks: {}", firmware.client.name(), firmware.why));
+    let boots = matches!(firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
+    if let Plan::Nothing { why } = plan {
+        // A system that runs may keep its address where we give addresses; firmware that gets no answer moves on.
+        let serves = known.subnet.as_ref().is_some_and(|subnet| subnet.mode == SubnetMode::Authoritative);
+        if boots || !serves || *why == Silence::Retired {
+            return Step::Silent { why: *why };
+        }
+    }
+    let arch = firmware.arch.map_or("an unknown architecture", Arch::name);
+    let program = || firmware.arch.and_then(boot_program);
+    match &firmware.client {
+        Client::Os | Client::Bmc { .. } => {
+            because.push("that gets an address and no boot program".into());
+            Step::AddressOnly
+        }
+        Client::Ipxe { features } if features.http() => {
+            because.push("iPXE that can fetch by HTTP gets its script".into());
+            Step::Script
+        }
+        Client::Pxe | Client::Ipxe { .. } => match program() {
+            Some(file) => {
+                because.push(format!("{arch} boots {file}"));
+                Step::BootProgram { file }
+            }
+            None => no_program(arch, because),
+        },
+        Client::HttpBoot => match program() {
+            Some(file) => {
+                because.push(format!("{arch} boots {file}, by HTTP"));
+                Step::BootProgramByHttp { file }
+            }
+            None => no_program(arch, because),
+        },
+    }
+}
+
+fn no_program(arch: &str, because: &mut Vec<String>) -> Step {
+    because.push(format!("there is no boot program for {arch}"));
+    Step::Silent { why: Silence::NoBootProgram }
+}
+
+impl Silence {
+    /// The reason as metrics and logs have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoSubnet => "no_subnet",
+            Self::SubnetIgnored => "subnet_ignored",
+            Self::UnknownMachine => "unknown_machine",
+            Self::Retired => "retired",
+            Self::NoBootProgram => "no_boot_program",
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot { profile, image } => write!(f, "it boots profile {profile} with image {image}"),
+            Self::LocalDisk => f.write_str("it boots from its disk"),
+            Self::Hold { why } => write!(f, "it waits: {why}"),
+            Self::Nothing { why } => write!(f, "it gets no answer ({})", why.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

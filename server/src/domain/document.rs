@@ -1,0 +1,136 @@
+//! From what was sent to what is meant: each document as its kind, or where it is wrong.
+use pilotlight_types::{
+    api::Mistake,
+    resource::{Document, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SubnetSpec},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A spec of whatever kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// Of a subnet.
+    Subnet(SubnetSpec),
+    /// Of an image.
+    Image(ImageSpec),
+    /// Of a profile.
+    Profile(ProfileSpec),
+    /// Of a group.
+    Group(GroupSpec),
+    /// Of a machine.
+    Machine(MachineSpec),
+}
+
+/// A document whose spec is understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meant {
+    /// Its place among the documents that were sent.
+    pub document: usize,
+    /// Its name.
+    pub name: Name,
+    /// Its labels.
+    pub labels: Labels,
+    /// What is wanted.
+    pub spec: Spec,
+}
+
+impl Spec {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Subnet(_) => Kind::Subnet,
+            Self::Image(_) => Kind::Image,
+            Self::Profile(_) => Kind::Profile,
+            Self::Group(_) => Kind::Group,
+            Self::Machine(_) => Kind::Machine,
+        }
+    }
+
+    /// The spec as JSON.
+    pub fn json(&self) -> Value {
+        let json = match self {
+            Self::Subnet(spec) => serde_json::to_value(spec),
+            Self::Image(spec) => serde_json::to_value(spec),
+            Self::Profile(spec) => serde_json::to_value(spec),
+            Self::Group(spec) => serde_json::to_value(spec),
+            Self::Machine(spec) => serde_json::to_value(spec),
+        };
+        json.unwrap_or_default()
+    }
+}
+
+/// Understands every document, or says of each what is wrong with it.
+pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
+    let mut meant = Vec::new();
+    let mut mistakes = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        match understand_one(index, document) {
+            Ok(one) if meant.iter().any(|other: &Meant| other.name == one.name && other.spec.kind() == one.spec.kind()) => {
+                mistakes.push(mistake(index, "name", format!("{} {} is here twice", one.spec.kind(), one.name)));
+            }
+            Ok(one) => meant.push(one),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() { Ok(meant) } else { Err(mistakes) }
+}
+
+fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
+    let Document { kind, name, labels, spec } = typed::<Document>(index, "", document)?;
+    let spec = match kind {
+        Kind::Subnet => Spec::Subnet(typed(index, "spec", &spec)?),
+        Kind::Image => Spec::Image(typed(index, "spec", &spec)?),
+        Kind::Profile => Spec::Profile(typed(index, "spec", &spec)?),
+        Kind::Group => Spec::Group(typed(index, "spec", &spec)?),
+        Kind::Machine => Spec::Machine(typed(index, "spec", &spec)?),
+    };
+    Ok(Meant { document: index, name, labels, spec })
+}
+
+fn typed<T: DeserializeOwned>(document: usize, prefix: &str, value: &Value) -> Result<T, Mistake> {
+    serde_path_to_error::deserialize(value).map_err(|e| {
+        let inner = e.path().to_string();
+        let path = match (prefix, inner.as_str()) {
+            (prefix, "." | "") => prefix.to_owned(),
+            ("", inner) => inner.to_owned(),
+            (prefix, inner) => format!("{prefix}.{inner}"),
+        };
+        mistake(document, &path, e.into_inner().to_string())
+    })
+}
+
+fn mistake(document: usize, path: &str, detail: String) -> Mistake {
+    Mistake { document, path: path.to_owned(), position: None, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn mistakes(documents: &[Value]) -> Vec<(usize, String, String)> {
+        understand(documents).unwrap_err().into_iter().map(|m| (m.document, m.path, m.detail)).collect()
+    }
+
+    #[test]
+    fn each_wrong_document_is_named_with_the_place() {
+        let subnet = |spec: Value| json!({"kind": "Subnet", "name": "a", "spec": spec});
+        let all = [
+            subnet(json!({"cidr": "10.77.0.0/33", "mode": "authoritative"})),
+            subnet(json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.1-10.77.0.5", "x"]})),
+            subnet(json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "rnages": []})),
+            json!({"kind": "Machine", "name": "N1", "spec": {}}),
+            json!({"kind": "Sbunet", "name": "n1", "spec": {}}),
+        ];
+        let found = mistakes(&all);
+        let places: Vec<(usize, &str)> = found.iter().map(|(document, path, _)| (*document, path.as_str())).collect();
+        assert_eq!(places, [(0, "spec.cidr"), (1, "spec.ranges[1]"), (2, "spec.rnages"), (3, "name"), (4, "kind")]);
+        assert!(found[2].2.contains("unknown field `rnages`"), "{found:?}");
+    }
+
+    #[test]
+    fn the_same_resource_twice_is_a_mistake() {
+        let group = json!({"kind": "Group", "name": "a", "spec": {"profile": "p"}});
+        assert_eq!(mistakes(&[group.clone(), group])[0].2, "Group a is here twice");
+    }
+}

@@ -1,0 +1,176 @@
+//! The inventory: everything that is declared, and the machines, indexed by what they say of themselves.
+use super::{
+    boot::Assigned,
+    machine::Machine,
+    matcher::{Candidate, group_of},
+    stage::Revision,
+};
+use ipnet::Ipv4Net;
+use pilotlight_types::{
+    Mac, MachineId, Timestamp,
+    resource::{BootMode, GroupSpec, ImageSpec, Labels, Name, ProfileSpec, SubnetSpec},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    sync::Arc,
+};
+use uuid::Uuid;
+
+pub mod check;
+
+/// A declared resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared<T> {
+    /// Its labels.
+    pub labels: Labels,
+    /// What was declared.
+    pub spec: Arc<T>,
+    /// Counts its changes, from 1.
+    pub revision: i64,
+    /// When it was last changed.
+    pub updated: Timestamp,
+}
+
+/// Resources of one kind, by name.
+pub type ByName<T> = BTreeMap<Name, Declared<T>>;
+
+/// Everything that is declared, and the machines.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// Networks.
+    pub subnets: ByName<SubnetSpec>,
+    /// Images.
+    pub images: ByName<ImageSpec>,
+    /// Profiles, newest revision.
+    pub profiles: ByName<ProfileSpec>,
+    /// Profiles, every revision.
+    pub profile_revisions: HashMap<Revision, Arc<ProfileSpec>>,
+    /// Groups.
+    pub groups: ByName<GroupSpec>,
+    machines: HashMap<MachineId, Arc<Machine>>,
+    names: BTreeMap<Name, MachineId>,
+    macs: HashMap<Mac, MachineId>,
+    uuids: HashMap<Uuid, MachineId>,
+    addresses: HashMap<Ipv4Addr, MachineId>,
+}
+
+impl Inventory {
+    /// Every machine, by name.
+    pub fn machines(&self) -> impl Iterator<Item = &Arc<Machine>> {
+        self.names.values().filter_map(|id| self.machines.get(id))
+    }
+
+    /// The machines whose names come after this one, by name.
+    pub fn machines_after<'a>(&'a self, after: Option<&Name>) -> impl Iterator<Item = &'a Arc<Machine>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.cloned().map_or(Unbounded, Excluded);
+        self.names.range((from, Unbounded)).filter_map(|(_, id)| self.machines.get(id))
+    }
+
+    /// The machine with this id.
+    pub fn machine(&self, id: MachineId) -> Option<&Arc<Machine>> {
+        self.machines.get(&id)
+    }
+
+    /// The machine of this name.
+    pub fn machine_named(&self, name: &str) -> Option<&Arc<Machine>> {
+        let name: Name = name.parse().ok()?;
+        self.names.get(&name).and_then(|id| self.machines.get(id))
+    }
+
+    /// The machine that has this interface or, failing that, this UUID.
+    pub fn machine_that_says(&self, mac: Mac, uuid: Option<Uuid>) -> Option<&Arc<Machine>> {
+        let by_uuid = || uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max()).and_then(|uuid| self.uuids.get(&uuid));
+        self.macs.get(&mac).or_else(by_uuid).and_then(|id| self.machines.get(id))
+    }
+
+    /// The machine that this address is reserved for.
+    pub fn reserved(&self, address: Ipv4Addr) -> Option<&Arc<Machine>> {
+        self.addresses.get(&address).and_then(|id| self.machines.get(id))
+    }
+
+    /// Adds a machine, or replaces it.
+    pub fn put(&mut self, machine: Arc<Machine>) {
+        self.remove(machine.id);
+        self.names.insert(machine.name.clone(), machine.id);
+        self.macs.extend(machine.spec.macs.iter().map(|mac| (*mac, machine.id)));
+        self.uuids.extend(machine.spec.uuid.map(|uuid| (uuid, machine.id)));
+        self.addresses.extend(machine.spec.ip.map(|ip| (ip, machine.id)));
+        self.machines.insert(machine.id, machine);
+    }
+
+    /// Takes a machine out.
+    pub fn remove(&mut self, id: MachineId) {
+        let Some(machine) = self.machines.remove(&id) else { return };
+        self.names.remove(&machine.name);
+        for mac in &machine.spec.macs {
+            self.macs.remove(mac);
+        }
+        if let Some(uuid) = machine.spec.uuid {
+            self.uuids.remove(&uuid);
+        }
+        if let Some(ip) = machine.spec.ip {
+            self.addresses.remove(&ip);
+        }
+    }
+
+    /// The subnet that holds this address.
+    pub fn subnet_of(&self, address: Ipv4Addr) -> Option<(&Name, &Declared<SubnetSpec>)> {
+        self.subnets.iter().find(|(_, subnet)| Ipv4Net::contains(&subnet.spec.cidr, &address))
+    }
+
+    /// What the groups give a machine: the newest revision of their profile.
+    pub fn assigned(&self, labels: &Labels, macs: &[Mac]) -> Option<Assigned> {
+        let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
+        let group = group_of(labels, macs, groups)?;
+        let profile = self.profiles.get(&group.spec.profile)?;
+        let revision = Revision { profile: group.spec.profile.clone(), revision: profile.revision };
+        Some(Assigned {
+            revision,
+            group: Some(group.name.clone()),
+            boot: profile.spec.boot,
+            image: profile.spec.image.clone(),
+        })
+    }
+
+    /// The values that a machine's group has for the templates of its profile.
+    pub fn variables(&self, labels: &Labels, macs: &[Mac]) -> BTreeMap<String, serde_json::Value> {
+        let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
+        group_of(labels, macs, groups).map(|group| group.spec.variables.clone()).unwrap_or_default()
+    }
+
+    /// What this revision of a profile boots.
+    pub fn revision(&self, revision: &Revision) -> Option<Assigned> {
+        let spec = self.profile_revisions.get(revision)?;
+        Some(Assigned { revision: revision.clone(), group: None, boot: spec.boot, image: spec.image.clone() })
+    }
+
+    /// The profile that unknown machines boot.
+    pub fn discovery(&self) -> Option<Assigned> {
+        let (name, profile) = self.profiles.iter().find(|(_, profile)| profile.spec.boot == BootMode::Discovery)?;
+        let revision = Revision { profile: name.clone(), revision: profile.revision };
+        Some(Assigned { revision, group: None, boot: BootMode::Discovery, image: profile.spec.image.clone() })
+    }
+
+    /// A profile's layers and itself, lowest first. Layers are taken at their newest revision.
+    pub fn layers(&self, name: &Name, spec: &Arc<ProfileSpec>) -> Vec<(Name, Arc<ProfileSpec>)> {
+        let mut all = Vec::new();
+        self.collect_layers(name, spec, &mut all, 0);
+        all
+    }
+
+    fn collect_layers(&self, name: &Name, spec: &Arc<ProfileSpec>, all: &mut Vec<(Name, Arc<ProfileSpec>)>, depth: usize) {
+        // Cycles are refused when they are written; the bound is for what was stored before that.
+        if depth < check::MOST_LAYERS {
+            for layer in &spec.layers {
+                if let Some(profile) = self.profiles.get(layer)
+                    && !all.iter().any(|(name, _)| name == layer)
+                {
+                    self.collect_layers(layer, &profile.spec, all, depth + 1);
+                }
+            }
+        }
+        all.push((name.clone(), spec.clone()));
+    }
+}

@@ -1,0 +1,281 @@
+//! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
+use super::Inventory;
+use crate::domain::{
+    profile::{self, Context, MachineContext},
+    script::check_argument,
+};
+use ipnet::Ipv4Net;
+use pilotlight_types::resource::{BootMode, GroupSpec, ImageOs, ImageSpec, Kind, MachineSpec, Name, ProfileSpec, SubnetSpec};
+use std::collections::BTreeMap;
+
+/// How deep layers may go.
+pub const MOST_LAYERS: usize = 16;
+
+/// Something that does not make sense, in one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where in the resource: `spec.ranges[1]`.
+    pub path: String,
+    /// Line and column in the text at that path.
+    pub position: Option<(usize, usize)>,
+    /// What is wrong.
+    pub detail: String,
+}
+
+/// What was found in one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// What must not be.
+    pub errors: Vec<Finding>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<String>,
+}
+
+impl Findings {
+    fn error(&mut self, path: impl Into<String>, detail: impl Into<String>) {
+        self.errors.push(Finding { path: path.into(), position: None, detail: detail.into() });
+    }
+}
+
+/// Checks one resource against the whole inventory that it is part of.
+pub fn check(inventory: &Inventory, kind: Kind, name: &Name) -> Findings {
+    let mut found = Findings::default();
+    match kind {
+        Kind::Subnet => {
+            if let Some(subnet) = inventory.subnets.get(name) {
+                check_subnet(inventory, name, &subnet.spec, &mut found);
+            }
+        }
+        Kind::Image => {
+            if let Some(image) = inventory.images.get(name) {
+                check_image(&image.spec, &mut found);
+            }
+        }
+        Kind::Profile => {
+            if let Some(profile) = inventory.profiles.get(name) {
+                check_profile(inventory, name, &profile.spec, &mut found);
+            }
+        }
+        Kind::Group => {
+            if let Some(group) = inventory.groups.get(name) {
+                check_group(inventory, &group.spec, &mut found);
+            }
+        }
+        Kind::Machine => {
+            if let Some(machine) = inventory.machine_named(name.as_str()) {
+                check_machine(inventory, name, &machine.spec, &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// Why a resource cannot go: others need it.
+pub fn needed_by(inventory: &Inventory, kind: Kind, name: &Name) -> Option<String> {
+    match kind {
+        Kind::Image => inventory
+            .profiles
+            .iter()
+            .find(|(_, profile)| profile.spec.image.as_ref() == Some(name))
+            .map(|(profile, _)| format!("profile {profile} boots it")),
+        Kind::Profile => {
+            let layer = inventory.profiles.iter().find(|(_, profile)| profile.spec.layers.contains(name));
+            let group = inventory.groups.iter().find(|(_, group)| group.spec.profile == *name);
+            let machine = inventory.machines().find(|m| m.stage.armed().is_some_and(|armed| armed.profile == *name));
+            layer
+                .map(|(other, _)| format!("it is a layer of profile {other}"))
+                .or_else(|| group.map(|(group, _)| format!("group {group} gives it to its machines")))
+                .or_else(|| machine.map(|machine| format!("machine {} is armed for it", machine.name)))
+        }
+        Kind::Subnet | Kind::Group | Kind::Machine => None,
+    }
+}
+
+fn check_subnet(inventory: &Inventory, name: &Name, spec: &SubnetSpec, found: &mut Findings) {
+    let net = spec.cidr;
+    if net.addr() != net.network() {
+        found.error("spec.cidr", format!("{} is a host's address; the network is {}", net, net.trunc()));
+    }
+    if !(8..=30).contains(&net.prefix_len()) {
+        found.error("spec.cidr", "a subnet has a prefix of 8 to 30 bits");
+    }
+    for (other_name, other) in inventory.subnets.iter().filter(|(other, _)| *other != name) {
+        let theirs: Ipv4Net = other.spec.cidr;
+        if theirs.contains(&net) || net.contains(&theirs) {
+            found.error("spec.cidr", format!("{net} overlaps {theirs} of subnet {other_name}"));
+        }
+    }
+    for (index, range) in spec.ranges.iter().enumerate() {
+        let path = format!("spec.ranges[{index}]");
+        if !net.contains(&range.first()) || !net.contains(&range.last()) {
+            found.error(path, format!("{range} is not inside {net}"));
+        } else if range.contains(net.network()) || range.contains(net.broadcast()) {
+            found.error(path, format!("{range} holds the network's own or its broadcast address"));
+        } else if let Some(other) = spec.ranges.iter().take(index).find(|other| other.overlaps(*range)) {
+            found.error(path, format!("{range} overlaps {other}"));
+        }
+    }
+    if let Some(gateway) = spec.gateway
+        && !net.contains(&gateway)
+    {
+        found.error("spec.gateway", format!("{gateway} is not inside {net}"));
+    }
+    if !(60..=604_800).contains(&spec.lease.as_secs()) {
+        found.error("spec.lease", format!("a lease lasts from 60s to 7d, not {}", spec.lease));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if spec.domain.as_ref().is_some_and(|domain| domain.is_empty() || domain.len() > 253 || !domain.chars().all(plain)) {
+        found.error("spec.domain", "a domain name is up to 253 letters, digits, dots and hyphens");
+    }
+}
+
+fn check_image(spec: &ImageSpec, found: &mut Findings) {
+    if spec.initrd.is_empty() {
+        found.error("spec.initrd", "an image has at least one initramfs file");
+    }
+    if spec.arch != "x86_64" {
+        found.error("spec.arch", format!("`{}` cannot be booted yet: x86_64 is expected", spec.arch.escape_default()));
+    }
+    if spec.version.is_empty() || spec.version.len() > 100 || spec.version.contains(|c: char| c.is_control()) {
+        found.error("spec.version", "a version is up to 100 printable characters");
+    }
+    if spec.os == ImageOs::FedoraCoreos && spec.rootfs.is_none() {
+        found.warnings.push("fedora-coreos without `rootfs`: the initramfs must hold the root file system".into());
+    }
+    let files = spec.initrd.iter().enumerate().map(|(i, file)| (format!("spec.initrd[{i}].url"), file));
+    let files = files.chain([("spec.kernel.url".into(), &spec.kernel)]);
+    let rootfs = spec.rootfs.iter().map(|file| ("spec.rootfs.url".to_owned(), file));
+    for (path, file) in files.chain(rootfs) {
+        let known = ["https://", "http://", "/"].iter().any(|start| file.url.starts_with(start));
+        if !known || file.url.contains(|c: char| c.is_control()) {
+            found.error(path, "https://…, http://… or an absolute path on the server is expected");
+        }
+    }
+}
+
+fn check_profile(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &mut Findings) {
+    match (&spec.image, spec.boot) {
+        (Some(image), _) if !inventory.images.contains_key(image) => {
+            found.error("spec.image", format!("there is no image {image}"));
+        }
+        (None, BootMode::Live | BootMode::Discovery) => {
+            found.error("spec.image", "a profile that boots over the network names an image");
+        }
+        _ => {}
+    }
+    if spec.boot == BootMode::Discovery
+        && let Some((other, _)) =
+            inventory.profiles.iter().find(|(other, p)| *other != name && p.spec.boot == BootMode::Discovery)
+    {
+        found.error("spec.boot", format!("profile {other} is the discovery profile already; there is one"));
+    }
+    for (index, argument) in spec.kernel_args.iter().enumerate() {
+        if let Err(bad) = check_argument(argument) {
+            found.error(format!("spec.kernelArgs[{index}]"), bad.to_string());
+        }
+    }
+    for (index, layer) in spec.layers.iter().enumerate() {
+        if !inventory.profiles.contains_key(layer) {
+            found.error(format!("spec.layers[{index}]"), format!("there is no profile {layer}"));
+        } else if reaches(inventory, layer, name, 0) {
+            found.error(format!("spec.layers[{index}]"), format!("{layer} has {name} among its own layers"));
+        }
+    }
+    check_config(inventory, name, spec, found);
+}
+
+/// Whether `to` is `from` or among its layers.
+fn reaches(inventory: &Inventory, from: &Name, to: &Name, depth: usize) -> bool {
+    from == to
+        || depth >= MOST_LAYERS
+        || inventory
+            .profiles
+            .get(from)
+            .is_some_and(|profile| profile.spec.layers.iter().any(|layer| reaches(inventory, layer, to, depth + 1)))
+}
+
+/// A config is tried with the variables of each group that hands it out, and on an example machine.
+fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &mut Findings) {
+    let uses = |group: &GroupSpec| {
+        group.profile == *name
+            || inventory.profiles.get(&group.profile).is_some_and(|p| {
+                inventory.layers(&group.profile, &p.spec).iter().any(|(layer, _)| layer == name)
+            })
+    };
+    let mut trials: Vec<BTreeMap<String, serde_json::Value>> =
+        inventory.groups.values().filter(|group| uses(&group.spec)).map(|group| group.spec.variables.clone()).collect();
+    if trials.is_empty() || profile::is_fixed(spec) {
+        trials = vec![BTreeMap::new()];
+    }
+    for vars in trials {
+        let context = Context { machine: MachineContext::example(), vars };
+        match profile::config(spec, &context) {
+            Ok(config) => found.warnings.extend(config.into_iter().flat_map(|config| config.warnings)),
+            Err(wrongs) => found.errors.extend(wrongs.into_iter().map(|w| Finding {
+                path: w.path,
+                position: w.position,
+                detail: w.detail,
+            })),
+        }
+        if !found.errors.is_empty() {
+            return;
+        }
+    }
+}
+
+fn check_group(inventory: &Inventory, spec: &GroupSpec, found: &mut Findings) {
+    let Some(profile) = inventory.profiles.get(&spec.profile) else {
+        found.error("spec.profile", format!("there is no profile {}", spec.profile));
+        return;
+    };
+    let context = Context { machine: MachineContext::example(), vars: spec.variables.clone() };
+    if let Err(wrongs) = profile::configs(&inventory.layers(&spec.profile, &profile.spec), &context) {
+        for wrong in wrongs {
+            found.error("spec.variables", format!("with these, profile {} is wrong: {}", wrong.path, wrong.detail));
+        }
+    }
+}
+
+fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: &mut Findings) {
+    if spec.macs.is_empty() && spec.uuid.is_none() {
+        found.error("spec.macs", "a machine is recognised by a MAC or by its UUID: one of them is needed");
+    }
+    let others = || inventory.machines().filter(|other| other.name != *name);
+    for (index, mac) in spec.macs.iter().enumerate() {
+        let path = format!("spec.macs[{index}]");
+        if !mac.is_host() {
+            found.error(path, format!("{mac} is no host's address"));
+        } else if spec.macs.iter().take(index).any(|other| other == mac) {
+            found.error(path, format!("{mac} is here twice"));
+        } else if let Some(other) = others().find(|other| other.spec.macs.contains(mac)) {
+            found.error(path, format!("{mac} is machine {}'s already", other.name));
+        }
+    }
+    if let Some(uuid) = spec.uuid
+        && let Some(other) = others().find(|other| other.spec.uuid == Some(uuid))
+    {
+        found.error("spec.uuid", format!("{uuid} is machine {}'s already", other.name));
+    }
+    if let Some(ip) = spec.ip {
+        if let Some(other) = others().find(|other| other.spec.ip == Some(ip)) {
+            found.error("spec.ip", format!("{ip} is machine {}'s already", other.name));
+        }
+        match inventory.subnet_of(ip) {
+            None => found.error("spec.ip", format!("{ip} is in no subnet")),
+            Some((subnet, declared)) => {
+                let net = declared.spec.cidr;
+                if ip == net.network() || ip == net.broadcast() || declared.spec.gateway == Some(ip) {
+                    found.error("spec.ip", format!("{ip} is subnet {subnet}'s network, broadcast or gateway address"));
+                }
+            }
+        }
+    }
+    for (path, text) in [("spec.serial", &spec.serial), ("spec.rack", &spec.rack)] {
+        if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > 128 || text.contains(char::is_control)) {
+            found.error(path, "up to 128 printable characters are expected");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

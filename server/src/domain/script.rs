@@ -1,0 +1,131 @@
+//! The iPXE script of one boot. Every value in it is one that iPXE cannot take for anything else.
+use super::boot::Plan;
+use pilotlight_types::{
+    Mac,
+    resource::{ImageOs, ImageSpec},
+};
+use std::fmt::Write;
+
+/// What a script needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct ScriptFor<'a> {
+    /// What the machine is to get.
+    pub plan: &'a Plan,
+    /// The image, where it gets one.
+    pub image: Option<&'a ImageSpec>,
+    /// The profile's own kernel arguments.
+    pub kernel_args: &'a [String],
+    /// The machine's name, or its MAC.
+    pub machine: &'a str,
+    /// The interface that boots.
+    pub mac: Mac,
+    /// Where this boot's files are: `http://10.77.0.1:8080/boot/0195…`.
+    pub base: &'a str,
+    /// Where to ask for the script again: `http://10.77.0.1:8080/boot/ipxe?mac=…`.
+    pub again: &'a str,
+}
+
+/// A kernel argument that must not reach a script.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("kernel argument `{argument}` holds {what}, which iPXE or the kernel would take for something else")]
+pub struct BadArgument {
+    argument: String,
+    what: String,
+}
+
+/// Checks that a kernel argument is passed on as it is.
+pub fn check_argument(argument: &str) -> Result<(), BadArgument> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-,:=/@+%[]*~!?<>()|^".contains(c);
+    let bad = |what: String| BadArgument { argument: argument.escape_default().take(80).collect(), what };
+    if argument.is_empty() {
+        return Err(bad("nothing".into()));
+    }
+    if argument == "||" {
+        return Err(bad("`||`".into()));
+    }
+    match argument.chars().find(|c| !plain(*c)) {
+        None => Ok(()),
+        Some(c) => Err(bad(format!("`{}`", c.escape_default()))),
+    }
+}
+
+/// The kernel arguments of a boot: those that the OS needs, the interface that booted, then the profile's own.
+pub fn kernel_args(script: ScriptFor<'_>) -> Vec<String> {
+    let mut args = Vec::new();
+    if let Some(image) = script.image {
+        match image.os {
+            ImageOs::FedoraCoreos => {
+                if image.rootfs.is_some() {
+                    args.push(format!("coreos.live.rootfs_url={}/rootfs.img", script.base));
+                }
+                args.extend(["ignition.firstboot".into(), "ignition.platform.id=metal".into()]);
+            }
+            ImageOs::Flatcar => args.push("flatcar.first_boot=1".into()),
+            ImageOs::ContainerLinux => args.push("coreos.first_boot=1".into()),
+            ImageOs::Generic => {}
+        }
+    }
+    args.push(format!("BOOTIF=01-{}", script.mac.hyphenated()));
+    args.extend(script.kernel_args.iter().cloned());
+    args
+}
+
+/// The script. iPXE gets one whatever the decision was: it never meets an error page.
+pub fn render(script: ScriptFor<'_>) -> String {
+    let mut text = String::from("#!ipxe\n");
+    let ScriptFor { machine, base, again, plan, .. } = script;
+    // Writing to a String cannot fail.
+    let _ = match plan {
+        Plan::Boot { profile, image } => {
+            let args = kernel_args(script).join(" ");
+            write!(
+                text,
+                "echo Pilotlight: {machine} boots profile {profile}, image {image}\n\
+                 set base {base}\n\
+                 set tries:int32 0\n\
+                 :fetch\n\
+                 imgfree\n\
+                 kernel ${{base}}/kernel initrd=initramfs.img initrd=config.img {args} || goto failed\n\
+                 initrd --name initramfs.img ${{base}}/initramfs.img || goto failed\n\
+                 initrd --name config.img ${{base}}/config.img || goto failed\n\
+                 boot || goto failed\n\
+                 :failed\n\
+                 echo Pilotlight: that failed; trying again\n\
+                 sleep 2\n\
+                 inc tries\n\
+                 iseq ${{tries}} 5 || goto fetch\n\
+                 :again\n\
+                 chain --replace --autofree {again} || sleep 10\n\
+                 goto again\n"
+            )
+        }
+        Plan::LocalDisk => write!(
+            text,
+            "echo Pilotlight: {machine} boots from its disk\n\
+             iseq ${{platform}} efi && exit 1 ||\n\
+             sanboot --no-describe --drive 0x80 || exit\n"
+        ),
+        Plan::Hold { why } => write!(text, "{}", wait(machine, why, again)),
+        Plan::Nothing { why } => write!(text, "{}", wait(machine, why.name(), again)),
+    };
+    text
+}
+
+fn wait(machine: &str, why: &str, again: &str) -> String {
+    format!(
+        "echo Pilotlight: {machine} waits: {}\n\
+         :again\n\
+         sleep 15\n\
+         chain --replace --autofree {again} || goto again\n",
+        printable(why)
+    )
+}
+
+/// A text that people wrote, as iPXE's `echo` can take it: nothing that it would expand, split or obey.
+fn printable(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " ._-,:=/@+()".contains(c);
+    text.chars().take(200).map(|c| if plain(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests;

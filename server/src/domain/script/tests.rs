@@ -1,0 +1,65 @@
+use super::*;
+use crate::domain::stage::Revision;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn image() -> ImageSpec {
+    let file = |name: &str| json!({"url": format!("/images/{name}"), "sha256": "0".repeat(64)});
+    serde_json::from_value(json!({"os": "fedora-coreos", "arch": "x86_64", "version": "1",
+        "kernel": file("kernel"), "initrd": [file("initramfs.img")], "rootfs": file("rootfs.img")}))
+    .unwrap()
+}
+
+fn script(plan: &Plan, image: Option<&ImageSpec>, args: &[String]) -> String {
+    render(ScriptFor {
+        plan,
+        image,
+        kernel_args: args,
+        machine: "n1",
+        mac: "52:54:00:12:34:56".parse().unwrap(),
+        base: "http://10.77.0.1:8080/boot/B",
+        again: "http://10.77.0.1:8080/boot/ipxe?mac=52-54-00-12-34-56",
+    })
+}
+
+#[test]
+fn a_boot_script_names_both_initrds_and_the_interface_that_boots() {
+    let plan = Plan::Boot {
+        profile: Revision { profile: "demo".parse().unwrap(), revision: 3 },
+        image: "demo".parse().unwrap(),
+    };
+    let text = script(&plan, Some(&image()), &["console=ttyS0".into()]);
+    assert!(text.starts_with("#!ipxe\n"));
+    assert!(text.contains(
+        "kernel ${base}/kernel initrd=initramfs.img initrd=config.img \
+         coreos.live.rootfs_url=http://10.77.0.1:8080/boot/B/rootfs.img ignition.firstboot ignition.platform.id=metal \
+         BOOTIF=01-52-54-00-12-34-56 console=ttyS0 || goto failed\n"
+    ));
+    assert!(text.contains("initrd --name config.img ${base}/config.img || goto failed\n"));
+}
+
+#[test]
+fn a_machine_on_hold_is_told_why_and_asks_again() {
+    let text = script(&Plan::Hold { why: "disk; ${x} swap\nreboot".into() }, None, &[]);
+    assert!(text.contains("n1 waits: disk_ __x_ swap_reboot\n"), "{text}");
+    assert!(text.contains("chain --replace --autofree http://10.77.0.1:8080/boot/ipxe?mac=52-54-00-12-34-56"));
+}
+
+#[test]
+fn an_argument_that_could_leave_its_place_is_refused() {
+    for good in ["console=ttyS0,115200n8", "ip=10.0.0.2::10.0.0.1:255.255.255.0:n1:eth0:off", "mitigations=off", "a=b|c"] {
+        assert_eq!(check_argument(good), Ok(()), "{good}");
+    }
+    for bad in ["", "a b", "a\nb", "${net0/mac}", "a;b", "a&&b", "||", "a\"b", "a\\b", "a#b", "ä", "a'b", "a\0"] {
+        assert!(check_argument(bad).is_err(), "{bad:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_reason_for_a_hold_adds_a_line_to_the_script(why: String) {
+        let text = script(&Plan::Hold { why }, None, &[]);
+        prop_assert_eq!(text.lines().count(), 5);
+        prop_assert!(!text.contains("${"));
+    }
+}

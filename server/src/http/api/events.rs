@@ -1,0 +1,124 @@
+//! Events: a list, or a stream that goes on where it was left (server-sent events, `Last-Event-ID`).
+use crate::{http::problem::Failure, service::journal::Journal, store::Db};
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::{HeaderMap, header},
+    response::{
+        IntoResponse, Response,
+        sse::{self, KeepAlive, Sse},
+    },
+    routing::get,
+};
+use futures_util::stream;
+use pilotlight_types::api::{Event, List};
+use serde::Deserialize;
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+#[derive(Debug, Clone)]
+struct EventsApi {
+    journal: Journal,
+    db: Db,
+}
+
+pub(super) fn router(journal: Journal, db: Db) -> Router {
+    Router::new().route("/events", get(events)).with_state(EventsApi { journal, db })
+}
+
+/// How many events are read at once.
+const PAGE: i64 = 1000;
+
+#[derive(Debug, Deserialize)]
+struct Which {
+    after: Option<i64>,
+    object: Option<String>,
+    limit: Option<i64>,
+}
+
+async fn events(State(api): State<EventsApi>, Query(which): Query<Which>, headers: HeaderMap) -> Result<Response, Failure> {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/event-stream") {
+        return follow(api, which, &headers).await;
+    }
+    let limit = which.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let mut tx = api.db.read().await?;
+    let items = match which.after {
+        Some(after) => tx.events_after(after, which.object.as_deref(), limit).await?,
+        // Without a place to begin at, the newest: that is what one wants to see.
+        None => tx.newest_events(which.object.as_deref(), limit).await?,
+    };
+    let full = i64::try_from(items.len()).is_ok_and(|len| len >= limit);
+    let next = items.last().filter(|_| full && which.after.is_some()).map(|last| last.seq.to_string());
+    Ok(Json(List { items, next }).into_response())
+}
+
+/// What a follower has still to be sent, and where it is.
+struct Follower {
+    db: Db,
+    live: broadcast::Receiver<Event>,
+    object: Option<String>,
+    last: i64,
+    waiting: VecDeque<Event>,
+    behind: bool,
+}
+
+async fn follow(api: EventsApi, which: Which, headers: &HeaderMap) -> Result<Response, Failure> {
+    let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
+    // Listen first, then read: nothing falls in between.
+    let live = api.journal.events();
+    let from = resumed.or(which.after);
+    let last = match from {
+        Some(last) => last,
+        None => api.db.read().await?.newest_events(None, 1).await?.first().map_or(0, |event| event.seq),
+    };
+    let follower = Follower { db: api.db, live, object: which.object, last, waiting: VecDeque::new(), behind: from.is_some() };
+    let events = stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok::<_, Infallible>(sent(&event)), follower))
+    });
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
+    Ok(Sse::new(events).keep_alive(keep_alive).into_response())
+}
+
+fn sent(event: &Event) -> sse::Event {
+    let made = sse::Event::default().id(event.seq.to_string()).event(event.kind.clone());
+    // An event is plain data: it serialises.
+    made.json_data(event).unwrap_or_default()
+}
+
+impl Follower {
+    /// The next event that the follower wants; none when the daemon stops or the database is gone: then it asks again.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.behind {
+                self.catch_up().await?;
+            }
+            if let Some(event) = self.waiting.pop_front() {
+                self.last = event.seq;
+                // A full page was read: there may be more before what is live.
+                return Some(event);
+            }
+            match self.live.recv().await {
+                Ok(event) if event.seq <= self.last || self.object.as_ref().is_some_and(|object| *object != event.object) => {}
+                Ok(event) => {
+                    self.last = event.seq;
+                    return Some(event);
+                }
+                Err(RecvError::Lagged(_)) => self.behind = true,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    async fn catch_up(&mut self) -> Option<()> {
+        if !self.waiting.is_empty() {
+            return Some(());
+        }
+        let mut tx = self.db.read().await.ok()?;
+        let page = tx.events_after(self.last, self.object.as_deref(), PAGE).await.ok()?;
+        self.behind = i64::try_from(page.len()).is_ok_and(|len| len >= PAGE);
+        self.waiting = page.into();
+        Some(())
+    }
+}

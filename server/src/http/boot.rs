@@ -1,0 +1,181 @@
+//! What firmware and iPXE fetch, in the clear: nothing here is secret but for the one-time token in `config.img`, which is bound to
+//! the boot, the machine and its address. A machine is never told 404: it waits, and asks again.
+use super::{Peer, problem::Failure};
+use crate::{
+    domain::{
+        boot::BootRequest,
+        firmware::{Identity, classify},
+    },
+    metrics::HttpMetrics,
+    service::{
+        boots::{Boots, Seen},
+        delivery::Delivery,
+        files::Files,
+    },
+};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, Path, Query, Request, State},
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures_util::{Stream, StreamExt};
+use pilotlight_types::{BootId, Mac, api::Phase};
+use serde::Deserialize;
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tower::ServiceExt;
+use tower_http::services::ServeFile;
+use uuid::Uuid;
+
+/// What the boot endpoints need.
+#[derive(Debug, Clone)]
+pub struct BootFiles {
+    /// Scripts, image files, configs.
+    pub delivery: Delivery,
+    /// Boot programs and the agent.
+    pub files: Files,
+    /// Where it is written down.
+    pub boots: Boots,
+    /// Counts bytes.
+    pub metrics: HttpMetrics,
+}
+
+/// How much of a file is read at once.
+const PIECE: usize = 256 << 10;
+
+pub(super) fn router(boot: BootFiles) -> Router {
+    Router::new()
+        .route("/boot/ipxe", get(script))
+        .route("/boot/files/{name}", get(program))
+        .route("/boot/{boot}/config.img", get(config))
+        .route("/boot/{boot}/{file}", get(image_file))
+        .with_state(boot)
+}
+
+#[derive(Debug, Deserialize)]
+struct Who {
+    mac: Option<String>,
+    uuid: Option<String>,
+}
+
+async fn script(State(boot): State<BootFiles>, ConnectInfo(peer): ConnectInfo<Peer>, Query(who): Query<Who>) -> Response {
+    let mac = who.mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok()).filter(|mac| mac.is_host());
+    let (Some(mac), IpAddr::V4(from)) = (mac, peer.remote.ip()) else {
+        return text(wait("this request names no MAC: /boot/ipxe?mac=52-54-00-12-34-56 is expected", None));
+    };
+    let uuid = who.uuid.and_then(|uuid| uuid.parse::<Uuid>().ok());
+    let identity = Identity { user_class: Some(b"iPXE"), ipxe_options: Some(&[0x13, 1, 1]), ..Identity::default() };
+    let request = BootRequest { mac, uuid, firmware: classify(&identity) };
+    match boot.delivery.script(request, from, peer.local.ip()).await {
+        Ok(script) => text(script),
+        Err(error) => {
+            tracing::error!(machine.mac = %mac, error = &error as &dyn std::error::Error, "a script was not made; {mac} waits");
+            text(wait("the server cannot answer now", Some(mac)))
+        }
+    }
+}
+
+/// The script of a machine that nothing can be said to.
+fn wait(why: &str, mac: Option<Mac>) -> String {
+    let query = mac.map(|mac| format!("?mac={}", mac.hyphenated())).unwrap_or_default();
+    format!("#!ipxe\necho Pilotlight: {why}\nsleep 10\nchain --replace --autofree /boot/ipxe{query} || exit 1\n")
+}
+
+fn text(script: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], script).into_response()
+}
+
+async fn program(State(boot): State<BootFiles>, ConnectInfo(peer): ConnectInfo<Peer>, method: Method, Path(name): Path<String>) -> Response {
+    let agent = boot.files.agent().filter(|_| name == "pilotlight-agent").map(|agent| agent.content.clone());
+    let Some(content) = agent.clone().or_else(|| boot.files.program(&name, peer.local.ip())) else {
+        return Failure::not_found("there is no such boot program").into_response();
+    };
+    if agent.is_none()
+        && method == Method::GET
+        && let Some(id) = at(&boot, peer.remote.ip())
+    {
+        let size = u64::try_from(content.len()).unwrap_or_default();
+        boot.boots.saw(id, Seen::answered(Phase::BootProgram, name, size));
+    }
+    ([(header::CONTENT_TYPE, "application/octet-stream")], content).into_response()
+}
+
+fn at(boot: &BootFiles, address: IpAddr) -> Option<BootId> {
+    let IpAddr::V4(address) = address else { return None };
+    boot.boots.at(address)
+}
+
+async fn config(
+    State(boot): State<BootFiles>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    method: Method,
+    Path(id): Path<BootId>,
+) -> Result<Response, Failure> {
+    if method != Method::GET {
+        // A token is made for a GET only.
+        return Ok(StatusCode::METHOD_NOT_ALLOWED.into_response());
+    }
+    let initrd = boot.delivery.config_initrd(id, peer.remote.ip(), peer.local.ip()).await?;
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, initrd).into_response())
+}
+
+async fn image_file(
+    State(boot): State<BootFiles>,
+    Path((id, name)): Path<(BootId, String)>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let file = boot.delivery.image_file(id, &name)?;
+    let counts = request.method() == Method::GET;
+    let served = ServeFile::new(&file.path).with_buf_chunk_size(PIECE).oneshot(request).await;
+    let response = match served {
+        Ok(response) if response.status() != StatusCode::NOT_FOUND => response,
+        Ok(_) => return Err(Failure::unavailable(format!("file {name} of this boot is lost; apply its image again"))),
+        Err(never) => match never {},
+    };
+    if !counts || !response.status().is_success() {
+        return Ok(response.map(Body::new));
+    }
+    boot.boots.saw(id, Seen::begun(file.phase, name));
+    let wanted = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let (parts, body) = response.into_parts();
+    let pieces = Body::new(body).into_data_stream();
+    let counted = Counted { pieces: Box::pin(pieces), sent: 0, wanted, boot, id, phase: file.phase };
+    Ok(Response::from_parts(parts, Body::from_stream(counted)))
+}
+
+/// A body that says how much of it was taken, when it ends or is dropped.
+struct Counted {
+    pieces: Pin<Box<dyn Stream<Item = Result<Bytes, axum::Error>> + Send>>,
+    sent: u64,
+    wanted: Option<u64>,
+    boot: BootFiles,
+    id: BootId,
+    phase: Phase,
+}
+
+impl Stream for Counted {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.pieces.poll_next_unpin(context);
+        if let Poll::Ready(Some(Ok(piece))) = &next {
+            self.sent += u64::try_from(piece.len()).unwrap_or_default();
+        }
+        next
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.boot.metrics.sent(self.sent);
+        let whole = self.wanted.is_none_or(|wanted| self.sent >= wanted);
+        self.boot.boots.saw(self.id, Seen::served(self.phase, self.sent, whole));
+    }
+}

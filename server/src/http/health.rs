@@ -1,0 +1,75 @@
+//! Whether the daemon lives, whether it can serve, and how it does.
+use super::problem::Failure;
+use crate::{
+    metrics::{Metrics, State as MetricsState},
+    service::{boots::Boots, journal::Journal, views::Views},
+    store::Db,
+};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// What the health endpoints need.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// The database.
+    pub db: Db,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Machines and leases.
+    pub views: Views,
+    /// Boots.
+    pub boots: Boots,
+    /// The time.
+    pub journal: Journal,
+    /// Set when every socket answers.
+    pub serving: Arc<AtomicBool>,
+}
+
+/// How long the database may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(super) fn router(health: Health) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(health)
+}
+
+async fn ready(State(health): State<Health>) -> Response {
+    let serving = health.serving.load(Ordering::Acquire);
+    let database = tokio::time::timeout(PATIENCE, health.db.ping()).await.is_ok_and(|answer| answer.is_ok());
+    let status = if serving && database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"sockets": serving, "database": database}))).into_response()
+}
+
+async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
+    let now = MetricsState {
+        machines: health.views.stages(),
+        leases: health.views.leases(health.journal.now()),
+        boots: health.boots.open().len(),
+    };
+    let text = health.metrics.encode(now).map_err(|e| Failure::unavailable(e.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+}
+
+/// People who come to the port in the clear are sent to the other one.
+pub(super) fn redirect(uri: &Uri, headers: &HeaderMap, https_port: u16) -> Redirect {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
+    let path = if uri.path() == "/" { "/status" } else { uri.path() };
+    Redirect::temporary(&format!("https://{name}:{https_port}{path}"))
+}

@@ -1,0 +1,179 @@
+//! Errors as RFC 9457 has them. What the server did wrong is logged, and not told.
+use crate::{
+    errors,
+    service::{
+        access::TokenError, agents::ReportError, changes::ChangeError, delivery::Denied, explain::ExplainError,
+        machines::MachineError,
+    },
+    store::StoreError,
+};
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use pilotlight_types::api::{Mistake, Problem};
+
+/// An error on its way to a client. Its codes are listed in docs/errors.md, and only ever added to.
+#[derive(Debug, Clone)]
+pub(super) struct Failure(Box<Problem>);
+
+impl Failure {
+    /// An error that the client is told in full.
+    pub(super) fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
+        let (code, title, detail) = (code.to_owned(), title.to_owned(), detail.into());
+        Self(Box::new(Problem { status: status.as_u16(), code, title, detail, request_id: None, errors: Vec::new() }))
+    }
+
+    /// What was sent cannot be read.
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    /// It is not as it was.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It is not as you think it is", detail)
+    }
+
+    /// What the caller expected of the resource does not hold.
+    pub(super) fn precondition(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "It was changed since you read it", detail)
+    }
+
+    /// Not now.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Ask again later", detail)
+    }
+
+    fn mistakes(detail: String, errors: Vec<Mistake>) -> Self {
+        let mut failure =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "What was sent is not right", detail);
+        failure.0.errors = errors;
+        failure
+    }
+
+    /// The body, with the request's id.
+    pub(super) fn problem(&self, request_id: &str) -> Problem {
+        Problem { request_id: Some(request_id.to_owned()), ..Problem::clone(&self.0) }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(&*self.0)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            // Basic, so that a browser asks for the token: any user name, the token as the password.
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pilotlight\""));
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pilotlight: the token is the password\""));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { what } => Self::conflict(format!("{what} was changed by somebody else at the same moment")),
+            StoreError::Stopped => Self::unavailable("the daemon is stopping"),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the database failed: {}", errors::chain(&error));
+                Self::unavailable("the database does not answer; the server's log says more")
+            }
+        }
+    }
+}
+
+impl From<MachineError> for Failure {
+    fn from(error: MachineError) -> Self {
+        match error {
+            MachineError::Store(error) => error.into(),
+            MachineError::NotFound(_) => Self::not_found(error.to_string()),
+            MachineError::TooMany => Self::unavailable(error.to_string()),
+            MachineError::Refused(_) | MachineError::NoProfile(_) => {
+                Self::new(StatusCode::CONFLICT, "refused", "The machine's stage does not allow that", error.to_string())
+            }
+        }
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ChangeError::Store(error) => error.into(),
+            ChangeError::Machine(error) => error.into(),
+            ChangeError::Mistakes(errors) => Self::mistakes(detail, errors),
+            ChangeError::NotFound(..) => Self::not_found(detail),
+            ChangeError::Changed(..) => Self::precondition(detail),
+            ChangeError::Needed(..) => Self::new(StatusCode::CONFLICT, "needed", "Others need it", detail),
+        }
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Store(error) => error.into(),
+            TokenError::Exists(_) => Self::conflict(error.to_string()),
+            TokenError::Name | TokenError::Expired(_) => Self::mistakes(error.to_string(), Vec::new()),
+        }
+    }
+}
+
+impl From<ExplainError> for Failure {
+    fn from(error: ExplainError) -> Self {
+        Self::not_found(error.to_string())
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::Machine(error) => error.into(),
+            ReportError::Unauthorized => unauthorized(detail),
+            ReportError::Gone(_) => Self::new(StatusCode::GONE, "gone", "That boot is over", detail),
+            ReportError::Facts(_) => Self::mistakes(detail, Vec::new()),
+        }
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(error: Denied) -> Self {
+        match error {
+            Denied::Store(error) => error.into(),
+            // Ignition asks again after a 5xx, and takes anything else as final.
+            Denied::NotNow(why) => Self::unavailable(why),
+            Denied::Refused(why) => Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to have", why),
+        }
+    }
+}
+
+/// Nobody said who asks.
+pub(super) fn unauthorized(detail: impl Into<String>) -> Failure {
+    Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", "Who are you?", detail)
+}
+
+/// There is nothing at this path.
+pub(super) async fn no_such_path(uri: Uri) -> Failure {
+    Failure::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+/// That cannot be done at this path.
+pub(super) async fn no_such_method(uri: Uri) -> Failure {
+    let detail = format!("{} does not take this method", uri.path());
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "That cannot be done here", detail)
+}

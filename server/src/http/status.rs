@@ -1,0 +1,191 @@
+//! The status page: what one looks at when nothing else works. No script, one page, made on the server.
+use super::problem::Failure;
+use crate::{
+    domain::selector::Selector,
+    service::{journal::Journal, views::Views},
+    store::Db,
+};
+use axum::{
+    Router,
+    extract::State,
+    http::header,
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::get,
+};
+use pilotlight_types::{
+    Timestamp,
+    api::{Event, Machine, Phase},
+};
+use std::fmt::Write;
+
+/// What the status page needs.
+#[derive(Debug, Clone)]
+pub struct StatusPage {
+    /// Machines.
+    pub views: Views,
+    /// The time.
+    pub journal: Journal,
+    /// Events.
+    pub db: Db,
+    /// The site's name.
+    pub site: String,
+}
+
+/// How many machines the page shows; the API has the rest.
+const MOST_MACHINES: usize = 500;
+
+/// How many events the page shows.
+const MOST_EVENTS: i64 = 40;
+
+const STYLE: &str = include_str!("status.css");
+
+pub(super) fn router(page: StatusPage) -> Router {
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("/status") }))
+        .route("/status", get(status))
+        .with_state(page)
+}
+
+async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
+    let now = page.journal.now();
+    let machines = page.views.machines(&Selector::default(), None, MOST_MACHINES);
+    let events = page.db.read().await?.newest_events(None, MOST_EVENTS).await?;
+    let html = render(&page.site, now, &page.views.stages(), &machines, &events);
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    Ok((headers, Html(html)).into_response())
+}
+
+fn render(site: &str, now: Timestamp, stages: &[(&str, usize)], machines: &[Machine], events: &[Event]) -> String {
+    let mut html = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        html,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Pilotlight: {site}</title>\
+         <style>{STYLE}</style></head><body><header><h1>Pilotlight</h1><p>site {site} · {now}</p></header><main>",
+        site = escaped(site)
+    );
+    html.push_str("<section aria-label=\"Stages\"><ul class=\"stages\">");
+    for (stage, count) in stages {
+        let _ = write!(html, "<li class=\"{stage}\"><b>{count}</b> {stage}</li>");
+    }
+    html.push_str("</ul></section><section><h2>Machines</h2>");
+    if machines.is_empty() {
+        html.push_str("<p class=\"empty\">There are no machines yet. Declare some with <code>pilotlight apply -f machines.yaml</code>, or power one on where a subnet says <code>unknown: discover</code>.</p>");
+    } else {
+        html.push_str("<div class=\"scroll\"><table><thead><tr><th>Machine<th>Stage<th>Boot<th>Address<th>Profile<th>Since<th>Agent heard</tr></thead><tbody>");
+        for machine in machines {
+            machine_row(&mut html, now, machine);
+        }
+        html.push_str("</tbody></table></div>");
+    }
+    html.push_str("</section><section><h2>Last events</h2>");
+    if events.is_empty() {
+        html.push_str("<p class=\"empty\">Nothing has happened yet.</p>");
+    } else {
+        html.push_str("<div class=\"scroll\"><table class=\"events\"><thead><tr><th>Time<th>Event<th>What happened<th>By</tr></thead><tbody>");
+        for event in events {
+            let _ = write!(
+                html,
+                "<tr><td><time title=\"{}\">{} ago</time><td>{}<td>{}<td>{}</tr>",
+                event.at,
+                ago(now, event.at),
+                escaped(&event.kind),
+                escaped(&event.message),
+                escaped(&event.actor)
+            );
+        }
+        html.push_str("</tbody></table></div>");
+    }
+    html.push_str("</section></main></body></html>");
+    html
+}
+
+fn machine_row(html: &mut String, now: Timestamp, machine: &Machine) {
+    let boot = machine.boot.as_ref();
+    let doing = match boot {
+        None => "—".to_owned(),
+        Some(boot) => match &boot.outcome {
+            Some(outcome) => escaped(&outcome.to_string()),
+            None => boot.furthest().map_or_else(|| "begun".to_owned(), |phase| format!("{phase} {}", bar(phase))),
+        },
+    };
+    let stage = match (&machine.hold, &machine.why) {
+        (Some(hold), _) => format!("{}<small>on hold: {}</small>", machine.stage, escaped(&hold.reason)),
+        (None, Some(why)) => format!("{}<small>{}</small>", machine.stage, escaped(why)),
+        (None, None) => machine.stage.clone(),
+    };
+    let profile = machine.profile.as_ref().map_or_else(String::new, |profile| {
+        let running = profile.running.map_or_else(|| "—".to_owned(), |running| running.to_string());
+        format!("{} <small>wanted {}, runs {running}</small>", escaped(&profile.name), profile.desired)
+    });
+    let address = boot.and_then(|boot| boot.address).map(|address| address.to_string()).unwrap_or_default();
+    let seen = machine.seen.map_or_else(|| "never".to_owned(), |seen| format!("{} ago", ago(now, seen)));
+    let _ = write!(
+        html,
+        "<tr><th scope=\"row\">{}<td class=\"{}\">{stage}<td>{doing}<td>{address}<td>{profile}<td><time title=\"{}\">{}</time><td>{seen}</tr>",
+        escaped(&machine.name),
+        machine.stage,
+        machine.since,
+        ago(now, machine.since),
+    );
+}
+
+/// How far a boot is, as a bar that needs no script.
+fn bar(phase: Phase) -> String {
+    let reached = Phase::ALL.iter().position(|other| *other == phase).map_or(0, |index| index + 1);
+    format!("<meter min=\"0\" max=\"{}\" value=\"{reached}\">{reached}</meter>", Phase::ALL.len())
+}
+
+fn ago(now: Timestamp, then: Timestamp) -> String {
+    match now.since(then).as_secs() {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3600 => format!("{} min", s / 60),
+        s @ 3600..86_400 => format!("{} h", s / 3600),
+        s => format!("{} d", s / 86_400),
+    }
+}
+
+/// A text that machines or people wrote, as text.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_says_of_itself_is_shown_as_text() {
+        let event = Event {
+            seq: 1,
+            id: "01940000-0000-7000-8000-000000000000".parse().unwrap(),
+            at: Timestamp::default(),
+            kind: "machine.discovered".into(),
+            object: "machine/n1".into(),
+            actor: "machine".into(),
+            boot: None,
+            message: "<script>alert(1)</script>".into(),
+            data: std::collections::BTreeMap::new(),
+        };
+        let html = render("dc1", Timestamp::default(), &[("ready", 0)], &[], &[event]);
+        assert!(html.contains("&lt;script&gt;alert(1)"));
+        assert!(!html.contains("<script"));
+        assert!(html.contains("There are no machines yet"));
+    }
+}

@@ -1,0 +1,160 @@
+//! Metrics for Prometheus. No label has a value for each machine.
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::sync::Arc;
+
+/// An outcome, and the reason of it where it has several.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    listener: &'static str,
+    code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SubnetLabels {
+    subnet: String,
+}
+
+/// Every metric of the daemon.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    /// Of DHCP.
+    pub dhcp: DhcpMetrics,
+    /// Of TFTP.
+    pub tftp: TftpMetrics,
+    /// Of HTTP.
+    pub http: HttpMetrics,
+    state: StateMetrics,
+}
+
+/// Counts DHCP packets.
+#[derive(Debug, Clone, Default)]
+pub struct DhcpMetrics {
+    packets: Family<OutcomeLabels, Counter>,
+}
+
+/// Counts TFTP requests.
+#[derive(Debug, Clone, Default)]
+pub struct TftpMetrics {
+    requests: Family<OutcomeLabels, Counter>,
+    bytes: Counter,
+}
+
+/// Counts HTTP requests.
+#[derive(Debug, Clone)]
+pub struct HttpMetrics {
+    requests: Family<HttpLabels, Counter>,
+    bytes: Counter,
+    seconds: Histogram,
+}
+
+/// What there is, read when somebody asks.
+#[derive(Debug, Clone, Default)]
+struct StateMetrics {
+    machines: Family<StageLabels, Gauge>,
+    leases: Family<SubnetLabels, Gauge>,
+    boots: Gauge,
+}
+
+/// What there is.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Machines in each stage.
+    pub machines: Vec<(&'static str, usize)>,
+    /// Addresses held in each subnet.
+    pub leases: Vec<(String, usize)>,
+    /// Boots that go on.
+    pub boots: usize,
+}
+
+impl Metrics {
+    /// New metrics, all zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("pilotlight");
+        let (dhcp, tftp, state) = (DhcpMetrics::default(), TftpMetrics::default(), StateMetrics::default());
+        let http = HttpMetrics {
+            requests: Family::default(),
+            bytes: Counter::default(),
+            seconds: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
+        };
+        registry.register("dhcp_packets", "DHCP packets received, by what came of each", dhcp.packets.clone());
+        registry.register("tftp_requests", "TFTP requests, by what came of each", tftp.requests.clone());
+        registry.register("tftp_sent_bytes", "Bytes that TFTP clients acknowledged", tftp.bytes.clone());
+        registry.register("http_requests", "HTTP requests, by listener and status", http.requests.clone());
+        registry.register("http_file_bytes", "Bytes of images and boot programs sent by HTTP", http.bytes.clone());
+        registry.register("http_request_seconds", "Seconds until an HTTP response began", http.seconds.clone());
+        registry.register("machines", "Machines, by stage", state.machines.clone());
+        registry.register("leases_held", "Addresses that are leased or offered, by subnet", state.leases.clone());
+        registry.register("boots_open", "Boots that go on", state.boots.clone());
+        Self { registry: Arc::new(registry), dhcp, tftp, http, state }
+    }
+
+    /// The metrics as OpenMetrics text, with what there is now.
+    pub fn encode(&self, now: State) -> Result<String, std::fmt::Error> {
+        self.state.machines.clear();
+        for (stage, count) in now.machines {
+            self.state.machines.get_or_create(&StageLabels { stage: stage.to_owned() }).set(number(count));
+        }
+        self.state.leases.clear();
+        for (subnet, count) in now.leases {
+            self.state.leases.get_or_create(&SubnetLabels { subnet }).set(number(count));
+        }
+        self.state.boots.set(number(now.boots));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl DhcpMetrics {
+    /// Counts a packet.
+    pub fn count(&self, outcome: &'static str, reason: &'static str) {
+        self.packets.get_or_create(&OutcomeLabels { outcome, reason }).inc();
+    }
+}
+
+impl TftpMetrics {
+    /// Counts a request.
+    pub fn count(&self, outcome: &'static str, bytes: u64) {
+        self.requests.get_or_create(&OutcomeLabels { outcome, reason: "" }).inc();
+        self.bytes.inc_by(bytes);
+    }
+}
+
+impl HttpMetrics {
+    /// Counts a request whose response began after that many seconds.
+    pub fn count(&self, listener: &'static str, code: u16, seconds: f64) {
+        self.requests.get_or_create(&HttpLabels { listener, code }).inc();
+        self.seconds.observe(seconds);
+    }
+
+    /// Counts bytes of files.
+    pub fn sent(&self, bytes: u64) {
+        self.bytes.inc_by(bytes);
+    }
+}

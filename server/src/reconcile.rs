@@ -1,0 +1,31 @@
+//! Reconcilers: they take no input, look at what is, and do what is missing. Each may run at any time.
+mod stalls;
+
+pub use stalls::Stalls;
+
+use std::{error::Error, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Something that is put right again and again.
+pub trait Reconcile: Send + 'static {
+    /// What the log calls it.
+    const NAME: &'static str;
+    /// How often it runs.
+    const PERIOD: Duration;
+    /// What can go wrong; it is tried again at the next pass.
+    type Error: Error + Send;
+
+    /// One pass.
+    fn pass(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Runs passes until it is stopped.
+pub async fn run<R: Reconcile>(mut reconciler: R, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(R::PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Err(error) = reconciler.pass().await {
+            tracing::warn!(error = &error as &dyn Error, "a pass of `{}` failed; it is tried again", R::NAME);
+        }
+    }
+}

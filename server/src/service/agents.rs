@@ -1,0 +1,135 @@
+//! What agents report: progress, facts, heartbeats. An agent speaks for its machine's newest boot, and for no other.
+use super::{
+    boots::{Boots, Seen},
+    delivery::{Delivery, HEARTBEAT_SECONDS},
+    journal::{Actor, Journal},
+    machines::{MachineError, Machines, object},
+    roster::Roster,
+};
+use crate::{
+    domain::{
+        attempt::Pinned,
+        machine::{Machine, Reported},
+        stage::Event,
+    },
+    store::{StoreError, Write},
+};
+use pilotlight_types::{
+    BootId,
+    agent::{Instructions, Progress, Step},
+    api::{Boot, Outcome, Phase},
+    facts::{Facts, FactsProblem},
+};
+use std::sync::Arc;
+
+/// Takes the reports of agents.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    delivery: Delivery,
+    boots: Boots,
+    machines: Machines,
+    roster: Roster,
+    journal: Journal,
+}
+
+/// Why a report is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The token is not this boot's.
+    #[error("the token is not that of this boot's agent")]
+    Unauthorized,
+    /// The machine has booted again since, or is gone.
+    #[error("boot {0} is not its machine's newest: this agent should not be running any more")]
+    Gone(BootId),
+    /// The facts are not what facts can be.
+    #[error("the facts are refused: {0}")]
+    Facts(#[from] FactsProblem),
+    /// The machine could not be changed.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How much of a report's detail is kept, in characters.
+const LONGEST_DETAIL: usize = 1000;
+
+impl Agents {
+    /// Takes the reports of agents.
+    pub const fn new(delivery: Delivery, boots: Boots, machines: Machines, roster: Roster, journal: Journal) -> Self {
+        Self { delivery, boots, machines, roster, journal }
+    }
+
+    /// A step that the host has reached.
+    pub async fn progress(&self, boot: BootId, token: &str, progress: Progress) -> Result<Instructions, ReportError> {
+        let (machine, _) = self.authenticate(boot, token)?;
+        let detail = progress.detail.as_deref().map(|detail| printable(detail, LONGEST_DETAIL));
+        match progress.step {
+            Step::Started => self.boots.saw(boot, Seen::begun(Phase::Agent, detail.unwrap_or_else(|| "started".into()))),
+            Step::Collecting => self.boots.saw(boot, Seen::begun(Phase::Agent, "collecting facts")),
+            Step::Trouble => {
+                let message = format!("the agent of {}: {}", machine.name, detail.unwrap_or_else(|| "trouble".into()));
+                let event = self.journal.event("agent.trouble", &object(&machine.name), &Actor::machine(), Some(boot), message);
+                self.journal.commit(vec![event]).await?;
+            }
+        }
+        self.journal.commit(vec![Write::Seen(machine.id, self.journal.now())]).await?;
+        Ok(instructions())
+    }
+
+    /// What the agent measured: the machine is there.
+    pub async fn facts(&self, boot: BootId, token: &str, facts: Facts) -> Result<Instructions, ReportError> {
+        let (machine, record) = self.authenticate(boot, token)?;
+        facts.check()?;
+        let now = self.journal.now();
+        let running = Pinned::of(&record).map(|pinned| pinned.profile);
+        let reported = Reported { facts, at: now };
+        let event = running.clone().map(Event::Reported);
+        let also = |machine: &mut Machine| {
+            machine.facts = Some(reported.clone());
+            machine.seen = Some(now);
+            machine.running = running.clone().or_else(|| machine.running.clone());
+        };
+        self.boots.saw(boot, Seen::answered(Phase::Agent, "reported its facts", 0));
+        match event {
+            Some(event) => self.machines.apply(machine.id, &event, &Actor::machine(), also).await?,
+            None => return Err(ReportError::Gone(boot)),
+        };
+        self.boots.end(boot, Outcome::Active).await?;
+        Ok(instructions())
+    }
+
+    /// The host is alive.
+    pub async fn heartbeat(&self, boot: BootId, token: &str) -> Result<Instructions, ReportError> {
+        let (machine, _) = self.authenticate(boot, token)?;
+        let now = self.journal.now();
+        self.journal.commit(vec![Write::Seen(machine.id, now)]).await?;
+        self.roster.change(|inventory| {
+            if let Some(machine) = inventory.machine(machine.id) {
+                let mut seen = Machine::clone(machine);
+                seen.seen = Some(now);
+                inventory.put(Arc::new(seen));
+            }
+        });
+        Ok(instructions())
+    }
+
+    fn authenticate(&self, boot: BootId, token: &str) -> Result<(Arc<Machine>, Boot), ReportError> {
+        if !self.delivery.is_agent(boot, token) {
+            return Err(ReportError::Unauthorized);
+        }
+        let (machine, record) = self.boots.newest(boot).ok_or(ReportError::Gone(boot))?;
+        let machine = self.roster.machine(machine).ok_or(ReportError::Gone(boot))?;
+        Ok((machine, record))
+    }
+}
+
+/// A text from outside, without what could disturb a terminal or a page.
+fn printable(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+const fn instructions() -> Instructions {
+    Instructions { heartbeat_seconds: HEARTBEAT_SECONDS }
+}

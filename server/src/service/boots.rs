@@ -1,0 +1,366 @@
+//! Boots: each attempt of each machine, from its first packet, with what was decided and what was seen.
+use super::{
+    journal::{Actor, Journal},
+    machines::{Machines, object},
+    roster::Roster,
+};
+use crate::{
+    clock::random,
+    domain::{
+        attempt::{self, Pinned},
+        boot::{BootRequest, Decision, Known, KnownMachine, KnownSubnet, Plan, decide},
+        firmware::Client,
+        machine::Machine,
+        stage::{Event, Stage},
+    },
+    store::{BootRow, Db, StoreError, Write},
+};
+use pilotlight_types::{
+    BootId, MachineId, Timestamp,
+    api::{Boot, Outcome, Phase, PhaseRecord},
+    resource::{Name, Unknown},
+};
+use serde_json::json;
+use std::{
+    collections::HashMap,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Keeps the boots.
+#[derive(Debug, Clone)]
+pub struct Boots {
+    newest: Arc<Mutex<Newest>>,
+    roster: Roster,
+    journal: Journal,
+    machines: Machines,
+    db: Db,
+}
+
+/// The newest boot of each machine, open or ended. Older ones are in the database only.
+#[derive(Debug, Default)]
+struct Newest {
+    of: HashMap<MachineId, Boot>,
+    by_id: HashMap<BootId, MachineId>,
+    by_address: HashMap<Ipv4Addr, MachineId>,
+}
+
+/// A question, answered.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The question.
+    pub request: BootRequest,
+    /// The machine, where it is in the inventory.
+    pub machine: Option<Arc<Machine>>,
+    /// The subnet that the question came from.
+    pub subnet: Option<Name>,
+    /// What was known.
+    pub known: Known,
+    /// The answer.
+    pub decision: Decision,
+}
+
+/// Something that was seen of a boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// In which phase.
+    pub phase: Phase,
+    /// What it was.
+    pub detail: Option<String>,
+    /// Bytes that were handed over.
+    pub bytes: u64,
+    /// Whether this is one more request of the machine, or news of one that was counted.
+    pub request: bool,
+    /// Whether the phase has what it needs.
+    pub done: bool,
+}
+
+impl Seen {
+    /// A request, answered at once.
+    pub fn answered(phase: Phase, detail: impl Into<String>, bytes: u64) -> Self {
+        Self { phase, detail: Some(detail.into()), bytes, request: true, done: true }
+    }
+
+    /// A request whose answer goes on.
+    pub fn begun(phase: Phase, detail: impl Into<String>) -> Self {
+        Self { phase, detail: Some(detail.into()), bytes: 0, request: true, done: false }
+    }
+
+    /// The end of an answer: whole, or cut short.
+    pub const fn served(phase: Phase, bytes: u64, whole: bool) -> Self {
+        Self { phase, detail: None, bytes, request: false, done: whole }
+    }
+}
+
+impl Boots {
+    /// Reads the newest boot of each machine.
+    pub async fn load(db: Db, roster: Roster, journal: Journal, machines: Machines) -> Result<Self, StoreError> {
+        let mut newest = Newest::default();
+        for BootRow { machine, boot } in db.read().await?.newest_boots().await? {
+            newest.put(machine, boot);
+        }
+        Ok(Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, db })
+    }
+
+    /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
+    pub async fn ask(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
+        let asked = self.answer(request, from);
+        let boots = matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
+        let (None, Some(subnet), true) = (&asked.machine, &asked.known.subnet, boots) else { return asked };
+        let accept = subnet.unknown == Unknown::Accept;
+        match self.machines.discover(asked.request.mac, asked.request.uuid, accept).await {
+            Ok(_) if accept => {
+                if let Err(error) = self.machines.arm_ready(&Actor::daemon()).await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "could not arm an accepted machine");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(machine.mac = %asked.request.mac, error = &error as &dyn std::error::Error, "an unknown machine was not recorded");
+            }
+        }
+        self.answer(asked.request, from)
+    }
+
+    /// What a machine that asks would get; records nothing.
+    pub fn answer(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
+        self.roster.read(|inventory| {
+            let machine = inventory.machine_that_says(request.mac, request.uuid).cloned();
+            let subnet = inventory.subnet_of(from);
+            let armed = machine.as_ref().and_then(|machine| machine.stage.armed()).and_then(|armed| {
+                let assigned = inventory.revision(armed)?;
+                let labels = &machine.as_ref()?.labels;
+                let group = inventory.assigned(labels, &machine.as_ref()?.spec.macs).and_then(|now| {
+                    (now.revision.profile == armed.profile).then_some(now.group).flatten()
+                });
+                Some(crate::domain::boot::Assigned { group, ..assigned })
+            });
+            let known = Known {
+                machine: machine.as_ref().map(|machine| KnownMachine {
+                    name: machine.name.clone(),
+                    stage: machine.stage.clone(),
+                    hold: machine.hold.as_ref().map(|hold| hold.reason.clone()),
+                }),
+                subnet: subnet.map(|(name, declared)| KnownSubnet {
+                    name: name.clone(),
+                    mode: declared.spec.mode,
+                    unknown: declared.spec.unknown,
+                }),
+                armed,
+                discovery: inventory.discovery(),
+            };
+            let decision = decide(&request, &known);
+            Asked { subnet: subnet.map(|(name, _)| name.clone()), request, machine, known, decision }
+        })
+    }
+
+    /// Notes that a machine asked, in the boot that this belongs to or in a new one. Returns the boot, and what must be durable
+    /// before the machine is told of it.
+    pub async fn note(&self, asked: &Asked, machine: &Machine, address: Option<Ipv4Addr>, seen: Seen) -> (BootId, Vec<Write>) {
+        let now = self.journal.now();
+        let ipxe = matches!(asked.request.firmware.client, Client::Ipxe { .. });
+        let decision = json!({"request": asked.request, "known": asked.known, "decision": asked.decision});
+        let (boot, writes, began) = {
+            let mut newest = self.lock();
+            let current = newest.of.get(&machine.id);
+            let goes_on = current.is_some_and(|boot| attempt::goes_on(boot, seen.phase, ipxe));
+            let mut writes = Vec::new();
+            let mut boot = match current {
+                Some(boot) if goes_on => boot.clone(),
+                other => {
+                    if let Some(before) = other.filter(|boot| boot.ended.is_none()) {
+                        writes.extend(self.ended(machine, restarted(before.clone(), now)));
+                    }
+                    let id = BootId::new(now, random());
+                    let message = format!("{} boots from {} ({})", machine.name, asked.request.mac, asked.decision.plan);
+                    writes.push(self.journal.event("boot.started", &object(&machine.name), &Actor::machine(), Some(id), message));
+                    attempt::new(id, &machine.name, asked.request.mac, now, decision.clone())
+                }
+            };
+            boot.address = address.or(boot.address);
+            let pinned = boot.decision.get("pinned").cloned();
+            boot.decision = decision;
+            if let (Some(map), Some(pinned)) = (boot.decision.as_object_mut(), pinned) {
+                map.insert("pinned".into(), pinned);
+            }
+            writes.splice(0..0, self.advance(machine, &mut boot, seen, now));
+            // The row comes first: events name the boot.
+            newest.put(machine.id, boot.clone());
+            (boot.id, writes, !goes_on)
+        };
+        if began && matches!(machine.stage, Stage::Failed { .. }) {
+            self.step(machine.id, &Event::BootStarted).await;
+        }
+        (boot, writes)
+    }
+
+    /// Notes something that was seen of a boot, without waiting.
+    pub fn saw(&self, id: BootId, seen: Seen) {
+        let now = self.journal.now();
+        let writes = {
+            let mut newest = self.lock();
+            let Some((machine, mut boot)) = newest.get(id) else { return };
+            let Some(row) = self.roster.machine(machine) else { return };
+            let writes = self.advance(&row, &mut boot, seen, now);
+            newest.put(machine, boot);
+            writes
+        };
+        self.journal.later(writes);
+    }
+
+    /// Remembers what a boot will be served, so that a change in the inventory does not change it half-way.
+    pub fn pin(&self, id: BootId, pinned: &Pinned) -> Vec<Write> {
+        let mut newest = self.lock();
+        let Some((machine, mut boot)) = newest.get(id) else { return Vec::new() };
+        if let (Some(decision), Ok(pinned)) = (boot.decision.as_object_mut(), serde_json::to_value(pinned)) {
+            decision.insert("pinned".into(), pinned);
+        }
+        newest.put(machine, boot.clone());
+        vec![Write::Boot(Box::new(BootRow { machine, boot }))]
+    }
+
+    /// Ends a boot, and with it what the machine was doing.
+    pub async fn end(&self, id: BootId, outcome: Outcome) -> Result<(), StoreError> {
+        let now = self.journal.now();
+        let (machine, writes) = {
+            let mut newest = self.lock();
+            let Some((machine, mut boot)) = newest.get(id) else { return Ok(()) };
+            if boot.outcome.as_ref() == Some(&outcome) {
+                return Ok(());
+            }
+            let Some(row) = self.roster.machine(machine) else { return Ok(()) };
+            boot.outcome = Some(outcome.clone());
+            boot.ended = Some(now);
+            newest.put(machine, boot.clone());
+            (machine, self.ended(&row, boot))
+        };
+        self.journal.commit(writes).await?;
+        if let Outcome::Failed { why } = outcome {
+            self.step(machine, &Event::BootFailed(why)).await;
+        }
+        Ok(())
+    }
+
+    /// The newest boot of a machine.
+    pub fn of(&self, machine: MachineId) -> Option<Boot> {
+        self.lock().of.get(&machine).cloned()
+    }
+
+    /// A boot that is its machine's newest.
+    pub fn newest(&self, id: BootId) -> Option<(MachineId, Boot)> {
+        self.lock().get(id)
+    }
+
+    /// The boot of the machine that was given this address last.
+    pub fn at(&self, address: Ipv4Addr) -> Option<BootId> {
+        let newest = self.lock();
+        newest.by_address.get(&address).and_then(|machine| newest.of.get(machine)).map(|boot| boot.id)
+    }
+
+    /// The boots that go on.
+    pub fn open(&self) -> Vec<Boot> {
+        self.lock().of.values().filter(|boot| boot.ended.is_none()).cloned().collect()
+    }
+
+    /// One boot, however old.
+    pub async fn get(&self, id: BootId) -> Result<Option<Boot>, StoreError> {
+        if let Some((_, boot)) = self.newest(id) {
+            return Ok(Some(boot));
+        }
+        Ok(self.db.read().await?.boot(id).await?.map(|row| row.boot))
+    }
+
+    /// Boots that started before `before`, newest first.
+    pub async fn list(&self, machine: Option<MachineId>, before: Timestamp, limit: i64) -> Result<Vec<Boot>, StoreError> {
+        let rows = self.db.read().await?.boots(machine, before, limit).await?;
+        Ok(rows.into_iter().map(|row| row.boot).collect())
+    }
+
+    /// Forgets a machine that is gone.
+    pub fn forget(&self, machine: MachineId) {
+        self.lock().forget(machine);
+    }
+
+    async fn step(&self, machine: MachineId, event: &Event) {
+        if let Err(error) = self.machines.apply(machine, event, &Actor::daemon(), |_| {}).await {
+            tracing::error!(machine.id = %machine, error = &error as &dyn std::error::Error, "a machine's stage was not changed");
+        }
+    }
+
+    /// Puts what was seen into the boot; returns the row, and an event when a phase is reached.
+    fn advance(&self, machine: &Machine, boot: &mut Boot, seen: Seen, now: Timestamp) -> Vec<Write> {
+        let phase = seen.phase;
+        let reached = attempt::record(boot, seen.into_record(now));
+        let mut writes = vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot: boot.clone() }))];
+        if reached {
+            let message = format!("{} reached {phase}", machine.name);
+            writes.push(self.journal.event("boot.phase", &object(&machine.name), &Actor::machine(), Some(boot.id), message));
+        }
+        writes
+    }
+
+    fn ended(&self, machine: &Machine, boot: Boot) -> Vec<Write> {
+        let kind = match &boot.outcome {
+            Some(Outcome::Active | Outcome::LocalDisk) => "boot.ended",
+            Some(Outcome::Restarted { .. }) => "boot.restarted",
+            Some(Outcome::Failed { .. }) | None => "boot.failed",
+        };
+        let outcome = boot.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
+        let took = boot.ended.unwrap_or(boot.started).since(boot.started).as_secs_f32();
+        let message = format!("{}: {outcome}, {took:.1} s after its first packet", machine.name);
+        let event = self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot.id), message);
+        vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot })), event]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn into_record(self, now: Timestamp) -> PhaseRecord {
+        PhaseRecord {
+            phase: self.phase,
+            started: now,
+            ended: self.done.then_some(now),
+            bytes: self.bytes,
+            requests: u32::from(self.request),
+            detail: self.detail,
+        }
+    }
+}
+
+impl Newest {
+    fn get(&self, id: BootId) -> Option<(MachineId, Boot)> {
+        let machine = *self.by_id.get(&id)?;
+        self.of.get(&machine).map(|boot| (machine, boot.clone()))
+    }
+
+    fn put(&mut self, machine: MachineId, boot: Boot) {
+        self.forget(machine);
+        self.by_id.insert(boot.id, machine);
+        self.by_address.extend(boot.address.map(|address| (address, machine)));
+        self.of.insert(machine, boot);
+    }
+
+    fn forget(&mut self, machine: MachineId) {
+        if let Some(before) = self.of.remove(&machine) {
+            self.by_id.remove(&before.id);
+            if let Some(address) = before.address
+                && self.by_address.get(&address) == Some(&machine)
+            {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+fn restarted(boot: Boot, now: Timestamp) -> Boot {
+    let during = boot.furthest().unwrap_or(Phase::Dhcp);
+    Boot { outcome: Some(Outcome::Restarted { during }), ended: Some(now), ..boot }
+}
+
+/// Whether the plan ends a boot as soon as the machine has its script.
+pub fn ends_with_script(plan: &Plan) -> bool {
+    matches!(plan, Plan::LocalDisk)
+}

@@ -1,0 +1,380 @@
+//! What a machine is handed on its way: the script, the image's files, the initrd with the pointer, and its config.
+use super::{
+    boots::{Asked, Boots, Seen, ends_with_script},
+    files::Files,
+    images::Images,
+    journal::{Actor, Journal},
+    machines::object,
+    roster::Roster,
+};
+use crate::{
+    domain::{
+        attempt::Pinned,
+        boot::{BootRequest, Plan},
+        delivery,
+        machine::Machine,
+        profile::{self, Context, MachineContext},
+        script::{self, ScriptFor},
+        stage::Revision,
+    },
+    secret::{Secret, SiteKey, new_token, token_hash},
+    store::{NewBootToken, StoreError, TokenUse, Write},
+};
+use bytes::Bytes;
+use pilotlight_types::{
+    BootId,
+    agent::AgentConfig,
+    api::{Boot, Outcome, Phase},
+};
+use serde_json::Value;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long a one-time token is good for.
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+
+/// Seconds between the agent's heartbeats.
+pub const HEARTBEAT_SECONDS: u32 = 30;
+
+/// The agent's unit, as it is installed.
+const AGENT_UNIT: &str = include_str!("../../../agent/dist/pilotlight-agent.service");
+
+/// Where machines reach this server.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    /// The address that machines are told, when it is not the one that they asked.
+    pub advertise: Option<IpAddr>,
+    /// The port of `[http]`.
+    pub http: u16,
+    /// The port of `[https]`.
+    pub https: u16,
+}
+
+impl Ports {
+    /// The base URL for scripts and files, for a client that asked `local`.
+    pub fn http(&self, local: IpAddr) -> String {
+        format!("http://{}:{}", self.advertise.unwrap_or(local), self.http)
+    }
+
+    /// The base URL for configs and agents.
+    pub fn https(&self, local: IpAddr) -> String {
+        format!("https://{}:{}", self.advertise.unwrap_or(local), self.https)
+    }
+
+    /// Where iPXE asks for its script.
+    pub fn script(&self, local: IpAddr, mac: pilotlight_types::Mac) -> String {
+        format!("{}/boot/ipxe?mac={}", self.http(local), mac.hyphenated())
+    }
+}
+
+/// Hands things to machines.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    shared: Arc<Shared>,
+    boots: Boots,
+    roster: Roster,
+    journal: Journal,
+    images: Images,
+    files: Files,
+}
+
+#[derive(Debug)]
+struct Shared {
+    ports: Ports,
+    ca_pem: String,
+    key: SiteKey,
+    // What the pointers of boots under way promise, by boot: the hash in the pointer must be the hash of this.
+    configs: Mutex<HashMap<BootId, Bytes>>,
+}
+
+/// Why a machine is not handed something.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// It is not that machine, or not that boot, or not now.
+    #[error("{0}")]
+    Refused(String),
+    /// It should ask again later.
+    #[error("{0}")]
+    NotNow(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A file of an image, for one boot.
+#[derive(Debug, Clone)]
+pub struct ImageFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The phase that fetching it is.
+    pub phase: Phase,
+}
+
+impl Delivery {
+    /// Hands things to machines.
+    pub fn new(
+        (boots, roster, journal): (Boots, Roster, Journal),
+        (images, files): (Images, Files),
+        ports: Ports,
+        ca_pem: String,
+        key: SiteKey,
+    ) -> Self {
+        let shared = Shared { ports, ca_pem, key, configs: Mutex::default() };
+        Self { shared: Arc::new(shared), boots, roster, journal, images, files }
+    }
+
+    /// The script for a machine that asks from `peer`. There always is one.
+    pub async fn script(&self, request: BootRequest, peer: Ipv4Addr, local: IpAddr) -> Result<String, StoreError> {
+        let mac = request.mac;
+        let mut asked = self.boots.ask(request, peer).await;
+        let again = self.shared.ports.script(local, mac);
+        let Some(machine) = asked.machine.clone() else {
+            let name = mac.to_string();
+            return Ok(self.render(&asked.decision.plan, &[], &name, mac, "", &again));
+        };
+        let pinned = match self.pin(&asked.decision.plan) {
+            Ok(pinned) => pinned,
+            Err(why) => {
+                asked.decision.plan = Plan::Hold { why };
+                None
+            }
+        };
+        let seen = Seen::answered(Phase::Script, asked.decision.plan.to_string(), 0);
+        let (boot, mut writes) = self.boots.note(&asked, &machine, Some(peer), seen).await;
+        if let Some(pinned) = &pinned {
+            writes.extend(self.boots.pin(boot, pinned));
+        }
+        self.journal.commit(writes).await?;
+        if ends_with_script(&asked.decision.plan) {
+            self.boots.end(boot, Outcome::LocalDisk).await?;
+        }
+        let base = format!("{}/boot/{boot}", self.shared.ports.http(local));
+        let args = self.kernel_args(&asked);
+        Ok(self.render(&asked.decision.plan, &args, machine.name.as_str(), mac, &base, &again))
+    }
+
+    /// The script that a decision leads to, for people to read.
+    pub fn preview(&self, asked: &Asked, machine: &str, local: IpAddr) -> String {
+        let mac = asked.request.mac;
+        let base = format!("{}/boot/BOOT", self.shared.ports.http(local));
+        let args = self.kernel_args(asked);
+        self.render(&asked.decision.plan, &args, machine, mac, &base, &self.shared.ports.script(local, mac))
+    }
+
+    /// One of the image's files, as this boot gets it.
+    pub fn image_file(&self, boot: BootId, name: &str) -> Result<ImageFile, Denied> {
+        let (_, boot) = self.current(boot)?;
+        let Some(pinned) = Pinned::of(&boot) else {
+            return Err(Denied::NotNow("this boot has no image yet".into()));
+        };
+        let (file, phase) = match name {
+            "kernel" => (pinned.kernel, Phase::Kernel),
+            "initramfs.img" => (pinned.initramfs, Phase::Initramfs),
+            "rootfs.img" => {
+                let none = || Denied::Refused(format!("image {} has no rootfs", pinned.image));
+                (pinned.rootfs.clone().ok_or_else(none)?, Phase::Rootfs)
+            }
+            other => return Err(Denied::Refused(format!("a boot has no file `{}`", other.escape_default()))),
+        };
+        Ok(ImageFile { path: self.images.path(&file), phase })
+    }
+
+    /// The initrd with the pointer to the config, made for this boot with a fresh one-time token. The former one ends.
+    pub async fn config_initrd(&self, id: BootId, peer: IpAddr, local: IpAddr) -> Result<Bytes, Denied> {
+        let (machine, boot) = self.current(id)?;
+        if boot.address.is_some_and(|address| peer != IpAddr::V4(address)) {
+            let why = format!("{peer} asked for the config of {}, which has another address", machine.name);
+            return Err(self.refuse(&machine, id, why).await);
+        }
+        let Some(pinned) = Pinned::of(&boot) else {
+            return Err(Denied::NotNow("this boot has no config yet".into()));
+        };
+        let config: Bytes = self.config(&machine, &boot, &pinned.profile, local)?.to_string().into();
+        let token = new_token();
+        let stored = NewBootToken {
+            hash: token_hash(token.expose()),
+            boot: id,
+            address: peer,
+            expires: self.journal.now().plus(TOKEN_LIFE),
+        };
+        self.journal.commit(vec![Write::BootToken(stored)]).await?;
+        let url = format!("{}/agent/v1/boots/{id}/ignition", self.shared.ports.https(local));
+        let pointer = delivery::pointer(&url, token.expose(), &self.shared.ca_pem, &config);
+        self.configs(|configs| {
+            // Boots that ended need theirs no more.
+            configs.retain(|boot, _| self.boots.newest(*boot).is_some_and(|(_, boot)| boot.ended.is_none()));
+            configs.insert(id, config)
+        });
+        let initrd = delivery::initrd(pointer.to_string().as_bytes());
+        initrd.map(Bytes::from).map_err(|e| Denied::NotNow(format!("the initrd was not made: {e}")))
+    }
+
+    /// The config, for the one-time token that is used up by this.
+    pub async fn ignition(&self, id: BootId, token: &str, peer: IpAddr, local: IpAddr) -> Result<Bytes, Denied> {
+        let (machine, boot) = self.current(id)?;
+        let hash = token_hash(token);
+        let Some(pinned) = Pinned::of(&boot) else {
+            return Err(Denied::NotNow("this boot has no config yet".into()));
+        };
+        if let Some(hold) = &machine.hold {
+            return Err(Denied::NotNow(format!("{} is on hold: {}", machine.name, hold.reason)));
+        }
+        let kept = self.configs(|configs| configs.get(&id).cloned());
+        let config = match kept {
+            Some(config) => config,
+            // The daemon was started again since: the same config is made from the same things.
+            None => self.config(&machine, &boot, &pinned.profile, local)?.to_string().into(),
+        };
+        let used = TokenUse { hash: hash.clone(), boot: id, address: peer, at: self.journal.now() };
+        let told = self.journal.event(
+            "ignition.fetched",
+            &object(&machine.name),
+            &Actor::machine(),
+            Some(id),
+            format!("{} fetched its Ignition config; its one-time token is used up", machine.name),
+        );
+        match self.journal.commit(vec![Write::UseBootToken(used), told]).await {
+            Ok(()) => {
+                let size = u64::try_from(config.len()).unwrap_or(u64::MAX);
+                self.boots.saw(id, Seen::answered(Phase::Ignition, pinned.profile.to_string(), size));
+                Ok(config)
+            }
+            Err(StoreError::Conflict { .. }) => {
+                let why = format!("{peer} asked for the config of {} with a one-time token that is used, too old, or another's", machine.name);
+                Err(self.refuse(&machine, id, why).await)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The config that a machine would get now, for people to read: secrets are masked.
+    pub fn preview_config(&self, asked: &Asked, local: IpAddr) -> Option<Value> {
+        let Plan::Boot { profile, .. } = &asked.decision.plan else { return None };
+        let machine = asked.machine.as_ref()?;
+        let boot = crate::domain::attempt::new(
+            BootId::new(self.journal.now(), [0; 10]),
+            &machine.name,
+            asked.request.mac,
+            self.journal.now(),
+            Value::Null,
+        );
+        self.config(machine, &boot, profile, local).ok().map(|config| delivery::masked(&config))
+    }
+
+    /// The token of a boot's agent.
+    pub fn agent_token(&self, boot: BootId) -> Option<Secret<String>> {
+        self.shared.key.token(&agent_subject(boot))
+    }
+
+    /// Whether the token is that of the boot's agent.
+    pub fn is_agent(&self, boot: BootId, token: &str) -> bool {
+        self.shared.key.verify(&agent_subject(boot), token)
+    }
+
+    fn pin(&self, plan: &Plan) -> Result<Option<Pinned>, String> {
+        let Plan::Boot { profile, image } = plan else { return Ok(None) };
+        let spec = self.roster.read(|inventory| inventory.images.get(image).map(|image| image.spec.clone()));
+        let spec = spec.ok_or_else(|| format!("image {image} is not in the inventory any more"))?;
+        let pinned = Pinned {
+            profile: profile.clone(),
+            image: image.clone(),
+            kernel: spec.kernel.sha256.to_string(),
+            initramfs: Images::initramfs(&spec.initrd),
+            rootfs: spec.rootfs.as_ref().map(|file| file.sha256.to_string()),
+        };
+        let files = [Some(&pinned.kernel), Some(&pinned.initramfs), pinned.rootfs.as_ref()];
+        if let Some(lost) = files.into_iter().flatten().find(|file| !self.images.path(file).is_file()) {
+            return Err(format!("file {lost} of image {image} is lost; apply the image again"));
+        }
+        Ok(Some(pinned))
+    }
+
+    fn kernel_args(&self, asked: &Asked) -> Vec<String> {
+        let Plan::Boot { profile, .. } = &asked.decision.plan else { return Vec::new() };
+        self.roster.read(|inventory| {
+            let spec = inventory.profile_revisions.get(profile);
+            spec.map(|spec| spec.kernel_args.clone()).unwrap_or_default()
+        })
+    }
+
+    fn render(&self, plan: &Plan, args: &[String], machine: &str, mac: pilotlight_types::Mac, base: &str, again: &str) -> String {
+        let image = match plan {
+            Plan::Boot { image, .. } => self.roster.read(|i| i.images.get(image).map(|image| image.spec.clone())),
+            _ => None,
+        };
+        script::render(ScriptFor { plan, image: image.as_deref(), kernel_args: args, machine, mac, base, again })
+    }
+
+    fn config(&self, machine: &Machine, boot: &Boot, revision: &Revision, local: IpAddr) -> Result<Value, Denied> {
+        let (layers, vars) = self.roster.read(|inventory| {
+            let spec = inventory.profile_revisions.get(revision);
+            let layers = spec.map(|spec| inventory.layers(&revision.profile, spec));
+            (layers, inventory.variables(&machine.labels, &machine.spec.macs))
+        });
+        let layers = layers.ok_or_else(|| Denied::NotNow(format!("profile {revision} is not in the inventory")))?;
+        let about = MachineContext::new(
+            machine.name.as_str(),
+            &machine.labels,
+            &machine.spec,
+            &boot.mac.to_string(),
+            boot.address,
+        );
+        let mut configs = profile::configs(&layers, &Context { machine: about, vars }).map_err(|wrongs| {
+            let all: Vec<String> = wrongs.into_iter().map(|w| format!("{}: {}", w.path, w.detail)).collect();
+            Denied::NotNow(format!("the config of {} cannot be made: {}", machine.name, all.join("; ")))
+        })?;
+        configs.push(self.additions(machine, boot, local)?);
+        Ok(delivery::merged(&configs))
+    }
+
+    fn additions(&self, machine: &Machine, boot: &Boot, local: IpAddr) -> Result<Value, Denied> {
+        let ports = self.shared.ports;
+        let token = self.agent_token(boot.id).ok_or_else(|| Denied::NotNow("no token could be made".into()))?;
+        let config = AgentConfig {
+            server: ports.https(local),
+            ca: self.shared.ca_pem.clone(),
+            machine: machine.name.to_string(),
+            boot: boot.id,
+            token: token.expose().clone(),
+            boot_mac: Some(boot.mac),
+            heartbeat_seconds: HEARTBEAT_SECONDS,
+        };
+        let agent_config = serde_json::to_string(&config).map_err(|e| Denied::NotNow(e.to_string()))?;
+        let url = format!("{}/boot/files/pilotlight-agent", ports.http(local));
+        Ok(delivery::additions(delivery::Additions {
+            hostname: machine.name.as_str(),
+            agent: self.files.agent().map(|agent| (url.as_str(), agent.sha512.as_str())),
+            agent_config: &agent_config,
+            agent_unit: AGENT_UNIT,
+        }))
+    }
+
+    /// The machine whose newest boot this is.
+    fn current(&self, id: BootId) -> Result<(Arc<Machine>, Boot), Denied> {
+        let (machine, boot) =
+            self.boots.newest(id).ok_or_else(|| Denied::NotNow(format!("boot {id} is not the newest of any machine")))?;
+        let machine = self.roster.machine(machine).ok_or_else(|| Denied::NotNow("the machine is gone".into()))?;
+        Ok((machine, boot))
+    }
+
+    async fn refuse(&self, machine: &Machine, boot: BootId, why: String) -> Denied {
+        let told = self.journal.event("token.refused", &object(&machine.name), &Actor::machine(), Some(boot), why.clone());
+        match self.journal.commit(vec![told]).await {
+            Ok(()) => Denied::Refused(why),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn configs<T>(&self, look: impl FnOnce(&mut HashMap<BootId, Bytes>) -> T) -> T {
+        look(&mut self.shared.configs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn agent_subject(boot: BootId) -> String {
+    format!("agent/{boot}")
+}

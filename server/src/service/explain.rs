@@ -1,0 +1,90 @@
+//! Why: what a machine gets now, in words, with everything that led there.
+use super::{
+    boots::{Asked, Boots},
+    delivery::Delivery,
+    roster::Roster,
+};
+use crate::domain::{
+    boot::{BootRequest, Plan},
+    firmware::{Identity, classify},
+};
+use pilotlight_types::{Mac, api::Explanation};
+use serde_json::json;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Explains.
+#[derive(Debug, Clone)]
+pub struct Explain {
+    boots: Boots,
+    delivery: Delivery,
+    roster: Roster,
+}
+
+/// Why there is no explanation.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// There is no such machine.
+    #[error("there is no machine {0}")]
+    NotFound(String),
+    /// It has no interface to ask from.
+    #[error("machine {0} has no MAC: what would it ask from?")]
+    NoMac(String),
+    /// There is no subnet to ask from.
+    #[error("there is no subnet: nobody gets anything; apply one (kind: Subnet)")]
+    NoSubnet,
+}
+
+impl Explain {
+    /// Explains.
+    pub const fn new(boots: Boots, delivery: Delivery, roster: Roster) -> Self {
+        Self { boots, delivery, roster }
+    }
+
+    /// What a machine gets now.
+    pub fn machine(&self, name: &str, local: IpAddr) -> Result<Explanation, ExplainError> {
+        let machine = self
+            .roster
+            .read(|inventory| inventory.machine_named(name).cloned())
+            .ok_or_else(|| ExplainError::NotFound(name.chars().take(80).collect()))?;
+        let mac = machine.spec.macs.first().ok_or_else(|| ExplainError::NoMac(machine.name.to_string()))?;
+        let last = self.boots.of(machine.id).and_then(|boot| boot.address);
+        self.explain(*mac, last.or(machine.spec.ip), local)
+    }
+
+    /// What a machine with this MAC gets now, whether it is declared or not.
+    pub fn mac(&self, mac: Mac, local: IpAddr) -> Result<Explanation, ExplainError> {
+        self.explain(mac, None, local)
+    }
+
+    fn explain(&self, mac: Mac, from: Option<Ipv4Addr>, local: IpAddr) -> Result<Explanation, ExplainError> {
+        let first = || self.roster.read(|i| i.subnets.values().next().map(|subnet| subnet.spec.cidr.network()));
+        let from = from.or_else(first).ok_or(ExplainError::NoSubnet)?;
+        let ask = |ipxe: bool| {
+            let identity = Identity {
+                vendor_class: Some("PXEClient:Arch:00007:UNDI:003000"),
+                user_class: ipxe.then_some(b"iPXE".as_slice()),
+                archs: &[7],
+                ipxe_options: ipxe.then_some([0x13, 1, 1].as_slice()),
+            };
+            self.boots.answer(BootRequest { mac, uuid: None, firmware: classify(&identity) }, from)
+        };
+        let (firmware, asked) = (ask(false), ask(true));
+        let name = asked.machine.as_ref().map(|machine| machine.name.to_string());
+        Ok(Explanation {
+            answer: asked.decision.plan.to_string(),
+            because: because(&firmware, &asked),
+            decision: json!({"request": asked.request, "known": asked.known, "decision": asked.decision}),
+            script: (!matches!(asked.decision.plan, Plan::Nothing { .. }))
+                .then(|| self.delivery.preview(&asked, name.as_deref().unwrap_or(&mac.to_string()), local)),
+            ignition: self.delivery.preview_config(&asked, local),
+            machine: name,
+        })
+    }
+}
+
+/// Both steps: what UEFI firmware gets first, then what iPXE gets.
+fn because(firmware: &Asked, ipxe: &Asked) -> Vec<String> {
+    let mut lines = firmware.decision.because.clone();
+    lines.extend(ipxe.decision.because.iter().filter(|line| !firmware.decision.because.contains(line)).cloned());
+    lines
+}

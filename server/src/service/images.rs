@@ -1,0 +1,186 @@
+//! The image store: files by the hash of their content, checked before anything can be served from them.
+use crate::{domain::inventory::check::Finding, errors};
+use futures_util::StreamExt;
+use pilotlight_types::resource::{FileRef, ImageSpec, Sha256};
+use sha2::Digest;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+/// The files of images.
+#[derive(Debug, Clone)]
+pub struct Images {
+    folder: PathBuf,
+    http: reqwest::Client,
+}
+
+/// Why a file of an image was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// It cannot be read.
+    #[error("{url} cannot be read: {source}")]
+    Unreadable {
+        /// Where it was to come from.
+        url: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It cannot be fetched.
+    #[error("{url} cannot be fetched: {why}")]
+    Unfetched {
+        /// Where it was to come from.
+        url: String,
+        /// Why not.
+        why: String,
+    },
+    /// It is not what it should be.
+    #[error("{url} has the SHA-256 {found}, not {wanted}")]
+    Different {
+        /// Where it came from.
+        url: String,
+        /// What it hashes to.
+        found: Sha256,
+        /// What it should hash to.
+        wanted: Sha256,
+    },
+    /// It cannot be stored.
+    #[error("the image store {folder} cannot be written: {source}")]
+    Unwritable {
+        /// The store.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// How long a download may stand still.
+const STALL: Duration = Duration::from_secs(30);
+
+/// How much is read at once.
+const PIECE: usize = 1 << 20;
+
+impl Images {
+    /// The store in this folder, made if it is not there. What a killed daemon left half-written goes.
+    pub fn open(folder: &Path, http: reqwest::Client) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(".new-") {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), http })
+    }
+
+    /// Where a file of the store is.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Takes every file of an image into the store, each checked against its hash.
+    pub async fn take(&self, spec: &ImageSpec) -> Result<(), Vec<Finding>> {
+        let mut findings = Vec::new();
+        let initrds = spec.initrd.iter().enumerate().map(|(i, file)| (format!("spec.initrd[{i}]"), file));
+        let files = [("spec.kernel".to_owned(), &spec.kernel)].into_iter().chain(initrds);
+        for (path, file) in files.chain(spec.rootfs.iter().map(|file| ("spec.rootfs".to_owned(), file))) {
+            if let Err(error) = self.take_file(file).await {
+                let part = if matches!(error, ImageError::Different { .. }) { "sha256" } else { "url" };
+                findings.push(Finding { path: format!("{path}.{part}"), position: None, detail: error.to_string() });
+            }
+        }
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        self.join(&spec.initrd).await.map_err(|error| {
+            vec![Finding { path: "spec.initrd".into(), position: None, detail: error.to_string() }]
+        })
+    }
+
+    /// The file of the store that holds an image's initramfs: its one file, or its several joined.
+    pub fn initramfs(files: &[FileRef]) -> String {
+        match files {
+            [one] => one.sha256.to_string(),
+            several => {
+                let mut hash = sha2::Sha256::new();
+                several.iter().for_each(|file| hash.update(file.sha256.bytes()));
+                format!("joined-{}", hex::encode(hash.finalize()))
+            }
+        }
+    }
+
+    async fn take_file(&self, file: &FileRef) -> Result<(), ImageError> {
+        let to = self.path(&file.sha256.to_string());
+        if tokio::fs::try_exists(&to).await.unwrap_or(false) {
+            return Ok(());
+        }
+        let url = &file.url;
+        tracing::info!(url, "taking a file into the image store");
+        let read: Box<dyn AsyncRead + Send + Unpin> = if url.starts_with('/') {
+            let unreadable = |source| ImageError::Unreadable { url: url.clone(), source };
+            Box::new(tokio::fs::File::open(url).await.map_err(unreadable)?)
+        } else {
+            let unfetched = |e: reqwest::Error| ImageError::Unfetched { url: url.clone(), why: errors::chain(&e) };
+            let response = self.http.get(url).send().await.and_then(reqwest::Response::error_for_status);
+            let pieces = response.map_err(unfetched)?.bytes_stream().map(|piece| piece.map_err(io::Error::other));
+            Box::new(tokio_util::io::StreamReader::new(pieces))
+        };
+        let (new, found) = self.copy(url, read).await?;
+        if found != file.sha256 {
+            return Err(ImageError::Different { url: url.clone(), found, wanted: file.sha256 });
+        }
+        self.keep(new, &to)
+    }
+
+    async fn copy(&self, url: &str, mut from: impl AsyncRead + Unpin) -> Result<(tempfile::NamedTempFile, Sha256), ImageError> {
+        let unwritable = |source| ImageError::Unwritable { folder: self.folder.clone(), source };
+        let unreadable = |source| ImageError::Unreadable { url: url.to_owned(), source };
+        let (mut file, new) = self.new_file()?;
+        let mut hash = sha2::Sha256::new();
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = tokio::time::timeout(STALL, from.read(&mut piece)).await;
+            let stalled = || io::Error::new(io::ErrorKind::TimedOut, format!("nothing came for {} s", STALL.as_secs()));
+            let size = read.unwrap_or_else(|_| Err(stalled())).map_err(unreadable)?;
+            let Some(bytes) = piece.get(..size).filter(|bytes| !bytes.is_empty()) else { break };
+            hash.update(bytes);
+            file.write_all(bytes).await.map_err(unwritable)?;
+        }
+        file.flush().await.map_err(unwritable)?;
+        file.sync_all().await.map_err(unwritable)?;
+        Ok((new, Sha256::new(hash.finalize().into())))
+    }
+
+    /// Several initramfs files as one; each begins at a multiple of four, where the kernel looks for it.
+    async fn join(&self, files: &[FileRef]) -> Result<(), ImageError> {
+        let [_, _, ..] = files else { return Ok(()) };
+        let unwritable = |source| ImageError::Unwritable { folder: self.folder.clone(), source };
+        let (mut out, new) = self.new_file()?;
+        for file in files {
+            let part = self.path(&file.sha256.to_string());
+            let mut from = tokio::fs::File::open(&part).await.map_err(unwritable)?;
+            let size = tokio::io::copy(&mut from, &mut out).await.map_err(unwritable)?;
+            let padding = size.next_multiple_of(4) - size;
+            for _ in 0..padding {
+                out.write_all(&[0]).await.map_err(unwritable)?;
+            }
+        }
+        out.flush().await.map_err(unwritable)?;
+        out.sync_all().await.map_err(unwritable)?;
+        self.keep(new, &self.path(&Self::initramfs(files)))
+    }
+
+    fn new_file(&self) -> Result<(tokio::fs::File, tempfile::NamedTempFile), ImageError> {
+        let unwritable = |source| ImageError::Unwritable { folder: self.folder.clone(), source };
+        let new = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder).map_err(unwritable)?;
+        let file = new.reopen().map_err(unwritable)?;
+        Ok((tokio::fs::File::from_std(file), new))
+    }
+
+    fn keep(&self, new: tempfile::NamedTempFile, to: &Path) -> Result<(), ImageError> {
+        let unwritable = |source| ImageError::Unwritable { folder: self.folder.clone(), source };
+        new.persist(to).map(drop).map_err(|e| unwritable(e.error))
+    }
+}

@@ -1,0 +1,257 @@
+//! What happens to machines: seen for the first time, accepted, armed, held, reported. One change of one machine at a time.
+use super::{
+    journal::{Actor, Journal},
+    roster::Roster,
+};
+use crate::{
+    clock::random,
+    domain::{
+        machine::Machine,
+        stage::{Event, Refused, Revision, Stage},
+    },
+    store::{StoreError, Write},
+};
+use pilotlight_types::{
+    Mac, MachineId,
+    api::Hold,
+    resource::{Labels, MachineSpec, Name},
+};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// Changes machines.
+#[derive(Debug, Clone)]
+pub struct Machines {
+    roster: Roster,
+    journal: Journal,
+    // New machines are recorded one at a time: two packets of one machine must not make two machines.
+    discovering: Arc<Mutex<()>>,
+}
+
+/// Why a machine was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// There is none of that name.
+    #[error("there is no machine {0}")]
+    NotFound(String),
+    /// Its stage does not take that.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// No group gives it a profile.
+    #[error("no group gives machine {0} a profile")]
+    NoProfile(Name),
+    /// Too many machines that nobody accepted.
+    #[error("{MOST_DISCOVERED} machines wait to be accepted; no more are recorded")]
+    TooMany,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How many machines that nobody accepted are kept: a flood of made-up MACs ends there.
+pub const MOST_DISCOVERED: usize = 10_000;
+
+/// How often a change is tried again when others change the machine at the same moment.
+const TRIES: usize = 20;
+
+impl Machines {
+    /// Changes the machines of that roster.
+    pub fn new(roster: Roster, journal: Journal) -> Self {
+        Self { roster, journal, discovering: Arc::default() }
+    }
+
+    /// Records a machine that nobody declared; returns it, or the one that was recorded meanwhile.
+    pub async fn discover(&self, mac: Mac, uuid: Option<Uuid>, accept: bool) -> Result<Arc<Machine>, MachineError> {
+        let _one_at_a_time = self.discovering.lock().await;
+        let (there, waiting, uuid_taken) = self.roster.read(|inventory| {
+            let waiting = inventory.machines().filter(|machine| machine.stage == Stage::Discovered).count();
+            let taken = uuid.is_some_and(|uuid| inventory.machines().any(|m| m.spec.uuid == Some(uuid)));
+            (inventory.machine_that_says(mac, uuid).cloned(), waiting, taken)
+        });
+        if let Some(machine) = there {
+            return Ok(machine);
+        }
+        if waiting >= MOST_DISCOVERED {
+            return Err(MachineError::TooMany);
+        }
+        let now = self.journal.now();
+        let name: Name = format!("m-{}", mac.to_string().replace(':', ""))
+            .parse()
+            .map_err(|_| MachineError::NotFound(mac.to_string()))?;
+        let uuid = uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max() && !uuid_taken);
+        let spec = MachineSpec { macs: vec![mac], uuid, ..MachineSpec::default() };
+        let stage = if accept { Stage::Ready } else { Stage::Discovered };
+        let machine = Machine::new(MachineId::new(now, random()), name, Labels::default(), spec, stage, now);
+        let mut writes = vec![Write::Machine(Box::new(machine.clone()))];
+        let object = object(&machine.name);
+        writes.push(self.journal.event(
+            "machine.discovered",
+            &object,
+            &Actor::machine(),
+            None,
+            format!("machine {} ({mac}) was seen for the first time", machine.name),
+        ));
+        if accept {
+            let message = format!("machine {} was accepted by its subnet's policy", machine.name);
+            writes.push(self.journal.event("machine.ready", &object, &Actor::daemon(), None, message));
+        }
+        self.journal.commit(writes).await?;
+        let machine = Arc::new(machine);
+        self.roster.put_machine(machine.clone());
+        Ok(machine)
+    }
+
+    /// Applies an event to a machine's stage, and whatever else changes with it.
+    pub async fn apply(
+        &self,
+        id: MachineId,
+        event: &Event,
+        actor: &Actor,
+        also: impl Fn(&mut Machine),
+    ) -> Result<Arc<Machine>, MachineError> {
+        let now = self.journal.now();
+        self.change(id, actor, |machine| {
+            let stage = machine.stage.on(event)?;
+            if stage != machine.stage {
+                machine.stage = stage;
+                machine.since = now;
+            }
+            also(machine);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Arms a machine for the newest revision that its group gives it.
+    pub async fn provision(&self, name: &str, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
+        let machine = self.named(name)?;
+        let assigned = self.roster.read(|inventory| inventory.assigned(&machine.labels, &machine.spec.macs));
+        let revision = assigned.ok_or_else(|| MachineError::NoProfile(machine.name.clone()))?.revision;
+        self.apply(machine.id, &Event::Provision(revision), actor, |_| {}).await
+    }
+
+    /// Takes in a machine that nobody declared.
+    pub async fn accept(&self, name: &str, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
+        let machine = self.named(name)?;
+        self.apply(machine.id, &Event::Accept, actor, |_| {}).await?;
+        self.arm_ready(actor).await?;
+        self.named(name)
+    }
+
+    /// Takes a machine out of service.
+    pub async fn retire(&self, name: &str, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
+        let machine = self.named(name)?;
+        self.apply(machine.id, &Event::Retire, actor, |_| {}).await
+    }
+
+    /// Locks a machine for a reason, or unlocks it.
+    pub async fn hold(&self, name: &str, reason: Option<&str>, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
+        let machine = self.named(name)?;
+        let now = self.journal.now();
+        self.change(machine.id, actor, |machine| {
+            machine.hold =
+                reason.map(|reason| Hold { reason: reason.to_owned(), by: actor.name.clone(), since: now });
+            Ok(())
+        })
+        .await
+    }
+
+    /// Arms every machine that is ready, has a profile, and never ran one: declaring a machine with a profile is asking for it.
+    pub async fn arm_ready(&self, actor: &Actor) -> Result<(), MachineError> {
+        let ready: Vec<(MachineId, Revision)> = self.roster.read(|inventory| {
+            inventory
+                .machines()
+                .filter(|machine| machine.stage == Stage::Ready && machine.running.is_none())
+                .filter_map(|machine| {
+                    let assigned = inventory.assigned(&machine.labels, &machine.spec.macs)?;
+                    Some((machine.id, assigned.revision))
+                })
+                .collect()
+        });
+        for (id, revision) in ready {
+            match self.apply(id, &Event::Provision(revision), actor, |_| {}).await {
+                // Gone, or on its way already: then there is nothing to arm.
+                Ok(_) | Err(MachineError::NotFound(_) | MachineError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&self, name: &str) -> Result<Arc<Machine>, MachineError> {
+        self.roster
+            .read(|inventory| inventory.machine_named(name).cloned())
+            .ok_or_else(|| MachineError::NotFound(name.chars().take(80).collect()))
+    }
+
+    /// Changes a machine by compare-and-swap: somebody else's change in between is seen, and this one made again on top of it.
+    async fn change(
+        &self,
+        id: MachineId,
+        actor: &Actor,
+        change: impl Fn(&mut Machine) -> Result<(), MachineError>,
+    ) -> Result<Arc<Machine>, MachineError> {
+        let mut failure = StoreError::Conflict { what: format!("machine {id}") };
+        for _ in 0..TRIES {
+            let before = self.roster.machine(id).ok_or_else(|| MachineError::NotFound(id.to_string()))?;
+            let mut machine = Machine::clone(&before);
+            change(&mut machine)?;
+            if machine == *before {
+                return Ok(before);
+            }
+            machine.version += 1;
+            let mut writes = vec![Write::Machine(Box::new(machine.clone()))];
+            writes.extend(self.told(&before, &machine, actor));
+            match self.journal.commit(writes).await {
+                Ok(()) => {
+                    let machine = Arc::new(machine);
+                    self.roster.put_machine(machine.clone());
+                    return Ok(machine);
+                }
+                Err(conflict @ StoreError::Conflict { .. }) => failure = conflict,
+                Err(error) => return Err(error.into()),
+            }
+            tokio::task::yield_now().await;
+        }
+        Err(failure.into())
+    }
+
+    /// The events and the audit row of a change.
+    fn told(&self, before: &Machine, after: &Machine, actor: &Actor) -> Vec<Write> {
+        let object = object(&after.name);
+        let mut writes = Vec::new();
+        if before.stage != after.stage {
+            let (kind, message) = match &after.stage {
+                Stage::Provisioning(revision) => ("machine.provisioning", format!("{} is armed for {revision}", after.name)),
+                Stage::Active(revision) => ("machine.active", format!("{} runs {revision}", after.name)),
+                Stage::Failed { armed, why } => {
+                    ("machine.failed", format!("{} did not get to {armed}: {why}", after.name))
+                }
+                Stage::Ready => ("machine.ready", format!("{} was accepted", after.name)),
+                Stage::Retired => ("machine.retired", format!("{} is out of service", after.name)),
+                Stage::Discovered => ("machine.discovered", format!("{} is not accepted", after.name)),
+            };
+            writes.push(self.journal.event(kind, &object, actor, None, message));
+        }
+        if before.hold != after.hold {
+            let (kind, message) = match &after.hold {
+                Some(hold) => ("machine.held", format!("{} is on hold: {}", after.name, hold.reason)),
+                None => ("machine.released", format!("{} is not on hold any more", after.name)),
+            };
+            writes.push(self.journal.event(kind, &object, actor, None, message));
+        }
+        if actor.request.is_some() {
+            let state = |m: &Machine| {
+                serde_json::json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())})
+            };
+            writes.push(self.journal.audit(actor, "changed", object, Some(state(before)), Some(state(after))));
+        }
+        writes
+    }
+}
+
+/// A machine, as events name it.
+pub fn object(name: &Name) -> String {
+    format!("machine/{name}")
+}

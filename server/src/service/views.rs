@@ -1,0 +1,148 @@
+//! Resources and machines as the API shows them.
+use super::{boots::Boots, roster::Roster};
+use crate::{
+    domain::{
+        inventory::{ByName, Inventory},
+        machine::Machine,
+        selector::Selector,
+    },
+    service::leases::Leases,
+};
+use pilotlight_types::{
+    api::{self, MachineProfile, Resource},
+    resource::{Kind, Name},
+};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Reads what the API shows.
+#[derive(Debug, Clone)]
+pub struct Views {
+    roster: Roster,
+    boots: Boots,
+    leases: Leases,
+}
+
+impl Views {
+    /// Reads what the API shows.
+    pub const fn new(roster: Roster, boots: Boots, leases: Leases) -> Self {
+        Self { roster, boots, leases }
+    }
+
+    /// The resources of a kind whose names come after `after`, by name: `limit` of those that are meant.
+    pub fn resources(&self, kind: Kind, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<Resource> {
+        self.roster.read(|inventory| match kind {
+            Kind::Subnet => page(kind, &inventory.subnets, selector, after, limit),
+            Kind::Image => page(kind, &inventory.images, selector, after, limit),
+            Kind::Profile => page(kind, &inventory.profiles, selector, after, limit),
+            Kind::Group => page(kind, &inventory.groups, selector, after, limit),
+            Kind::Machine => Vec::new(),
+        })
+    }
+
+    /// One resource.
+    pub fn resource(&self, kind: Kind, name: &str) -> Option<Resource> {
+        let name: Name = name.parse().ok()?;
+        self.roster.read(|inventory| match kind {
+            Kind::Subnet => one(kind, &inventory.subnets, &name),
+            Kind::Image => one(kind, &inventory.images, &name),
+            Kind::Profile => one(kind, &inventory.profiles, &name),
+            Kind::Group => one(kind, &inventory.groups, &name),
+            Kind::Machine => None,
+        })
+    }
+
+    /// The machines whose names come after `after`, by name: `limit` of those that are meant.
+    pub fn machines(&self, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<api::Machine> {
+        self.roster.read(|inventory| {
+            let field = |machine: &Machine| {
+                let (stage, rack) = (machine.stage.name(), machine.spec.rack.clone());
+                move |key: &str| match key {
+                    "stage" => Some(stage.to_owned()),
+                    "rack" => rack.clone(),
+                    _ => None,
+                }
+            };
+            let meant = |machine: &&Arc<Machine>| selector.takes(&machine.labels, field(machine));
+            let machines = inventory.machines_after(after).filter(meant).take(limit);
+            machines.map(|machine| self.shown(inventory, machine)).collect()
+        })
+    }
+
+    /// One machine.
+    pub fn machine(&self, name: &str) -> Option<api::Machine> {
+        self.roster.read(|inventory| inventory.machine_named(name).map(|machine| self.shown(inventory, machine)))
+    }
+
+    /// How many machines are in each stage.
+    pub fn stages(&self) -> Vec<(&'static str, usize)> {
+        let mut counts: Vec<(&'static str, usize)> =
+            ["discovered", "ready", "provisioning", "active", "failed", "retired"].map(|stage| (stage, 0)).to_vec();
+        self.roster.read(|inventory| {
+            for machine in inventory.machines() {
+                if let Some((_, count)) = counts.iter_mut().find(|(stage, _)| *stage == machine.stage.name()) {
+                    *count += 1;
+                }
+            }
+        });
+        counts
+    }
+
+    /// How many addresses of each subnet are held.
+    pub fn leases(&self, now: pilotlight_types::Timestamp) -> Vec<(String, usize)> {
+        self.leases.held(now).into_iter().map(|(subnet, held)| (subnet.to_string(), held)).collect()
+    }
+
+    fn shown(&self, inventory: &Inventory, machine: &Arc<Machine>) -> api::Machine {
+        let assigned = inventory.assigned(&machine.labels, &machine.spec.macs);
+        let wanted = assigned.map(|assigned| assigned.revision).or_else(|| machine.stage.armed().cloned());
+        let profile = wanted.map(|wanted| MachineProfile {
+            running: machine.running.as_ref().filter(|run| run.profile == wanted.profile).map(|run| run.revision),
+            name: wanted.profile.to_string(),
+            desired: wanted.revision,
+        });
+        let why = match &machine.stage {
+            crate::domain::stage::Stage::Failed { why, .. } => Some(why.clone()),
+            _ => None,
+        };
+        api::Machine {
+            id: machine.id,
+            kind: Kind::Machine,
+            name: machine.name.to_string(),
+            labels: machine.labels.clone(),
+            spec: machine.spec.clone(),
+            stage: machine.stage.name().to_owned(),
+            why,
+            since: machine.since,
+            power: "unknown".to_owned(),
+            hold: machine.hold.clone(),
+            profile,
+            facts: machine.facts.as_ref().map(|reported| reported.facts.clone()),
+            facts_at: machine.facts.as_ref().map(|reported| reported.at),
+            seen: machine.seen,
+            boot: self.boots.of(machine.id),
+            revision: machine.version,
+        }
+    }
+}
+
+fn page<T: Serialize>(kind: Kind, all: &ByName<T>, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<Resource> {
+    all.keys()
+        .filter(|name| after.is_none_or(|after| *name > after))
+        .filter_map(|name| one(kind, all, name))
+        .filter(|resource| selector.takes(&resource.labels, |_| None))
+        .take(limit)
+        .collect()
+}
+
+fn one<T: Serialize>(kind: Kind, all: &ByName<T>, name: &Name) -> Option<Resource> {
+    let declared = all.get(name)?;
+    Some(Resource {
+        kind,
+        name: name.to_string(),
+        labels: declared.labels.clone(),
+        spec: serde_json::to_value(&*declared.spec).ok()?,
+        revision: declared.revision,
+        updated: declared.updated,
+    })
+}

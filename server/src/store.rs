@@ -1,0 +1,70 @@
+//! The database: SQLite inside, or PostgreSQL. Rows and SQL; nothing here decides anything.
+//!
+//! Everything is read once, at start. Every write goes through the one [`Writer`], which commits in batches.
+mod boots;
+mod codec;
+mod db;
+mod events;
+mod leases;
+mod machines;
+mod resources;
+mod tokens;
+mod writer;
+
+pub use boots::{BootRow, NewBootToken, TokenUse};
+pub use db::{Db, Tx};
+pub use events::{AuditRow, NewEvent};
+pub use leases::LeaseRow;
+pub use resources::{ResourceRow, RevisionRow};
+pub use tokens::TokenRow;
+pub use writer::{Write, Writer};
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A row that must be unique is there already, or is not as it was expected to be.
+    #[error("{what} is not what it was when this began")]
+    Conflict {
+        /// Which row.
+        what: String,
+    },
+    /// A stored value cannot be read.
+    #[error("the database holds a {what} that cannot be read: {why}")]
+    Unreadable {
+        /// Which value.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
+    /// The database failed.
+    #[error("the database failed while {doing}")]
+    Backend {
+        /// At what.
+        doing: &'static str,
+        /// How.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database failed while this was written together with others.
+    #[error("the database failed: {why}")]
+    Lost {
+        /// How.
+        why: String,
+    },
+    /// The database's tables cannot be brought to this version.
+    #[error("the database's tables could not be brought to this version")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// The writer has stopped.
+    #[error("the daemon is stopping")]
+    Stopped,
+}
+
+impl StoreError {
+    fn backend(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Backend { doing, source }
+    }
+
+    fn unreadable(what: &'static str) -> impl FnOnce(String) -> Self {
+        move |why| Self::Unreadable { what, why }
+    }
+}

@@ -1,0 +1,126 @@
+//! Boots, and the one-time tokens that belong to them.
+use super::{StoreError, Tx, codec, db::on, resources::conflict};
+use pilotlight_types::{BootId, MachineId, Timestamp, api::Boot};
+use std::net::IpAddr;
+
+/// A boot of a machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BootRow {
+    /// The machine.
+    pub machine: MachineId,
+    /// What has been seen of it.
+    pub boot: Boot,
+}
+
+/// A one-time token to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBootToken {
+    /// The hash of the token.
+    pub hash: String,
+    /// The boot that it is for.
+    pub boot: BootId,
+    /// The address that it is for.
+    pub address: IpAddr,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// The use of a one-time token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenUse {
+    /// The hash of the token.
+    pub hash: String,
+    /// The boot that it must be for.
+    pub boot: BootId,
+    /// The address that it must be for.
+    pub address: IpAddr,
+    /// When it is used.
+    pub at: Timestamp,
+}
+
+fn row((machine, data): (String, String)) -> Result<BootRow, StoreError> {
+    Ok(BootRow { machine: codec::parsed("machine id", &machine)?, boot: codec::from_json("boot", &data)? })
+}
+
+impl Tx {
+    /// The boots that go on, oldest first.
+    pub async fn open_boots(&mut self) -> Result<Vec<BootRow>, StoreError> {
+        let rows: Vec<(String, String)> = on!(self, conn => sqlx::query_as(
+            "SELECT machine, data FROM boot WHERE ended IS NULL ORDER BY started").fetch_all(conn).await)
+        .map_err(StoreError::backend("reading open boots"))?;
+        rows.into_iter().map(row).collect()
+    }
+
+    /// The newest boot of each machine.
+    pub async fn newest_boots(&mut self) -> Result<Vec<BootRow>, StoreError> {
+        let rows: Vec<(String, String)> = on!(self, conn => sqlx::query_as(
+            "SELECT b.machine, b.data FROM boot b JOIN (SELECT machine, MAX(started) AS started FROM boot GROUP BY machine) n \
+             ON n.machine = b.machine AND n.started = b.started").fetch_all(conn).await)
+        .map_err(StoreError::backend("reading the newest boots"))?;
+        rows.into_iter().map(row).collect()
+    }
+
+    /// One boot.
+    pub async fn boot(&mut self, id: BootId) -> Result<Option<BootRow>, StoreError> {
+        let found: Option<(String, String)> = on!(self, conn => sqlx::query_as("SELECT machine, data FROM boot WHERE id = $1")
+            .bind(id.to_string()).fetch_optional(conn).await)
+        .map_err(StoreError::backend("reading a boot"))?;
+        found.map(row).transpose()
+    }
+
+    /// Boots that started before `before`, newest first, of one machine or of all.
+    pub async fn boots(
+        &mut self,
+        machine: Option<MachineId>,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<BootRow>, StoreError> {
+        let rows: Vec<(String, String)> = on!(self, conn => sqlx::query_as(
+            "SELECT machine, data FROM boot WHERE ($1 IS NULL OR machine = $1) AND started < $2 ORDER BY started DESC LIMIT $3")
+            .bind(machine.map(|id| id.to_string())).bind(before.micros()).bind(limit).fetch_all(conn).await)
+        .map_err(StoreError::backend("reading boots"))?;
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Writes a boot.
+    pub(super) async fn put_boot(&mut self, row: &BootRow) -> Result<(), StoreError> {
+        let BootRow { machine, boot } = row;
+        let data = codec::to_json("boot", boot)?;
+        on!(self, conn => sqlx::query(
+            "INSERT INTO boot (id, machine, started, ended, data) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, data = excluded.data")
+            .bind(boot.id.to_string()).bind(machine.to_string()).bind(boot.started.micros())
+            .bind(boot.ended.map(Timestamp::micros)).bind(data).execute(conn).await.map(drop))
+        .map_err(|e| conflict(e, "writing a boot", || format!("the machine of boot {}", boot.id)))
+    }
+
+    /// Writes a one-time token. Those of the same boot that were not used yet end: only the newest initrd is good.
+    pub(super) async fn put_boot_token(&mut self, token: &NewBootToken) -> Result<(), StoreError> {
+        let boot = token.boot.to_string();
+        on!(self, conn => sqlx::query("DELETE FROM boot_token WHERE boot = $1 AND used IS NULL")
+            .bind(&boot).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("ending a boot's former tokens"))?;
+        on!(self, conn => sqlx::query("INSERT INTO boot_token (hash, boot, address, expires) VALUES ($1, $2, $3, $4)")
+            .bind(&token.hash).bind(&boot).bind(token.address.to_string()).bind(token.expires.micros())
+            .execute(conn).await.map(drop))
+        .map_err(|e| conflict(e, "writing a one-time token", || format!("boot {boot}")))
+    }
+
+    /// Uses a one-time token. A conflict if it is unknown, used, too old, or another boot's or address's.
+    pub(super) async fn use_boot_token(&mut self, token: &TokenUse) -> Result<(), StoreError> {
+        let changed = on!(self, conn => sqlx::query(
+            "UPDATE boot_token SET used = $1 WHERE hash = $2 AND boot = $3 AND address = $4 AND expires > $1 AND used IS NULL")
+            .bind(token.at.micros()).bind(&token.hash).bind(token.boot.to_string()).bind(token.address.to_string())
+            .execute(conn).await.map(|done| done.rows_affected()))
+        .map_err(StoreError::backend("using a one-time token"))?;
+        if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "the one-time token".into() }) }
+    }
+
+    /// When a one-time token was used, and whether it is known at all.
+    pub async fn boot_token_used(&mut self, hash: &str) -> Result<Option<Option<Timestamp>>, StoreError> {
+        let found: Option<(Option<i64>,)> = on!(self, conn => sqlx::query_as("SELECT used FROM boot_token WHERE hash = $1")
+            .bind(hash).fetch_optional(conn).await)
+        .map_err(StoreError::backend("reading a one-time token"))?;
+        Ok(found.map(|(used,)| used.map(Timestamp::from_micros)))
+    }
+}

@@ -1,0 +1,124 @@
+//! One SQL text, two drivers.
+use super::StoreError;
+use sqlx::{
+    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    postgres::PgPoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{path::Path, time::Duration};
+
+/// The database that the daemon keeps its state in.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// A file in the data directory.
+    Sqlite(SqlitePool),
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it did nothing.
+#[derive(Debug)]
+pub enum Tx {
+    /// In SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// In PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs an expression on the connection of a [`Tx`]: written once, compiled for both.
+macro_rules! on {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+            $crate::store::Tx::Postgres(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(super) use on;
+
+/// How long to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Db {
+    /// Opens the SQLite database in this file, made if it is not there, and brings its tables to this version.
+    pub async fn sqlite(file: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged write outlives the machine's power, not only the daemon.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE)
+            .foreign_keys(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options)
+            .await
+            .map_err(StoreError::backend("opening its file"))?;
+        sqlx::migrate!("../migrations/sqlite").run(&pool).await.map_err(StoreError::Migration)?;
+        Ok(Self::Sqlite(pool))
+    }
+
+    /// Connects to the PostgreSQL database at this URL, and brings its tables to this version.
+    pub async fn postgres(url: &str) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(PATIENCE)
+            .connect(url)
+            .await
+            .map_err(StoreError::backend("connecting"))?;
+        sqlx::migrate!("../migrations/postgres").run(&pool).await.map_err(StoreError::Migration)?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Begins a transaction that reads.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        let failed = StoreError::backend("beginning to read");
+        Ok(match self {
+            Self::Sqlite(pool) => Tx::Sqlite(pool.begin().await.map_err(failed)?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await.map_err(failed)?),
+        })
+    }
+
+    /// Begins a transaction that writes. SQLite is told so at once: a reader that turns writer can find the file locked.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        let failed = StoreError::backend("beginning to write");
+        Ok(match self {
+            Self::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await.map_err(failed)?),
+        })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, conn => sqlx::query("SELECT 1").execute(conn).await.map(drop))
+            .map_err(StoreError::backend("answering a ping"))
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes what was done durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(StoreError::backend("committing"))
+    }
+}

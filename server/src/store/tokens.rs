@@ -1,0 +1,52 @@
+//! API tokens: only their hashes are here.
+use super::{StoreError, Tx, codec, db::on, resources::conflict};
+use pilotlight_types::{Timestamp, TokenId, api::Role};
+
+/// An API token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its id.
+    pub id: TokenId,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The hash of the token.
+    pub hash: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+impl Tx {
+    /// Every token.
+    pub async fn tokens(&mut self) -> Result<Vec<TokenRow>, StoreError> {
+        type Columns = (String, String, String, String, i64, Option<i64>);
+        let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
+            "SELECT id, name, role, hash, created, expires FROM token ORDER BY name").fetch_all(conn).await)
+        .map_err(StoreError::backend("reading tokens"))?;
+        rows.into_iter()
+            .map(|(id, name, role, hash, created, expires)| {
+                Ok(TokenRow {
+                    id: codec::parsed("token id", &id)?,
+                    name,
+                    role: codec::from_json("role", &role)?,
+                    hash,
+                    created: Timestamp::from_micros(created),
+                    expires: expires.map(Timestamp::from_micros),
+                })
+            })
+            .collect()
+    }
+
+    /// Writes a token. A conflict if there is one of that name.
+    pub(super) async fn put_token(&mut self, token: &TokenRow) -> Result<(), StoreError> {
+        let role = codec::to_json("role", &token.role)?;
+        on!(self, conn => sqlx::query(
+            "INSERT INTO token (id, name, role, hash, created, expires) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(token.id.to_string()).bind(&token.name).bind(role).bind(&token.hash).bind(token.created.micros())
+            .bind(token.expires.map(Timestamp::micros)).execute(conn).await.map(drop))
+        .map_err(|e| conflict(e, "writing a token", || format!("token {}", token.name)))
+    }
+}

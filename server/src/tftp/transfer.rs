@@ -1,0 +1,299 @@
+//! One file on its way to one client: a pure state machine of packets and time (RFC 1350, RFC 7440).
+//!
+//! Packets are counted from 0, the OACK, or from 1, the first block, and on past 65,535; only the wire's
+//! number goes round. A window goes out, and goes out again from the first packet that was not acknowledged
+//! when the client says so or says nothing.
+use super::codec::{self, Packet, ReadRequest};
+use std::{
+    fmt,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The content of a file: anything that is bytes, shared by all transfers of it.
+pub type Content = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// What a client is granted, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The largest block, so that a packet passes unfragmented: the MTU less 32.
+    pub block_size: u16,
+    /// The largest window; 1 grants none.
+    pub window_size: u16,
+    /// How often in a row the same window is sent again.
+    pub retries: u32,
+    /// The whole transfer's end, whatever the client does.
+    pub lifetime: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { block_size: 1468, window_size: 64, retries: 8, lifetime: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// Before anything was measured, when nothing was asked.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// ROMs that poll their card take many milliseconds for an ACK.
+const SHORTEST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// The same window is not sent again twice within this time, however often the client asks.
+const RESEND_GAP: Duration = Duration::from_millis(20);
+/// RFC 1350: the size of a block when none was agreed.
+const PLAIN_BLOCK: u16 = 512;
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Send these packets: see [`Transfer::packet`].
+    Send(Range<u64>),
+    /// Nothing, until a packet or the deadline.
+    Wait,
+    /// Nothing more.
+    End(End),
+}
+
+/// How a transfer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The last block was acknowledged.
+    Sent,
+    /// The client said ERROR. After an OACK that is how firmware asks for a file's size, and no failure.
+    AbortedByClient {
+        /// The ERROR's number.
+        code: u16,
+        /// The ERROR's text.
+        message: String,
+    },
+    /// The client fell silent, or took too long.
+    TimedOut,
+}
+
+/// A transfer.
+pub struct Transfer {
+    content: Content,
+    limits: Limits,
+    block_size: u16,
+    window_size: u64,
+    /// The OACK's options, if there is one.
+    granted: Option<Granted>,
+    /// The first packet that is not acknowledged yet.
+    base: u64,
+    /// The first packet of the window that was not sent yet.
+    next: u64,
+    /// The first packet that was never sent.
+    fresh: u64,
+    /// The last block's number: the one that is shorter than the others.
+    last: u64,
+    resent: u64,
+    retries: u32,
+    wait: Wait,
+    sent_at: Instant,
+    ends_at: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Granted {
+    transfer_size: Option<u64>,
+    block_size: Option<u16>,
+    timeout: Option<u8>,
+    window_size: Option<u16>,
+}
+
+/// How long to wait for an ACK: RFC 6298, unless the client named a time.
+struct Wait {
+    asked: Option<Duration>,
+    smoothed: Option<(Duration, Duration)>,
+}
+
+impl Wait {
+    fn measured(&mut self, sample: Duration) {
+        self.smoothed = Some(match self.smoothed {
+            None => (sample, sample / 2),
+            Some((mean, spread)) => ((mean * 7 + sample) / 8, (spread * 3 + mean.abs_diff(sample)) / 4),
+        });
+    }
+
+    fn now(&self, retries: u32) -> Duration {
+        let first = match (self.asked, self.smoothed) {
+            (Some(asked), _) => return asked,
+            (None, None) => FIRST_WAIT,
+            (None, Some((mean, spread))) => (mean + spread * 4).max(SHORTEST_WAIT),
+        };
+        first.saturating_mul(1 << retries.min(10)).min(LONGEST_WAIT)
+    }
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfer")
+            .field("base", &self.base)
+            .field("next", &self.next)
+            .field("last", &self.last)
+            .finish()
+    }
+}
+
+impl Transfer {
+    /// Begins, and says what to send first. Never grants more than was asked.
+    pub fn start(request: &ReadRequest, content: Content, limits: Limits, now: Instant) -> (Self, Action) {
+        let size = (*content).as_ref().len() as u64;
+        let block_size = request.block_size.map(|asked| asked.min(limits.block_size.max(8)));
+        let window_size =
+            request.window_size.filter(|_| limits.window_size > 1).map(|asked| asked.min(limits.window_size));
+        let granted = Granted {
+            transfer_size: request.transfer_size.then_some(size),
+            block_size,
+            timeout: request.timeout,
+            window_size,
+        };
+        let any = request.transfer_size
+            || block_size.is_some()
+            || request.timeout.is_some()
+            || window_size.is_some();
+        let base = u64::from(!any);
+        let block_size = block_size.unwrap_or(PLAIN_BLOCK);
+        let mut transfer = Self {
+            content,
+            limits,
+            block_size,
+            window_size: window_size.unwrap_or(1).into(),
+            granted: any.then_some(granted),
+            base,
+            next: base,
+            fresh: base,
+            last: size / u64::from(block_size) + 1,
+            resent: 0,
+            retries: 0,
+            wait: Wait { asked: request.timeout.map(|s| Duration::from_secs(s.into())), smoothed: None },
+            sent_at: now,
+            ends_at: now + limits.lifetime,
+        };
+        let action = transfer.send_window(now);
+        (transfer, action)
+    }
+
+    /// Takes a packet from the client.
+    pub fn on_packet(&mut self, bytes: &[u8], now: Instant) -> Action {
+        match codec::parse(bytes) {
+            Ok(Packet::Ack(number)) => self.on_ack(number, now),
+            Ok(Packet::Error { code, message }) => Action::End(End::AbortedByClient { code, message }),
+            // Neither has a meaning here; the client's own timer, or ours, goes on.
+            Ok(_) | Err(_) => self.wait_or_end(now),
+        }
+    }
+
+    /// To be called when [`Transfer::deadline`] has come.
+    pub fn on_timeout(&mut self, now: Instant) -> Action {
+        if now < self.deadline() {
+            return Action::Wait;
+        }
+        if now >= self.ends_at || self.retries >= self.limits.retries {
+            return Action::End(End::TimedOut);
+        }
+        self.retries += 1;
+        self.send_window_again(now)
+    }
+
+    /// When to call [`Transfer::on_timeout`].
+    pub fn deadline(&self) -> Instant {
+        (self.sent_at + self.wait.now(self.retries)).min(self.ends_at)
+    }
+
+    /// Writes one of the packets of an [`Action::Send`] over `out`.
+    pub fn packet(&self, number: u64, out: &mut Vec<u8>) {
+        match self.granted {
+            Some(Granted { transfer_size, block_size, timeout, window_size }) if number == 0 => {
+                codec::write_option_ack(out, transfer_size, block_size, timeout, window_size);
+            }
+            _ => codec::write_data(out, number, self.block(number)),
+        }
+    }
+
+    /// How many bytes of the file the client has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        let size = (*self.content).as_ref().len() as u64;
+        (self.base.saturating_sub(1) * u64::from(self.block_size)).min(size)
+    }
+
+    /// How many packets were sent more than once.
+    pub fn resent(&self) -> u64 {
+        self.resent
+    }
+
+    /// Whether the client has acknowledged anything yet.
+    pub fn has_progressed(&self) -> bool {
+        self.base > u64::from(self.granted.is_none())
+    }
+
+    fn block(&self, number: u64) -> &[u8] {
+        let bytes = (*self.content).as_ref();
+        let start =
+            usize::try_from(number.saturating_sub(1) * u64::from(self.block_size)).unwrap_or(usize::MAX);
+        let rest = bytes.get(start..).unwrap_or_default();
+        rest.get(..self.block_size.into()).unwrap_or(rest)
+    }
+
+    fn on_ack(&mut self, number: u16, now: Instant) -> Action {
+        // How many packets of the window it acknowledges, in the wire's numbers: 0 is the packet before the
+        // window.
+        let [.., high, low] = self.base.to_be_bytes();
+        let taken = u64::from(number.wrapping_sub(u16::from_be_bytes([high, low]).wrapping_sub(1)));
+        if taken == 0 {
+            return self.on_ack_of_nothing(now);
+        }
+        if taken > self.next - self.base {
+            return self.wait_or_end(now); // of an earlier window, or of what was never sent
+        }
+        if self.retries == 0 && self.next == self.fresh {
+            self.wait.measured(now.saturating_duration_since(self.sent_at)); // Karn: never of what was sent twice
+        }
+        self.base += taken;
+        self.retries = 0;
+        if self.base > self.last {
+            return Action::End(End::Sent);
+        }
+        // An ACK within the window says that the block after it was lost (RFC 7440 section 4).
+        self.next = self.base;
+        self.wait_or_end_then(now, Self::send_window)
+    }
+
+    /// The packet before the window is acknowledged once more. With blocks one by one that is to be ignored:
+    /// answering it would send every block of the rest twice (the Sorcerer's Apprentice, RFC 1123 section
+    /// 4.2.3.1). In a window it says that the first was lost.
+    fn on_ack_of_nothing(&mut self, now: Instant) -> Action {
+        let again = self.window_size > 1
+            && self.has_progressed()
+            && now.saturating_duration_since(self.sent_at) >= RESEND_GAP;
+        if again { self.wait_or_end_then(now, Self::send_window_again) } else { self.wait_or_end(now) }
+    }
+
+    fn wait_or_end(&mut self, now: Instant) -> Action {
+        self.wait_or_end_then(now, |_, _| Action::Wait)
+    }
+
+    /// A client that keeps a transfer alive for ever does not get that long.
+    fn wait_or_end_then(&mut self, now: Instant, then: impl FnOnce(&mut Self, Instant) -> Action) -> Action {
+        if now >= self.ends_at { Action::End(End::TimedOut) } else { then(self, now) }
+    }
+
+    fn send_window_again(&mut self, now: Instant) -> Action {
+        self.next = self.base;
+        self.send_window(now)
+    }
+
+    fn send_window(&mut self, now: Instant) -> Action {
+        let start = self.next;
+        // The OACK goes alone: its own ACK, of 0, agrees to the window.
+        let end = if self.base == 0 { 1 } else { (self.base + self.window_size).min(self.last + 1) };
+        self.resent += self.fresh.min(end).saturating_sub(start);
+        self.next = end;
+        self.fresh = self.fresh.max(end);
+        self.sent_at = now;
+        Action::Send(start..end)
+    }
+}

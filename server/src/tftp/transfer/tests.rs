@@ -1,0 +1,252 @@
+use super::*;
+use proptest::prelude::*;
+
+fn content(len: usize) -> Content {
+    Arc::new((0..len).map(|i| (i / 512) as u8).collect::<Vec<u8>>())
+}
+
+fn ask(block_size: u16, window_size: u16) -> ReadRequest {
+    ReadRequest { block_size: Some(block_size), window_size: Some(window_size), ..ReadRequest::default() }
+}
+
+fn begin(request: &ReadRequest, len: usize) -> (Transfer, Action, Instant) {
+    let now = Instant::now();
+    let (transfer, action) = Transfer::start(request, content(len), Limits::default(), now);
+    (transfer, action, now)
+}
+
+fn bytes(transfer: &Transfer, number: u64) -> Vec<u8> {
+    let mut out = vec![9; 3];
+    transfer.packet(number, &mut out);
+    out
+}
+
+fn ack(transfer: &mut Transfer, block: u64, now: Instant) -> Action {
+    transfer.on_packet(&codec::encode_ack((block & 0xffff) as u16), now)
+}
+
+/// A client that takes blocks in order, as RFC 7440 has it, over a wire that loses what `lost` says. Gives
+/// the file as received.
+fn receive(request: &ReadRequest, len: usize, mut lost: impl FnMut(u64) -> bool) -> (Vec<u8>, Transfer) {
+    let (mut transfer, mut action, mut now) = begin(request, len);
+    let (mut got, mut expected, mut packets) = (Vec::new(), 0_u64, 0_u64);
+    let window = u64::from(request.window_size.unwrap_or(1)).min(64);
+    let mut blocks_since_ack = 0;
+    loop {
+        now += Duration::from_micros(300);
+        let mut answer = None;
+        match &action {
+            Action::End(end) => {
+                assert_eq!(*end, End::Sent);
+                return (got, transfer);
+            }
+            Action::Wait => {}
+            Action::Send(range) => {
+                assert!(range.end - range.start <= window, "{range:?}");
+                for number in range.clone() {
+                    packets += 1;
+                    if lost(packets) {
+                        continue;
+                    }
+                    let packet = bytes(&transfer, number);
+                    let data = packet.get(4..).filter(|_| packet[1] == 3);
+                    let in_order =
+                        u64::from(u16::from_be_bytes([packet[2], packet[3]])) == (expected + 1) & 0xffff;
+                    if let Some(data) = data.filter(|_| in_order) {
+                        got.extend(data);
+                        (expected, blocks_since_ack) = (expected + 1, blocks_since_ack + 1);
+                        if blocks_since_ack == window || data.len() < usize::from(transfer.block_size) {
+                            (answer, blocks_since_ack) = (Some(expected), 0);
+                        }
+                    } else {
+                        (answer, blocks_since_ack) = (Some(expected), 0);
+                    }
+                }
+            }
+        }
+        packets += 1;
+        action = match answer.filter(|_| !lost(packets)) {
+            Some(block) => ack(&mut transfer, block, now),
+            None => {
+                now = transfer.deadline();
+                transfer.on_timeout(now)
+            }
+        };
+    }
+}
+
+#[test]
+fn without_options_the_first_block_is_sent_at_once() {
+    let (mut transfer, action, now) = begin(&ReadRequest::default(), 700);
+    assert_eq!(action, Action::Send(1..2));
+    assert_eq!(bytes(&transfer, 1).len(), 4 + 512);
+    assert_eq!(ack(&mut transfer, 1, now), Action::Send(2..3));
+    assert_eq!(bytes(&transfer, 2).len(), 4 + 188);
+    assert_eq!(ack(&mut transfer, 2, now), Action::End(End::Sent));
+    assert_eq!(transfer.acknowledged(), 700);
+}
+
+#[test]
+fn a_file_that_fills_its_last_block_ends_with_an_empty_one() {
+    for (len, last) in [(0, 1), (511, 1), (512, 2), (1024, 3)] {
+        let (transfer, ..) = begin(&ReadRequest::default(), len);
+        assert_eq!(transfer.last, last, "{len}");
+        assert!(bytes(&transfer, last).len() < 4 + 512);
+    }
+}
+
+#[test]
+fn what_is_granted_is_what_was_asked_or_less() {
+    let request = ReadRequest { transfer_size: true, timeout: Some(3), ..ask(65464, 65535) };
+    let (transfer, action, _) = begin(&request, 1000);
+    assert_eq!(action, Action::Send(0..1));
+    assert_eq!(
+        bytes(&transfer, 0),
+        b"\0\x06tsize\x001000\0blksize\x001468\0timeout\x003\0windowsize\x0064\0"
+    );
+    let (transfer, ..) = begin(&ask(512, 4), 1000);
+    assert_eq!(bytes(&transfer, 0), b"\0\x06blksize\x00512\0windowsize\x004\0");
+    let limits = Limits { window_size: 1, ..Limits::default() };
+    let (transfer, _) = Transfer::start(&ask(512, 4), content(9), limits, Instant::now());
+    assert_eq!(bytes(&transfer, 0), b"\0\x06blksize\x00512\0", "windows are switched off");
+}
+
+#[test]
+fn a_repeated_ack_is_ignored_when_blocks_go_one_by_one() {
+    let (mut transfer, _, now) = begin(&ReadRequest::default(), 5000);
+    assert_eq!(ack(&mut transfer, 1, now), Action::Send(2..3));
+    for _ in 0..3 {
+        assert_eq!(
+            ack(&mut transfer, 1, now + Duration::from_millis(100)),
+            Action::Wait,
+            "the Sorcerer's Apprentice"
+        );
+    }
+    assert_eq!(ack(&mut transfer, 0, now), Action::Wait);
+    assert_eq!(ack(&mut transfer, 2, now), Action::Send(3..4));
+}
+
+#[test]
+fn in_a_window_an_ack_says_from_where_to_go_on() {
+    let (mut transfer, _, now) = begin(&ask(512, 4), 100_000);
+    assert_eq!(ack(&mut transfer, 0, now), Action::Send(1..5));
+    assert_eq!(ack(&mut transfer, 4, now), Action::Send(5..9));
+    assert_eq!(ack(&mut transfer, 6, now), Action::Send(7..11), "7 was lost");
+    assert_eq!(transfer.resent(), 2);
+    assert_eq!(ack(&mut transfer, 4, now), Action::Wait, "of an earlier window");
+    assert_eq!(ack(&mut transfer, 11, now), Action::Wait, "of what was never sent");
+    let later = now + RESEND_GAP;
+    assert_eq!(ack(&mut transfer, 6, later), Action::Send(7..11), "the first was lost");
+    assert_eq!(ack(&mut transfer, 6, later), Action::Wait, "not for every repetition");
+}
+
+#[test]
+fn firmware_that_asks_for_the_size_only_ends_it_at_once() {
+    let request = ReadRequest { transfer_size: true, ..ask(1468, 4) };
+    let (mut transfer, _, now) = begin(&request, 1000);
+    let action = transfer.on_packet(b"\0\x05\0\x08User aborted the transfer\0", now);
+    let message = "User aborted the transfer".to_owned();
+    assert_eq!(action, Action::End(End::AbortedByClient { code: 8, message }));
+    assert!(!transfer.has_progressed());
+}
+
+#[test]
+fn a_silent_client_is_asked_ever_more_rarely_and_then_given_up() {
+    let (mut transfer, _, start) = begin(&ask(512, 4), 10_000);
+    let (mut times, mut now) = (Vec::new(), start);
+    let end = loop {
+        let deadline = transfer.deadline();
+        assert_eq!(transfer.on_timeout(now), Action::Wait, "not before its time");
+        times.push((deadline - now).as_secs());
+        now = deadline;
+        match transfer.on_timeout(now) {
+            Action::Send(range) => assert_eq!(range, 0..1),
+            other => break other,
+        }
+    };
+    assert_eq!(end, Action::End(End::TimedOut));
+    assert_eq!(times, [1, 2, 4, 8, 8, 8, 8, 8, 8]);
+}
+
+#[test]
+fn the_time_that_a_client_asked_for_is_kept() {
+    let (mut transfer, _, now) = begin(&ReadRequest { timeout: Some(3), ..ReadRequest::default() }, 10);
+    assert_eq!(transfer.deadline() - now, Duration::from_secs(3));
+    assert_eq!(transfer.on_timeout(now + Duration::from_secs(3)), Action::Send(0..1));
+    assert_eq!(transfer.deadline() - now, Duration::from_secs(6));
+}
+
+#[test]
+fn on_a_fast_wire_a_lost_packet_costs_a_fifth_of_a_second() {
+    let (mut transfer, _, mut now) = begin(&ask(512, 4), 100_000);
+    for block in (0..40).step_by(4) {
+        now += Duration::from_micros(500);
+        ack(&mut transfer, block, now);
+    }
+    assert_eq!(transfer.deadline() - now, SHORTEST_WAIT);
+}
+
+#[test]
+fn no_client_can_keep_a_transfer_for_ever() {
+    let (mut transfer, _, now) = begin(&ReadRequest::default(), 5_000_000);
+    let late = now + Limits::default().lifetime;
+    assert_eq!(ack(&mut transfer, 1, late - Duration::from_secs(1)), Action::Send(2..3));
+    assert_eq!(transfer.deadline(), late);
+    assert_eq!(ack(&mut transfer, 2, late), Action::End(End::TimedOut));
+    assert_eq!(transfer.on_packet(b"junk", late), Action::End(End::TimedOut));
+}
+
+#[test]
+fn block_numbers_go_round_past_65535() {
+    let len = 70_000 * 8 + 3;
+    for window in [1, 64] {
+        let (got, transfer) = receive(&ask(8, window), len, |_| false);
+        assert_eq!(got, (*content(len)).as_ref(), "window {window}");
+        assert_eq!(transfer.resent(), 0);
+    }
+}
+
+#[test]
+fn junk_changes_nothing() {
+    let (mut transfer, _, now) = begin(&ask(512, 4), 5000);
+    for packet in [&b""[..], b"\0\x01f\0octet\0", b"\0\x03\0\x01abc", b"\0\x06", b"\xff\xff"] {
+        assert_eq!(transfer.on_packet(packet, now), Action::Wait);
+    }
+    assert_eq!(ack(&mut transfer, 0, now), Action::Send(1..5));
+}
+
+proptest! {
+    #[test]
+    fn a_file_arrives_whole_over_a_wire_that_loses(
+        len in 0..60_000_usize, block in 8..1500_u16, window in 1..80_u16, seed in 1..u64::MAX, percent in 0..15_u64,
+    ) {
+        let mut random = seed;
+        let lost = |_| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % 100 < percent
+        };
+        let (got, transfer) = receive(&ask(block, window), len, lost);
+        prop_assert!(got == (*content(len)).as_ref());
+        prop_assert_eq!(transfer.acknowledged(), len as u64);
+    }
+
+    #[test]
+    fn whatever_comes_it_sends_within_its_window_and_its_file(
+        packets in proptest::collection::vec((any::<u8>(), any::<u16>(), 0..400_u64), 0..200), block: u16, window: u16,
+    ) {
+        let (mut transfer, _, mut now) = begin(&ask(block.max(8), window.max(1)), 20_000);
+        for (kind, number, millis) in packets {
+            now += Duration::from_millis(millis);
+            let packet = [&[0, kind % 7][..], &number.to_be_bytes()].concat();
+            for action in [transfer.on_packet(&packet, now), transfer.on_timeout(now)] {
+                match action {
+                    Action::Send(range) => prop_assert!(range.start < range.end && range.end <= transfer.last + 1 && range.end - range.start <= 64),
+                    Action::Wait => {}
+                    Action::End(_) => return Ok(()),
+                }
+            }
+        }
+    }
+}

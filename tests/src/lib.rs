@@ -1,0 +1,3 @@
+//! What Pilotlight is proven with.
+
+pub mod rack;

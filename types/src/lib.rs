@@ -1,0 +1,14 @@
+//! What the Pilotlight server, its agent, its clients and its tests say to each other: ids, times, resources, facts and
+//! the bodies of the REST and agent APIs. Plain data with serde, no logic beyond parsing and printing.
+
+pub mod agent;
+pub mod api;
+pub mod facts;
+mod id;
+mod mac;
+pub mod resource;
+mod time;
+
+pub use id::{BootId, EventId, MachineId, TokenId};
+pub use mac::{Mac, MacError};
+pub use time::{Timestamp, TimestampError};

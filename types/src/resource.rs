@@ -1,0 +1,86 @@
+//! Resources: the documents in which operators say what they want, `{kind, name, labels?, spec}`.
+mod spec;
+mod value;
+
+pub use spec::{
+    BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode, SubnetSpec, Unknown,
+};
+pub use value::{Duration, Ipv4Range, Labels, Name, Sha256, ValueError};
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// The kinds of resources, in the order in which they depend on each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// A network that we answer on.
+    Subnet,
+    /// Kernel, initramfs and rootfs of one version of an OS.
+    Image,
+    /// What a machine should run.
+    Profile,
+    /// Which machines run which profile.
+    Group,
+    /// One server.
+    Machine,
+}
+
+impl Kind {
+    /// Every kind, those that others refer to first.
+    pub const ALL: [Self; 5] = [Self::Subnet, Self::Image, Self::Profile, Self::Group, Self::Machine];
+
+    /// The kind as documents have it: `Subnet`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Subnet => "Subnet",
+            Self::Image => "Image",
+            Self::Profile => "Profile",
+            Self::Group => "Group",
+            Self::Machine => "Machine",
+        }
+    }
+
+    /// The kind as REST paths have it: `subnets`.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Subnet => "subnets",
+            Self::Image => "images",
+            Self::Profile => "profiles",
+            Self::Group => "groups",
+            Self::Machine => "machines",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = ValueError;
+
+    /// Takes `Subnet`, `subnet` and `subnets`.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wanted = text.to_lowercase();
+        Self::ALL.into_iter().find(|kind| wanted == kind.plural() || wanted == kind.name().to_lowercase()).ok_or_else(
+            || ValueError::new(text, "no kind of resource: subnet, image, profile, group or machine is expected"),
+        )
+    }
+}
+
+/// A resource as it is written and read back. `T` is the kind's spec, or JSON while the kind is still to be looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document<T = serde_json::Value> {
+    /// Which kind of resource.
+    pub kind: Kind,
+    /// Unique among the resources of its kind.
+    pub name: Name,
+    /// What selectors match.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// What is wanted.
+    pub spec: T,
+}

@@ -1,0 +1,199 @@
+//! What each kind of resource asks for. Unknown keys are errors.
+use super::value::{Duration, Ipv4Range, Labels, Name, Sha256};
+use crate::Mac;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, net::Ipv4Addr};
+use uuid::Uuid;
+
+/// A network that we answer on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SubnetSpec {
+    /// The network, such as `10.77.0.0/24`.
+    pub cidr: Ipv4Net,
+    /// Whether we answer there.
+    pub mode: SubnetMode,
+    /// Addresses that we may lease to machines without one of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<Ipv4Range>,
+    /// Option 3, Router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Ipv4Addr>,
+    /// Option 6, Domain Server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<Ipv4Addr>,
+    /// Option 15, Domain Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// How long a lease lasts; one hour unless said otherwise.
+    #[serde(default = "one_hour")]
+    pub lease: Duration,
+    /// What a machine that nobody declared gets.
+    #[serde(default)]
+    pub unknown: Unknown,
+}
+
+const fn one_hour() -> Duration {
+    Duration::seconds(3600)
+}
+
+/// How a subnet is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubnetMode {
+    /// We are its DHCP server.
+    Authoritative,
+    /// We never answer.
+    Ignore,
+}
+
+/// What a machine that nobody declared gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// It is recorded, and gets no answer.
+    #[default]
+    Ignore,
+    /// It is recorded, and boots the profile whose boot mode is `discovery`, or waits where there is none.
+    Discover,
+    /// It is accepted at once, and boots what its group says.
+    Accept,
+}
+
+/// Kernel, initramfs and rootfs of one version of an OS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ImageSpec {
+    /// Which OS: says which kernel arguments it takes.
+    pub os: ImageOs,
+    /// As the kernel names it: `x86_64`.
+    pub arch: String,
+    /// The OS's own version.
+    pub version: String,
+    /// The kernel.
+    pub kernel: FileRef,
+    /// The initramfs, in one or several files that are joined in this order.
+    pub initrd: Vec<FileRef>,
+    /// The root file system of a live system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rootfs: Option<FileRef>,
+}
+
+/// The operating systems whose kernel arguments are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageOs {
+    /// Fedora CoreOS and what takes its arguments.
+    FedoraCoreos,
+    /// Flatcar Container Linux.
+    Flatcar,
+    /// Container Linux, the ancestor of both.
+    ContainerLinux,
+    /// Anything else: it gets the profile's arguments and no others.
+    Generic,
+}
+
+/// One file of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRef {
+    /// `https://…`, `http://…`, or an absolute path on the server.
+    pub url: String,
+    /// What its content must hash to.
+    pub sha256: Sha256,
+}
+
+/// What a machine should run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ProfileSpec {
+    /// The image to boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Name>,
+    /// How it is booted.
+    pub boot: BootMode,
+    /// Kernel arguments beside those that the image's OS needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kernel_args: Vec<String>,
+    /// Profiles whose configs come below this one's, lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Name>,
+    /// The config as Butane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub butane: Option<String>,
+    /// The config as Ignition, instead of Butane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignition: Option<Map<String, Value>>,
+}
+
+/// How a profile's machines boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BootMode {
+    /// From memory, over the network, each time.
+    Live,
+    /// From the local disk.
+    Local,
+    /// As `live`, for machines that nobody declared.
+    Discovery,
+}
+
+/// Which machines run which profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct GroupSpec {
+    /// The machines of the group; an empty match takes every machine.
+    #[serde(rename = "match", default)]
+    pub matches: Match,
+    /// What they run.
+    pub profile: Name,
+    /// Values for the templates of their profiles.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, Value>,
+    /// The higher wins where two groups are equally specific.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}
+
+/// Says which machines are meant: all that is given must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Match {
+    /// Each of these labels has this value.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// One of the machine's MACs is among these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub macs: Vec<Mac>,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MachineSpec {
+    /// Its network interfaces.
+    #[serde(default)]
+    pub macs: Vec<Mac>,
+    /// Its SMBIOS UUID, as the OS prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<Uuid>,
+    /// Its serial number, as SMBIOS has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// The address reserved for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
+    /// The rack that it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// The rack unit of its lower edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<u16>,
+}
