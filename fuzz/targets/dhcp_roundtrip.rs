@@ -1,7 +1,9 @@
 //! Whatever was asked, the answer is bounded, begins with its kind, is readable, and goes somewhere.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use pilotlight::dhcp::wire::{self, BootFields, Destination, LeaseTimes, MessageType, Reply, ReplyKind, Style};
+use pilotlight::dhcp::wire::{
+    self, BootFields, Destination, LeaseTimes, MessageType, Reply, ReplyKind, Style,
+};
 use std::net::Ipv4Addr;
 
 const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -16,7 +18,10 @@ fn reply(kind: ReplyKind, style: Style, yiaddr: Option<Ipv4Addr>) -> Reply {
         domain: Some("dc1.example".into()),
         hostname: Some("n1".into()),
         broadcast_address: Some(Ipv4Addr::new(10, 77, 0, 255)),
-        boot: Some(BootFields { file: "http://10.77.0.1:8080/boot/script?mac=52-54-00-12-34-56".into(), style }),
+        boot: Some(BootFields {
+            file: "http://10.77.0.1:8080/boot/script?mac=52-54-00-12-34-56".into(),
+            style,
+        }),
         message: Some("wrong network".into()),
         ..Reply::new(kind, US)
     }

@@ -36,7 +36,10 @@ fuzz_target!(|bytes: &[u8]| {
             Action::End(_) => return,
             Action::Wait => assert!(!first),
             Action::Send(range) => {
-                assert!(range.start < range.end && range.end - range.start <= window, "{range:?} of {window}");
+                assert!(
+                    range.start < range.end && range.end - range.start <= window,
+                    "{range:?} of {window}"
+                );
                 for number in range {
                     transfer.packet(number, &mut out);
                     assert!(out.len() <= 4 + block.max(100));

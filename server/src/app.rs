@@ -156,11 +156,13 @@ impl App {
         let roster = Roster::load(&db).await?;
         let machines = Machines::new(roster.clone(), journal.clone());
         let boots = Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone()).await?;
-        let ours4: HashSet<Ipv4Addr> = ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
+        let ours4: HashSet<Ipv4Addr> =
+            ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
         let leases = Leases::load(&db, roster.clone(), journal.clone(), ours4).await?;
         let client = download_client()?;
         let folder = data.path("images");
-        let images = Images::open(&folder, client).map_err(|source| StartError::File { what: folder, source })?;
+        let images =
+            Images::open(&folder, client).map_err(|source| StartError::File { what: folder, source })?;
         let files = Files::load(&settings.ipxe_dir, settings.agent.as_deref(), ports.http)
             .map_err(|source| StartError::File { what: settings.ipxe_dir.clone(), source })?;
         warn_of_missing(&settings, &files);
@@ -192,7 +194,8 @@ impl App {
             boots: boots.clone(),
             metrics: metrics.http.clone(),
         };
-        let agents = Agents::new(delivery.clone(), boots.clone(), machines.clone(), roster.clone(), journal.clone());
+        let agents =
+            Agents::new(delivery.clone(), boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let api = Api {
             views: views.clone(),
             changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
@@ -210,12 +213,24 @@ impl App {
             site: settings.site.to_string(),
         };
         let plain = http::plain(boot_files, health.clone(), ports.https, &metrics.http);
-        let secure = http::secure((api, access), http::AgentApi { delivery, agents }, status, health, &metrics.http);
+        let secure =
+            http::secure((api, access), http::AgentApi { delivery, agents }, status, health, &metrics.http);
         let tftp_files = TftpFiles { files, boots: boots.clone(), metrics: metrics.tftp.clone() };
         let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
-        let stalls = Stalls { boots: boots.clone(), journal: journal.clone(), patience: settings.patience.std() };
+        let stalls =
+            Stalls { boots: boots.clone(), journal: journal.clone(), patience: settings.patience.std() };
         let answers = Arc::new(DhcpAnswers { boots, leases, roster, journal, ports, metrics: metrics.dhcp });
-        Ok(Self { http: (http, plain), https: (https, secure, tls), dhcp, answers, tftp, stalls, serving, db, _lock: lock })
+        Ok(Self {
+            http: (http, plain),
+            https: (https, secure, tls),
+            dhcp,
+            answers,
+            tftp,
+            stalls,
+            serving,
+            db,
+            _lock: lock,
+        })
     }
 
     /// Serves until it is told to stop.
@@ -228,7 +243,8 @@ impl App {
         tracing::info!("serving TFTP on {}", self.tftp.address());
         let stop = &life.soft;
         let plain = plain.into_make_service_with_connect_info::<http::Peer>();
-        let served = axum::serve(PlainListener::new(http), plain).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let served = axum::serve(PlainListener::new(http), plain)
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
         life.spawn("http", async move { served.await });
         let listener = TlsListener::spawn(https, tls, stop.clone(), &life.tasks)?;
         let secure = secure.into_make_service_with_connect_info::<http::Peer>();
@@ -236,7 +252,8 @@ impl App {
         life.spawn("https", async move { served.await });
         for socket in self.dhcp {
             tracing::info!("serving DHCP on {}, port {}", socket.interface(), socket.port());
-            let listener = DhcpListener::new(socket, DhcpRole::Server, self.answers.clone(), DhcpSettings::default());
+            let listener =
+                DhcpListener::new(socket, DhcpRole::Server, self.answers.clone(), DhcpSettings::default());
             let (stop, tasks) = (stop.clone(), life.tasks.clone());
             life.spawn("dhcp", async move {
                 listener.run(stop, tasks).await;
@@ -275,9 +292,15 @@ fn bind_dhcp(settings: &Settings) -> Result<Vec<Socket>, StartError> {
 async fn bind_tcp(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there (see `ss -ltnp`); stop it, or choose another port".into(),
-            io::ErrorKind::PermissionDenied => "no permission; run with CAP_NET_BIND_SERVICE, or choose a port above 1023".into(),
-            io::ErrorKind::AddrNotAvailable => "this host does not have that address (see `ip address`)".into(),
+            io::ErrorKind::AddrInUse => {
+                "another program listens there (see `ss -ltnp`); stop it, or choose another port".into()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "no permission; run with CAP_NET_BIND_SERVICE, or choose a port above 1023".into()
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this host does not have that address (see `ip address`)".into()
+            }
             _ => error.to_string(),
         };
         StartError::Tcp { key, address, hint, kind: error.kind() }
@@ -299,7 +322,9 @@ fn our_addresses(settings: &Settings) -> Result<HashSet<IpAddr>, StartError> {
 
 fn names() -> Vec<String> {
     let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    let plain = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    let plain = |name: &String| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+    };
     ["localhost".to_owned()].into_iter().chain(own.filter(plain)).collect()
 }
 
@@ -324,10 +349,16 @@ fn warn_of_missing(settings: &Settings, files: &Files) {
         tracing::debug!("there is no {}", path.display());
     }
     if files.program("undionly.kpxe", IpAddr::V4(Ipv4Addr::LOCALHOST)).is_none() {
-        tracing::warn!("there is no undionly.kpxe in {}: BIOS machines cannot boot; install the package `ipxe`, or set ipxe.dir", settings.ipxe_dir.display());
+        tracing::warn!(
+            "there is no undionly.kpxe in {}: BIOS machines cannot boot; install the package `ipxe`, or set ipxe.dir",
+            settings.ipxe_dir.display()
+        );
     }
     if files.program("snponly.efi", IpAddr::V4(Ipv4Addr::LOCALHOST)).is_none() {
-        tracing::warn!("there is no snponly.efi in {}: UEFI machines cannot boot; install the package `ipxe`, or set ipxe.dir", settings.ipxe_dir.display());
+        tracing::warn!(
+            "there is no snponly.efi in {}: UEFI machines cannot boot; install the package `ipxe`, or set ipxe.dir",
+            settings.ipxe_dir.display()
+        );
     }
     if files.agent().is_none() {
         tracing::warn!("there is no agent to hand out, so no machine becomes active: set agent.binary");

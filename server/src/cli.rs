@@ -73,10 +73,22 @@ enum ConfigCommand {
 #[derive(Debug, Args)]
 struct Server {
     /// The server's URL
-    #[arg(long, env = "PILOTLIGHT_URL", default_value = "https://localhost:8443", value_name = "URL", help_heading = "Server")]
+    #[arg(
+        long,
+        env = "PILOTLIGHT_URL",
+        default_value = "https://localhost:8443",
+        value_name = "URL",
+        help_heading = "Server"
+    )]
     url: String,
     /// The API token; better in the environment than here, where others of this host can see it. Without one, /var/lib/pilotlight/admin.token is tried
-    #[arg(long, env = "PILOTLIGHT_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Server")]
+    #[arg(
+        long,
+        env = "PILOTLIGHT_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        help_heading = "Server"
+    )]
     token: Option<String>,
     /// The certificate (PEM) to trust; without one, /var/lib/pilotlight/ca.pem and the well-known authorities are
     #[arg(long, env = "PILOTLIGHT_CA", value_name = "FILE", help_heading = "Server")]

@@ -17,7 +17,11 @@ pub use listen::{PlainListener, TlsListener};
 pub use status::StatusPage;
 
 use crate::{metrics::HttpMetrics, service::access::Access};
-use axum::{Router, http::{HeaderMap, StatusCode, Uri}, middleware};
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode, Uri},
+    middleware,
+};
 use std::{net::SocketAddr, time::Duration};
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
@@ -38,7 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// What `[http]` serves: boot files and scripts, health, metrics, and a redirect for people.
 pub fn plain(boot: BootFiles, health: Health, https_port: u16, metrics: &HttpMetrics) -> Router {
-    let routes = boot::router(boot).merge(health::router(health)).fallback(move |uri: Uri, headers: HeaderMap| async move { health::redirect(&uri, &headers, https_port) });
+    let routes = boot::router(boot).merge(health::router(health)).fallback(
+        move |uri: Uri, headers: HeaderMap| async move { health::redirect(&uri, &headers, https_port) },
+    );
     wrapped(routes, "http", metrics)
 }
 
@@ -54,7 +60,10 @@ pub fn secure(
         .nest("/api/v1", api::router(api))
         .merge(status::router(status))
         .layer(middleware::from_fn_with_state(access, auth::require));
-    let routes = people.nest("/agent/v1", agent::router(agent)).merge(health::router(health)).fallback(problem::no_such_path);
+    let routes = people
+        .nest("/agent/v1", agent::router(agent))
+        .merge(health::router(health))
+        .fallback(problem::no_such_path);
     wrapped(routes, "https", metrics)
 }
 

@@ -95,7 +95,12 @@ impl Lifecycle {
     }
 }
 
-async fn watch(mut terminate: Signal, mut interrupt: Signal, soft: CancellationToken, hard: CancellationToken) {
+async fn watch(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    soft: CancellationToken,
+    hard: CancellationToken,
+) {
     for token in [soft, hard.clone()] {
         tokio::select! {
             _ = terminate.recv() => {}

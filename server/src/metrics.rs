@@ -92,14 +92,30 @@ impl Metrics {
             bytes: Counter::default(),
             seconds: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
         };
-        registry.register("dhcp_packets", "DHCP packets received, by what came of each", dhcp.packets.clone());
+        registry.register(
+            "dhcp_packets",
+            "DHCP packets received, by what came of each",
+            dhcp.packets.clone(),
+        );
         registry.register("tftp_requests", "TFTP requests, by what came of each", tftp.requests.clone());
         registry.register("tftp_sent_bytes", "Bytes that TFTP clients acknowledged", tftp.bytes.clone());
         registry.register("http_requests", "HTTP requests, by listener and status", http.requests.clone());
-        registry.register("http_file_bytes", "Bytes of images and boot programs sent by HTTP", http.bytes.clone());
-        registry.register("http_request_seconds", "Seconds until an HTTP response began", http.seconds.clone());
+        registry.register(
+            "http_file_bytes",
+            "Bytes of images and boot programs sent by HTTP",
+            http.bytes.clone(),
+        );
+        registry.register(
+            "http_request_seconds",
+            "Seconds until an HTTP response began",
+            http.seconds.clone(),
+        );
         registry.register("machines", "Machines, by stage", state.machines.clone());
-        registry.register("leases_held", "Addresses that are leased or offered, by subnet", state.leases.clone());
+        registry.register(
+            "leases_held",
+            "Addresses that are leased or offered, by subnet",
+            state.leases.clone(),
+        );
         registry.register("boots_open", "Boots that go on", state.boots.clone());
         Self { registry: Arc::new(registry), dhcp, tftp, http, state }
     }

@@ -4,8 +4,8 @@ use crate::{
     secret::{Secret, SiteKey},
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
@@ -98,7 +98,10 @@ impl DataDir {
         let key = KeyPair::from_pem(&key_pem).map_err(|e| bad("ca.key")(e.to_string()))?;
         let params = ca_params(site);
         let pem = self.kept_for_all("ca.pem", || {
-            params.self_signed(&key).map(|certificate| certificate.pem()).map_err(|e| bad("ca.pem")(e.to_string()))
+            params
+                .self_signed(&key)
+                .map(|certificate| certificate.pem())
+                .map_err(|e| bad("ca.pem")(e.to_string()))
         })?;
         let issuer = Issuer::from_ca_cert_pem(&pem, key).map_err(|e| bad("ca.pem")(e.to_string()))?;
         Ok(SiteCa { pem, issuer })
@@ -114,17 +117,32 @@ impl DataDir {
     }
 
     /// The content of a file that only the daemon reads, made if it is not there.
-    fn kept(&self, name: &str, make: impl FnOnce() -> Result<Vec<u8>, SiteError>) -> Result<Vec<u8>, SiteError> {
+    fn kept(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, SiteError>,
+    ) -> Result<Vec<u8>, SiteError> {
         self.kept_as(name, 0o600, make)
     }
 
-    fn kept_for_all(&self, name: &str, make: impl FnOnce() -> Result<String, SiteError>) -> Result<String, SiteError> {
+    fn kept_for_all(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<String, SiteError>,
+    ) -> Result<String, SiteError> {
         let bytes = self.kept_as(name, 0o644, || make().map(String::into_bytes))?;
-        String::from_utf8(bytes)
-            .map_err(|e| SiteError::Certificate { what: self.path(name).display().to_string(), why: e.to_string() })
+        String::from_utf8(bytes).map_err(|e| SiteError::Certificate {
+            what: self.path(name).display().to_string(),
+            why: e.to_string(),
+        })
     }
 
-    fn kept_as(&self, name: &str, mode: u32, make: impl FnOnce() -> Result<Vec<u8>, SiteError>) -> Result<Vec<u8>, SiteError> {
+    fn kept_as(
+        &self,
+        name: &str,
+        mode: u32,
+        make: impl FnOnce() -> Result<Vec<u8>, SiteError>,
+    ) -> Result<Vec<u8>, SiteError> {
         let path = self.path(name);
         match fs::read(&path) {
             Ok(content) => Ok(content),
@@ -142,7 +160,8 @@ impl DataDir {
         let failed = |source| SiteError::File { path: path.to_owned(), source };
         let new = path.with_extension("new");
         drop(fs::remove_file(&new));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).map_err(failed)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).map_err(failed)?;
         file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
         fs::rename(&new, path).map_err(failed)
     }
@@ -163,7 +182,11 @@ fn ca_params(site: &str) -> CertificateParams {
 
 impl SiteCa {
     /// TLS with a certificate for these addresses and names.
-    pub fn server_config(&self, addresses: &HashSet<IpAddr>, names: &[String]) -> Result<Arc<rustls::ServerConfig>, SiteError> {
+    pub fn server_config(
+        &self,
+        addresses: &HashSet<IpAddr>,
+        names: &[String],
+    ) -> Result<Arc<rustls::ServerConfig>, SiteError> {
         let bad = |why: String| SiteError::Certificate { what: "the server's certificate".into(), why };
         let mut params = CertificateParams::new(names.to_vec()).map_err(|e| bad(e.to_string()))?;
         params.subject_alt_names.extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
@@ -191,9 +214,13 @@ pub fn given_certificate(chain: &Path, key: &Path) -> Result<Arc<rustls::ServerC
     config(certificates, private).map_err(|e| bad(chain, e.to_string()))
 }
 
-fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
+fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -1,3 +1,5 @@
 //! What Pilotlight is proven with.
 
+pub mod client;
+pub mod daemon;
 pub mod rack;

@@ -3,7 +3,8 @@ mod spec;
 mod value;
 
 pub use spec::{
-    BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode, SubnetSpec, Unknown,
+    BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode,
+    SubnetSpec, Unknown,
 };
 pub use value::{Duration, Ipv4Range, Labels, Name, Sha256, ValueError};
 
@@ -64,9 +65,15 @@ impl FromStr for Kind {
     /// Takes `Subnet`, `subnet` and `subnets`.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let wanted = text.to_lowercase();
-        Self::ALL.into_iter().find(|kind| wanted == kind.plural() || wanted == kind.name().to_lowercase()).ok_or_else(
-            || ValueError::new(text, "no kind of resource: subnet, image, profile, group or machine is expected"),
-        )
+        Self::ALL
+            .into_iter()
+            .find(|kind| wanted == kind.plural() || wanted == kind.name().to_lowercase())
+            .ok_or_else(|| {
+                ValueError::new(
+                    text,
+                    "no kind of resource: subnet, image, profile, group or machine is expected",
+                )
+            })
     }
 }
 

@@ -45,7 +45,8 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| TimestampError(text.chars().take(40).collect()))?;
+        let time: jiff::Timestamp =
+            text.parse().map_err(|_| TimestampError(text.chars().take(40).collect()))?;
         Ok(Self(time.as_microsecond()))
     }
 }

@@ -28,7 +28,8 @@ pub(super) async fn run(args: ApplyArgs) -> Result<()> {
         eprintln!("taking images in: the server fetches each file that it does not have yet, and checks it");
     }
     let client = Client::new(&args.server)?;
-    let applied: Applied = client.post("/apply", &documents).await.map_err(|error| located(error, &sources))?;
+    let applied: Applied =
+        client.post("/apply", &documents).await.map_err(|error| located(error, &sources))?;
     for item in &applied.items {
         println!("{}/{} {}", item.kind.name().to_lowercase(), item.name, item.change);
         for warning in &item.warnings {
@@ -50,7 +51,8 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Source>> {
             continue;
         }
         for file in files(path)? {
-            let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("{} cannot be read", file.display()))?;
             sources.extend(parse(&file.display().to_string(), &text)?);
         }
     }
@@ -69,7 +71,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     entries.sort();
     let mut all = Vec::new();
     for entry in entries {
-        let known = entry.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+        let known =
+            entry.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
         if entry.is_dir() || known {
             all.extend(files(&entry)?);
         }
@@ -91,7 +94,9 @@ fn located(error: anyhow::Error, sources: &[Source]) -> anyhow::Error {
 }
 
 fn place(mistake: &Mistake, sources: &[Source]) -> String {
-    let Some(source) = sources.get(mistake.document) else { return format!("{}: {}", mistake.path, mistake.detail) };
+    let Some(source) = sources.get(mistake.document) else {
+        return format!("{}: {}", mistake.path, mistake.detail);
+    };
     let at = source.node.at(&mistake.path);
     let inner = mistake.position.zip(at).map(|((line, column), node)| node.inner(Position { line, column }));
     let unknown = mistake.detail.starts_with("unknown field");
@@ -106,7 +111,8 @@ mod tests {
 
     fn said(text: &str, path: &str, position: Option<(usize, usize)>) -> String {
         let sources = parse("a.yaml", text).unwrap();
-        let mistake = Mistake { document: sources.len() - 1, path: path.into(), position, detail: "wrong".into() };
+        let mistake =
+            Mistake { document: sources.len() - 1, path: path.into(), position, detail: "wrong".into() };
         place(&mistake, &sources)
     }
 
@@ -115,7 +121,11 @@ mod tests {
         let text = "kind: Subnet\nname: a\n---\nkind: Profile\nname: b\nspec:\n  boot: live\n  butane: |\n    variant: fcos\n    version: 1.4.0\n    storag: {}\n";
         assert_eq!(said(text, "spec.boot", None), "a.yaml:7:9: spec.boot: wrong");
         assert_eq!(said(text, "spec.butane", Some((3, 1))), "a.yaml:11:5: spec.butane: wrong");
-        assert_eq!(said(text, "spec.image", None), "a.yaml:7:3: spec.image: wrong", "the nearest that exists");
+        assert_eq!(
+            said(text, "spec.image", None),
+            "a.yaml:7:3: spec.image: wrong",
+            "the nearest that exists"
+        );
     }
 
     #[test]

@@ -40,7 +40,9 @@ impl Client {
     pub(super) fn new(server: &Server) -> Result<Self> {
         let token = match &server.token {
             Some(token) => Some(token.trim().to_owned()),
-            None => std::fs::read_to_string(Path::new(DATA_DIR).join("admin.token")).ok().map(|token| token.trim().to_owned()),
+            None => std::fs::read_to_string(Path::new(DATA_DIR).join("admin.token"))
+                .ok()
+                .map(|token| token.trim().to_owned()),
         };
         let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let local = Path::new(DATA_DIR).join("ca.pem");
@@ -79,11 +81,16 @@ impl Client {
     }
 
     /// Every page of a list.
-    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<Vec<T>> {
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Vec<T>> {
         let mut items = Vec::new();
         let mut cursor = None;
         loop {
-            let query: Vec<_> = query.iter().cloned().chain(cursor.map(|cursor| ("cursor", cursor))).collect();
+            let query: Vec<_> =
+                query.iter().cloned().chain(cursor.map(|cursor| ("cursor", cursor))).collect();
             let page: List<T> = self.get(path, &query).await?;
             items.extend(page.items);
             match page.next {
@@ -106,8 +113,9 @@ impl Client {
         body: Option<&impl Serialize>,
         stream: Option<Option<i64>>,
     ) -> Result<Response> {
-        let mut url = reqwest::Url::parse(&format!("{}/api/v1{path}", self.base))
-            .with_context(|| format!("`{}` is no URL such as https://10.77.0.1:8443 (--url, PILOTLIGHT_URL)", self.base))?;
+        let mut url = reqwest::Url::parse(&format!("{}/api/v1{path}", self.base)).with_context(|| {
+            format!("`{}` is no URL such as https://10.77.0.1:8443 (--url, PILOTLIGHT_URL)", self.base)
+        })?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -130,7 +138,9 @@ impl Client {
             return Ok(response);
         }
         if status == StatusCode::UNAUTHORIZED && self.token.is_none() {
-            bail!("no token: set PILOTLIGHT_TOKEN, or give --token (the first one is in admin.token in the server's data directory)");
+            bail!(
+                "no token: set PILOTLIGHT_TOKEN, or give --token (the first one is in admin.token in the server's data directory)"
+            );
         }
         let text = response.text().await.unwrap_or_default();
         match serde_json::from_str::<Problem>(&text) {

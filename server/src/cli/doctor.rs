@@ -82,9 +82,9 @@ fn interfaces(settings: &Settings) -> Vec<Finding> {
     let check = |name: &String| match (interface::addresses(name), Socket::bind(name, settings.dhcp_port)) {
         (Err(error), _) => Finding::Bad(format!("DHCP: {error}")),
         (Ok(_), Err(error)) => Finding::Bad(format!("DHCP: {}", errors::chain(&error))),
-        (Ok(addresses), Ok(_)) if addresses.is_empty() => {
-            Finding::Bad(format!("DHCP: {name} has no IPv4 address; give it one of the subnet that it is to serve"))
-        }
+        (Ok(addresses), Ok(_)) if addresses.is_empty() => Finding::Bad(format!(
+            "DHCP: {name} has no IPv4 address; give it one of the subnet that it is to serve"
+        )),
         (Ok(addresses), Ok(_)) => {
             let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             Finding::Good(format!("DHCP: {name} ({}), port {} is free", all.join(", "), settings.dhcp_port))
@@ -113,7 +113,11 @@ fn programs(settings: &Settings) -> Vec<Finding> {
         Some(if file.is_file() {
             Finding::Good(format!("boot program for {}: {}", arch.name(), file.display()))
         } else {
-            Finding::Bad(format!("boot program for {}: there is no {}; install the package `ipxe`, or set ipxe.dir", arch.name(), file.display()))
+            Finding::Bad(format!(
+                "boot program for {}: there is no {}; install the package `ipxe`, or set ipxe.dir",
+                arch.name(),
+                file.display()
+            ))
         })
     };
     [Arch::Bios, Arch::EfiX64].into_iter().filter_map(check).collect()
@@ -123,6 +127,8 @@ fn agent(settings: &Settings) -> Finding {
     match &settings.agent {
         Some(path) if path.is_file() => Finding::Good(format!("agent: {}", path.display())),
         Some(path) => Finding::Bad(format!("agent: there is no {}; see agent.binary", path.display())),
-        None => Finding::Odd("agent: none to hand out, so no machine becomes active; see agent.binary".into()),
+        None => {
+            Finding::Odd("agent: none to hand out, so no machine becomes active; see agent.binary".into())
+        }
     }
 }

@@ -10,7 +10,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(args: EventsArgs) -> Result<()> {
     let client = Client::new(&args.server)?;
-    let object: Vec<(&str, String)> = args.object.clone().map(|object| ("object", object)).into_iter().collect();
+    let object: Vec<(&str, String)> =
+        args.object.clone().map(|object| ("object", object)).into_iter().collect();
     let mut query = object.clone();
     query.extend(args.after.map(|after| ("after", after.to_string())));
     let mut page: List<Event> = client.get("/events", &query).await?;
@@ -22,19 +23,32 @@ pub(super) async fn run(args: EventsArgs) -> Result<()> {
         print(args.output, event)?;
         last = Some(event.seq);
     }
-    while args.follow {
-        // The stream ends when the server stops: then it is asked again, and goes on where it was.
-        match follow(&client, &object, &mut last, args.output).await {
+    if args.follow { follow_for_ever(&client, &object, last, args.output).await } else { Ok(()) }
+}
+
+/// The stream ends when the server stops: then it is asked again, and goes on where it was.
+async fn follow_for_ever(
+    client: &Client,
+    query: &[(&str, String)],
+    mut last: Option<i64>,
+    output: Output,
+) -> Result<()> {
+    loop {
+        match follow(client, query, &mut last, output).await {
             Ok(()) => {}
             Err(error) if last.is_none() => return Err(error),
             Err(error) => eprintln!("{error}; trying again"),
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(())
 }
 
-async fn follow(client: &Client, query: &[(&str, String)], last: &mut Option<i64>, output: Output) -> Result<()> {
+async fn follow(
+    client: &Client,
+    query: &[(&str, String)],
+    last: &mut Option<i64>,
+    output: Output,
+) -> Result<()> {
     let mut pieces = client.stream(query, *last).await?.bytes_stream();
     let mut text = String::new();
     let mut rest = Vec::new();
@@ -45,7 +59,8 @@ async fn follow(client: &Client, query: &[(&str, String)], last: &mut Option<i64
         text.push_str(&String::from_utf8_lossy(rest.get(..whole).unwrap_or_default()));
         rest.drain(..whole);
         while let Some((block, after)) = text.split_once("\n\n") {
-            let data: String = block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).collect();
+            let data: String =
+                block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).collect();
             if let Ok(event) = serde_json::from_str::<Event>(&data) {
                 print(output, &event)?;
                 *last = Some(event.seq);

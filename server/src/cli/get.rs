@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 pub(super) async fn run(args: GetArgs) -> Result<()> {
     let client = Client::new(&args.server)?;
     let name = args.name.as_deref().map(segment).transpose()?;
-    let query: Vec<(&str, String)> = args.selector.map(|selector| ("selector", selector)).into_iter().collect();
+    let query: Vec<(&str, String)> =
+        args.selector.map(|selector| ("selector", selector)).into_iter().collect();
     if ["boot", "boots"].contains(&args.kind.as_str()) {
         let boots: Vec<Boot> = match name {
             Some(id) => vec![client.get(&format!("/boots/{id}"), &[]).await?],
@@ -57,14 +58,19 @@ fn print_yaml(item: &Value) -> Result<()> {
     let declared = match (item.get("kind"), item.get("spec")) {
         (Some(kind), Some(spec)) => {
             let mut document = json!({"kind": kind, "name": item.get("name"), "spec": spec});
-            if let (Some(labels), Some(map)) = (item.get("labels").filter(|l| **l != json!({})), document.as_object_mut()) {
+            if let (Some(labels), Some(map)) =
+                (item.get("labels").filter(|l| **l != json!({})), document.as_object_mut())
+            {
                 map.insert("labels".into(), labels.clone());
             }
             document
         }
         _ => item.clone(),
     };
-    println!("---\n{}", serde_saphyr::to_string(&declared).context("this cannot be written as YAML")?.trim_end());
+    println!(
+        "---\n{}",
+        serde_saphyr::to_string(&declared).context("this cannot be written as YAML")?.trim_end()
+    );
     Ok(())
 }
 
@@ -76,7 +82,8 @@ fn print_machines(machines: &[Machine]) {
             (None, Some(phase)) => phase.to_string(),
             (None, None) => "begun".into(),
         });
-        let stage = if machine.hold.is_some() { format!("{} (held)", machine.stage) } else { machine.stage.clone() };
+        let stage =
+            if machine.hold.is_some() { format!("{} (held)", machine.stage) } else { machine.stage.clone() };
         let profile = machine.profile.as_ref().map_or_else(String::new, |p| match p.running {
             Some(running) if running != p.desired => format!("{}@{running} (wanted {})", p.name, p.desired),
             _ => format!("{}@{}", p.name, p.desired),
@@ -84,7 +91,10 @@ fn print_machines(machines: &[Machine]) {
         let address = boot.and_then(|boot| boot.address).map(|ip| ip.to_string()).unwrap_or_default();
         [machine.name.clone(), stage, doing, address, profile]
     };
-    table::print(["NAME", "STAGE", "BOOT", "ADDRESS", "PROFILE"], &machines.iter().map(row).collect::<Vec<_>>());
+    table::print(
+        ["NAME", "STAGE", "BOOT", "ADDRESS", "PROFILE"],
+        &machines.iter().map(row).collect::<Vec<_>>(),
+    );
 }
 
 fn print_resources(resources: &[Resource]) {
@@ -101,7 +111,10 @@ fn print_boots(boots: &[Boot]) {
         let furthest = boot.furthest().map(|phase| phase.to_string()).unwrap_or_default();
         [boot.id.to_string(), boot.machine.clone(), boot.started.to_string(), furthest, outcome]
     };
-    table::print(["ID", "MACHINE", "STARTED", "FURTHEST", "OUTCOME"], &boots.iter().map(row).collect::<Vec<_>>());
+    table::print(
+        ["ID", "MACHINE", "STARTED", "FURTHEST", "OUTCOME"],
+        &boots.iter().map(row).collect::<Vec<_>>(),
+    );
 }
 
 pub(super) async fn delete(args: DeleteArgs) -> Result<()> {
@@ -127,9 +140,15 @@ pub(super) async fn machine(command: MachineCommand) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn create_token(name: String, role: Role, expires: Option<String>, server: Server) -> Result<()> {
+pub(super) async fn create_token(
+    name: String,
+    role: Role,
+    expires: Option<String>,
+    server: Server,
+) -> Result<()> {
     let expires = expires.map(|text| text.parse()).transpose()?;
-    let created: CreatedToken = Client::new(&server)?.post("/tokens", &NewToken { name, role, expires }).await?;
+    let created: CreatedToken =
+        Client::new(&server)?.post("/tokens", &NewToken { name, role, expires }).await?;
     println!("{}", created.token);
     Ok(())
 }

@@ -54,8 +54,13 @@ pub(super) fn refused(problems: &[config::ConfigProblem]) -> ExitCode {
 /// The log goes to standard error. PILOTLIGHT_LOG filters it, such as `debug` or `pilotlight::dhcp=debug`.
 fn start_log() {
     let filter = EnvFilter::try_from_env("PILOTLIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let colours = std::io::stderr().is_terminal();
     // journald has a time of its own.
-    if std::env::var_os("JOURNAL_STREAM").is_some() { log.without_time().with_ansi(false).init() } else { log.with_ansi(colours).init() }
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        log.without_time().with_ansi(false).init()
+    } else {
+        log.with_ansi(colours).init()
+    }
 }

@@ -8,7 +8,10 @@ pub(super) fn print<const N: usize>(headings: [&str; N], rows: &[[String; N]]) {
         }
     }
     let line = |cells: [&str; N]| {
-        let padded = cells.iter().zip(widths).map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell).min(wide))));
+        let padded = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell).min(wide))));
         println!("{}", padded.collect::<Vec<_>>().join("   ").trim_end());
     };
     line(headings);

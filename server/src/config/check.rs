@@ -71,10 +71,12 @@ impl Settings {
     /// Checks the whole configuration, and says everything that is wrong with it.
     pub fn check(from: Fragment) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Vec::new();
-        let mut found = |place: &str, why: String| problems.push(ConfigProblem { place: place.to_owned(), why });
+        let mut found =
+            |place: &str, why: String| problems.push(ConfigProblem { place: place.to_owned(), why });
         let default_site = || "default".to_owned();
         let site = parsed::<Name>("site.name", &from.site.name.unwrap_or_else(default_site), &mut found);
-        let advertise = from.server.advertise.and_then(|text| parsed::<IpAddr>("server.advertise", &text, &mut found));
+        let advertise =
+            from.server.advertise.and_then(|text| parsed::<IpAddr>("server.advertise", &text, &mut found));
         let http = listen("http.listen", from.http.listen, "0.0.0.0:8080", &mut found);
         let https = listen("https.listen", from.https.listen, "0.0.0.0:8443", &mut found);
         let tftp = listen::<SocketAddrV4>("tftp.listen", from.tftp.listen, "0.0.0.0:69", &mut found);
@@ -87,7 +89,10 @@ impl Settings {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
             _ => {
-                found("https.certificate", "a certificate needs its key (https.key), and a key its certificate".into());
+                found(
+                    "https.certificate",
+                    "a certificate needs its key (https.key), and a key its certificate".into(),
+                );
                 None
             }
         };
@@ -147,7 +152,12 @@ where
     text.parse().map_err(|e: T::Err| found(place, format!("`{}`: {e}", text.escape_default()))).ok()
 }
 
-fn listen<T: FromStr>(place: &str, text: Option<String>, default: &str, found: &mut impl FnMut(&str, String)) -> Option<T>
+fn listen<T: FromStr>(
+    place: &str,
+    text: Option<String>,
+    default: &str,
+    found: &mut impl FnMut(&str, String),
+) -> Option<T>
 where
     T::Err: fmt::Display,
 {

@@ -121,7 +121,13 @@ pub struct Overrides {
     #[arg(long, env = "PILOTLIGHT_HTTPS_KEY", value_name = "FILE", help_heading = "Settings")]
     pub https_key: Option<PathBuf>,
     /// The interfaces to serve DHCP on, separated by commas
-    #[arg(long, env = "PILOTLIGHT_DHCP_INTERFACES", value_name = "NAMES", value_delimiter = ',', help_heading = "Settings")]
+    #[arg(
+        long,
+        env = "PILOTLIGHT_DHCP_INTERFACES",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
     pub dhcp_interfaces: Option<Vec<String>>,
     /// The DHCP server's port; clients are at the next one
     #[arg(long, env = "PILOTLIGHT_DHCP_PORT", value_name = "PORT", help_heading = "Settings")]
@@ -139,7 +145,13 @@ pub struct Overrides {
     #[arg(long, env = "PILOTLIGHT_BOOT_PATIENCE", value_name = "TIME", help_heading = "Settings")]
     pub boot_patience: Option<String>,
     /// `sqlite`, or a postgres:// URL; a URL with a password belongs in the file or the environment, not in a flag
-    #[arg(long, env = "PILOTLIGHT_DATABASE_URL", value_name = "URL", hide_env_values = true, help_heading = "Settings")]
+    #[arg(
+        long,
+        env = "PILOTLIGHT_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Settings"
+    )]
     pub database_url: Option<String>,
 }
 

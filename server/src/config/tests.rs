@@ -14,7 +14,8 @@ fn an_empty_file_is_a_good_configuration() {
 
 #[test]
 fn a_key_that_is_not_known_is_an_error_with_its_line() {
-    let problems = checked("[dhcp]\ninterfaces = [\"eth1\"]\n\n[tftp]\nlsiten = \"0.0.0.0:69\"\n").unwrap_err();
+    let problems =
+        checked("[dhcp]\ninterfaces = [\"eth1\"]\n\n[tftp]\nlsiten = \"0.0.0.0:69\"\n").unwrap_err();
     assert!(problems[0].contains("line 5") && problems[0].contains("lsiten"), "{problems:?}");
 }
 
@@ -27,7 +28,14 @@ fn all_problems_are_told_at_once() {
     let places: Vec<&str> = problems.iter().map(|p| p.split(':').next().unwrap()).collect();
     assert_eq!(
         places,
-        ["server.advertise", "http.listen", "boot.patience", "https.certificate", "dhcp.interfaces", "dhcp.interfaces"]
+        [
+            "server.advertise",
+            "http.listen",
+            "boot.patience",
+            "https.certificate",
+            "dhcp.interfaces",
+            "dhcp.interfaces"
+        ]
     );
 }
 

@@ -62,7 +62,11 @@ impl Handler for DhcpAnswers {
         let Some(mac) = request.mac() else { return Answered::silent("no_mac") };
         if !matches!(
             request.kind,
-            MessageType::Discover | MessageType::Request | MessageType::Decline | MessageType::Release | MessageType::Inform
+            MessageType::Discover
+                | MessageType::Request
+                | MessageType::Decline
+                | MessageType::Release
+                | MessageType::Inform
         ) {
             return Answered::silent("not_for_servers");
         }
@@ -73,7 +77,8 @@ impl Handler for DhcpAnswers {
         let question = BootRequest { mac, uuid: request.uuid, firmware };
         let asked = self.boots.ask(question, from).await;
         let found = asked.subnet.clone().and_then(|name| {
-            self.roster.read(|inventory| inventory.subnets.get(&name).map(|subnet| (name, subnet.spec.clone())))
+            self.roster
+                .read(|inventory| inventory.subnets.get(&name).map(|subnet| (name, subnet.spec.clone())))
         });
         let Some((name, subnet)) = found else { return Answered::silent("no_subnet") };
         if subnet.mode == SubnetMode::Ignore {
@@ -124,7 +129,9 @@ impl DhcpAnswers {
             return Answered::silent("other_server");
         }
         let renewing = Some(request.ciaddr).filter(|address| !address.is_unspecified());
-        let Some(wanted) = request.requested.or(renewing) else { return Answered::silent("no_address_asked") };
+        let Some(wanted) = request.requested.or(renewing) else {
+            return Answered::silent("no_address_asked");
+        };
         if !ipnet::Ipv4Net::contains(&client.subnet.cidr, &wanted) {
             return Answered::with(Reply::nak(client.server, format!("{wanted} is not on this network")));
         }
@@ -132,7 +139,11 @@ impl DhcpAnswers {
             Ok(Some(lease)) => Answered::with(self.reply(client, ReplyKind::Ack, Some(lease.ip))),
             Ok(None) => Answered::with(Reply::nak(client.server, format!("{wanted} is not yours to have"))),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a lease was not stored, so {} got no answer", client.mac);
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a lease was not stored, so {} got no answer",
+                    client.mac
+                );
                 Answered { reply: None, outcome: Outcome::Failed }
             }
         }
@@ -182,7 +193,9 @@ impl DhcpAnswers {
                 let url = format!("{}/boot/files/{file}", self.ports.http(local));
                 Some(BootFields { file: url, style: Style::HttpClient })
             }
-            Step::Script => Some(BootFields { file: self.ports.script(local, client.mac), style: Style::Ipxe }),
+            Step::Script => {
+                Some(BootFields { file: self.ports.script(local, client.mac), style: Style::Ipxe })
+            }
             Step::AddressOnly | Step::Silent { .. } => None,
         }
     }

@@ -125,7 +125,17 @@ mod tests {
         );
         for phase in phases {
             let done = Some(Timestamp::from_micros(1));
-            record(&mut boot, PhaseRecord { phase: *phase, started: Timestamp::default(), ended: done, bytes: 1, requests: 1, detail: None });
+            record(
+                &mut boot,
+                PhaseRecord {
+                    phase: *phase,
+                    started: Timestamp::default(),
+                    ended: done,
+                    bytes: 1,
+                    requests: 1,
+                    detail: None,
+                },
+            );
         }
         boot
     }

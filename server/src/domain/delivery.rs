@@ -26,9 +26,7 @@ pub struct Additions<'a> {
 
 /// The config that Pilotlight adds to each profile's.
 pub fn additions(ours: Additions<'_>) -> Value {
-    let file = |path: &str, mode: u32, text: &str| {
-        json!({"path": path, "mode": mode, "overwrite": true, "contents": {"source": data_url(text.as_bytes())}})
-    };
+    let file = |path: &str, mode: u32, text: &str| json!({"path": path, "mode": mode, "overwrite": true, "contents": {"source": data_url(text.as_bytes())}});
     let mut files = vec![file("/etc/hostname", 0o644, &format!("{}\n", ours.hostname))];
     let mut units = Vec::new();
     if let Some((url, sha512)) = ours.agent {
@@ -44,7 +42,8 @@ pub fn additions(ours: Additions<'_>) -> Value {
 
 /// One config out of several: Ignition itself merges them on the machine, each over the ones before it.
 pub fn merged(configs: &[Value]) -> Value {
-    let merge: Vec<Value> = configs.iter().map(|config| json!({"source": data_url(config.to_string().as_bytes())})).collect();
+    let merge: Vec<Value> =
+        configs.iter().map(|config| json!({"source": data_url(config.to_string().as_bytes())})).collect();
     json!({"ignition": {"version": SPEC, "config": {"merge": merge}}})
 }
 
@@ -169,10 +168,20 @@ mod tests {
             agent_config: r#"{"token": "secret-token"}"#,
             agent_unit: "[Service]\n",
         });
-        let whole = merged(&[json!({"ignition": {"version": "3.3.0"}, "passwd": {"users": [{"name": "core"}]}}), ours]);
+        let whole = merged(&[
+            json!({"ignition": {"version": "3.3.0"}, "passwd": {"users": [{"name": "core"}]}}),
+            ours,
+        ]);
         let shown = masked(&whole).to_string();
-        assert!(!shown.contains("secret-token") && !shown.contains(&BASE64.encode(r#"{"token": "secret-token"}"#)), "{shown}");
-        assert!(shown.contains("\"core\"") && shown.contains("/etc/hostname"), "merged configs are opened: {shown}");
+        assert!(
+            !shown.contains("secret-token")
+                && !shown.contains(&BASE64.encode(r#"{"token": "secret-token"}"#)),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("\"core\"") && shown.contains("/etc/hostname"),
+            "merged configs are opened: {shown}"
+        );
         let pointer = pointer("https://10.77.0.1:8443/x", "secret-token", "PEM", b"{}");
         assert!(!masked(&pointer).to_string().contains("secret-token"));
     }

@@ -65,8 +65,16 @@ pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     for (index, document) in documents.iter().enumerate() {
         match understand_one(index, document) {
-            Ok(one) if meant.iter().any(|other: &Meant| other.name == one.name && other.spec.kind() == one.spec.kind()) => {
-                mistakes.push(mistake(index, "name", format!("{} {} is here twice", one.spec.kind(), one.name)));
+            Ok(one)
+                if meant
+                    .iter()
+                    .any(|other: &Meant| other.name == one.name && other.spec.kind() == one.spec.kind()) =>
+            {
+                mistakes.push(mistake(
+                    index,
+                    "name",
+                    format!("{} {} is here twice", one.spec.kind(), one.name),
+                ));
             }
             Ok(one) => meant.push(one),
             Err(mistake) => mistakes.push(mistake),
@@ -117,14 +125,20 @@ mod tests {
         let subnet = |spec: Value| json!({"kind": "Subnet", "name": "a", "spec": spec});
         let all = [
             subnet(json!({"cidr": "10.77.0.0/33", "mode": "authoritative"})),
-            subnet(json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.1-10.77.0.5", "x"]})),
+            subnet(
+                json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.1-10.77.0.5", "x"]}),
+            ),
             subnet(json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "rnages": []})),
             json!({"kind": "Machine", "name": "N1", "spec": {}}),
             json!({"kind": "Sbunet", "name": "n1", "spec": {}}),
         ];
         let found = mistakes(&all);
-        let places: Vec<(usize, &str)> = found.iter().map(|(document, path, _)| (*document, path.as_str())).collect();
-        assert_eq!(places, [(0, "spec.cidr"), (1, "spec.ranges[1]"), (2, "spec.rnages"), (3, "name"), (4, "kind")]);
+        let places: Vec<(usize, &str)> =
+            found.iter().map(|(document, path, _)| (*document, path.as_str())).collect();
+        assert_eq!(
+            places,
+            [(0, "spec.cidr"), (1, "spec.ranges[1]"), (2, "spec.rnages"), (3, "name"), (4, "kind")]
+        );
         assert!(found[2].2.contains("unknown field `rnages`"), "{found:?}");
     }
 

@@ -81,7 +81,8 @@ impl Inventory {
 
     /// The machine that has this interface or, failing that, this UUID.
     pub fn machine_that_says(&self, mac: Mac, uuid: Option<Uuid>) -> Option<&Arc<Machine>> {
-        let by_uuid = || uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max()).and_then(|uuid| self.uuids.get(&uuid));
+        let by_uuid =
+            || uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max()).and_then(|uuid| self.uuids.get(&uuid));
         self.macs.get(&mac).or_else(by_uuid).and_then(|id| self.machines.get(id))
     }
 
@@ -148,7 +149,8 @@ impl Inventory {
 
     /// The profile that unknown machines boot.
     pub fn discovery(&self) -> Option<Assigned> {
-        let (name, profile) = self.profiles.iter().find(|(_, profile)| profile.spec.boot == BootMode::Discovery)?;
+        let (name, profile) =
+            self.profiles.iter().find(|(_, profile)| profile.spec.boot == BootMode::Discovery)?;
         let revision = Revision { profile: name.clone(), revision: profile.revision };
         Some(Assigned { revision, group: None, boot: BootMode::Discovery, image: profile.spec.image.clone() })
     }
@@ -160,7 +162,13 @@ impl Inventory {
         all
     }
 
-    fn collect_layers(&self, name: &Name, spec: &Arc<ProfileSpec>, all: &mut Vec<(Name, Arc<ProfileSpec>)>, depth: usize) {
+    fn collect_layers(
+        &self,
+        name: &Name,
+        spec: &Arc<ProfileSpec>,
+        all: &mut Vec<(Name, Arc<ProfileSpec>)>,
+        depth: usize,
+    ) {
         // Cycles are refused when they are written; the bound is for what was stored before that.
         if depth < check::MOST_LAYERS {
             for layer in &spec.layers {

@@ -78,7 +78,13 @@ impl LeaseBook {
     }
 
     /// Sets an address aside for the client: the one reserved for it, the one that it had, the one that it asks for, or a free one.
-    pub fn offer(&mut self, mac: Mac, asked: Option<Ipv4Addr>, pool: Pool<'_>, now: Timestamp) -> Result<Lease, NoAddress> {
+    pub fn offer(
+        &mut self,
+        mac: Mac,
+        asked: Option<Ipv4Addr>,
+        pool: Pool<'_>,
+        now: Timestamp,
+    ) -> Result<Lease, NoAddress> {
         let ip = self.pick(mac, asked, pool, now)?;
         if let Some(held) = self.of(mac, now).filter(|held| held.ip == ip) {
             let lease = Lease { expires: held.expires.max(now.plus(OFFER_TIME)), ..held };
@@ -124,7 +130,13 @@ impl LeaseBook {
         Some(lease)
     }
 
-    fn pick(&self, mac: Mac, asked: Option<Ipv4Addr>, pool: Pool<'_>, now: Timestamp) -> Result<Ipv4Addr, NoAddress> {
+    fn pick(
+        &self,
+        mac: Mac,
+        asked: Option<Ipv4Addr>,
+        pool: Pool<'_>,
+        now: Timestamp,
+    ) -> Result<Ipv4Addr, NoAddress> {
         // Somebody else may still hold it, from before it was reserved: then any other address will do until they let go.
         if let Some(reserved) = pool.reserved.filter(|ip| self.free_for(mac, *ip, now)) {
             return Ok(reserved);
@@ -138,7 +150,9 @@ impl LeaseBook {
             return Err(NoAddress::NoRange);
         }
         // Start at a place that depends on the client, so that it tends to get the same address again.
-        let start = mac.bytes().iter().fold(0u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte))) % total;
+        let start =
+            mac.bytes().iter().fold(0u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+                % total;
         let candidates = (start..total).chain(0..start).filter_map(|index| nth(pool.ranges, index));
         let mut ended = None;
         let mut seen = HashSet::new();

@@ -45,7 +45,14 @@ pub struct Reported {
 
 impl Machine {
     /// A machine that was not there before.
-    pub fn new(id: MachineId, name: Name, labels: Labels, spec: MachineSpec, stage: Stage, now: Timestamp) -> Self {
+    pub fn new(
+        id: MachineId,
+        name: Name,
+        labels: Labels,
+        spec: MachineSpec,
+        stage: Stage,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             name,

@@ -31,7 +31,12 @@ fn takes(group: &GroupSpec, labels: &Labels, macs: &[Mac]) -> bool {
 fn rank<'a>(group: Candidate<'a>) -> impl Ord + use<'a> {
     use std::cmp::Reverse;
     let matches = &group.spec.matches;
-    (Reverse(!matches.macs.is_empty()), Reverse(matches.labels.len()), Reverse(group.spec.priority), group.name)
+    (
+        Reverse(!matches.macs.is_empty()),
+        Reverse(matches.labels.len()),
+        Reverse(group.spec.priority),
+        group.name,
+    )
 }
 
 #[cfg(test)]
@@ -44,10 +49,12 @@ mod tests {
     }
 
     fn chosen(groups: &[(&str, GroupSpec)], labels: &serde_json::Value) -> Option<String> {
-        let groups: Vec<(Name, &GroupSpec)> = groups.iter().map(|(n, spec)| (n.parse().unwrap(), spec)).collect();
+        let groups: Vec<(Name, &GroupSpec)> =
+            groups.iter().map(|(n, spec)| (n.parse().unwrap(), spec)).collect();
         let labels: Labels = serde_json::from_value(labels.clone()).unwrap();
         let macs = ["52:54:00:00:00:01".parse().unwrap()];
-        group_of(&labels, &macs, groups.iter().map(|(name, spec)| Candidate { name, spec })).map(|g| g.name.to_string())
+        group_of(&labels, &macs, groups.iter().map(|(name, spec)| Candidate { name, spec }))
+            .map(|g| g.name.to_string())
     }
 
     #[test]
@@ -55,9 +62,22 @@ mod tests {
         let all = [
             ("everything", group(json!({"profile": "p"}))),
             ("workers", group(json!({"match": {"labels": {"role": "worker"}}, "profile": "p"}))),
-            ("workers-r1", group(json!({"match": {"labels": {"role": "worker", "rack": "r1"}}, "profile": "p"}))),
-            ("others-r1", group(json!({"match": {"labels": {"role": "other", "rack": "r1"}}, "profile": "p", "priority": 9}))),
-            ("this-one", group(json!({"match": {"macs": ["52:54:00:00:00:01"], "labels": {"role": "storage"}}, "profile": "p"}))),
+            (
+                "workers-r1",
+                group(json!({"match": {"labels": {"role": "worker", "rack": "r1"}}, "profile": "p"})),
+            ),
+            (
+                "others-r1",
+                group(
+                    json!({"match": {"labels": {"role": "other", "rack": "r1"}}, "profile": "p", "priority": 9}),
+                ),
+            ),
+            (
+                "this-one",
+                group(
+                    json!({"match": {"macs": ["52:54:00:00:00:01"], "labels": {"role": "storage"}}, "profile": "p"}),
+                ),
+            ),
             ("b", group(json!({"match": {"labels": {"role": "x"}}, "profile": "p"}))),
             ("a", group(json!({"match": {"labels": {"role": "x"}}, "profile": "p"}))),
             ("c", group(json!({"match": {"labels": {"role": "y"}}, "profile": "p"}))),
@@ -73,7 +93,11 @@ mod tests {
         ] {
             assert_eq!(chosen(&all, &labels).as_deref(), Some(expected), "{labels}");
             let reversed: Vec<_> = all.iter().rev().cloned().collect();
-            assert_eq!(chosen(&reversed, &labels).as_deref(), Some(expected), "order must not matter: {labels}");
+            assert_eq!(
+                chosen(&reversed, &labels).as_deref(),
+                Some(expected),
+                "order must not matter: {labels}"
+            );
         }
         assert_eq!(chosen(&all[1..3], &json!({})), None);
     }

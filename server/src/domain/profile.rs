@@ -48,7 +48,13 @@ impl MachineContext {
     /// A machine that stands for any, to try templates on before there is one.
     pub fn example() -> Self {
         let spec = MachineSpec { rack: Some("r1".into()), unit: Some(1), ..MachineSpec::default() };
-        Self::new("example", &Labels::default(), &spec, "02:00:00:00:00:01", Some(Ipv4Addr::new(192, 0, 2, 1)))
+        Self::new(
+            "example",
+            &Labels::default(),
+            &spec,
+            "02:00:00:00:00:01",
+            Some(Ipv4Addr::new(192, 0, 2, 1)),
+        )
     }
 }
 
@@ -81,7 +87,9 @@ const LONGEST_TEXT: usize = 4 << 20;
 /// The profile's own config for one machine; none if it has none.
 pub fn config(spec: &ProfileSpec, context: &Context) -> Result<Option<Config>, Vec<Wrong>> {
     match (&spec.butane, &spec.ignition) {
-        (Some(_), Some(_)) => Err(vec![wrong("spec.ignition", "a profile has `butane` or `ignition`, not both".into())]),
+        (Some(_), Some(_)) => {
+            Err(vec![wrong("spec.ignition", "a profile has `butane` or `ignition`, not both".into())])
+        }
         (None, None) => Ok(None),
         (None, Some(ignition)) => raw(&Value::Object(ignition.clone())).map(Some),
         (Some(text), None) => {
@@ -110,11 +118,17 @@ fn fill(text: &str, context: &Context) -> Result<String, Wrong> {
     let located = |e: minijinja::Error| Wrong {
         path: "spec.butane".into(),
         position: e.line().map(|line| (line, 1)),
-        detail: format!("template: {}", e.detail().map_or_else(|| e.kind().to_string(), |d| format!("{}: {d}", e.kind()))),
+        detail: format!(
+            "template: {}",
+            e.detail().map_or_else(|| e.kind().to_string(), |d| format!("{}: {d}", e.kind()))
+        ),
     };
     let filled = environment.render_str(text, minijinja::value::Serde(context)).map_err(located)?;
     if filled.len() > LONGEST_TEXT {
-        return Err(wrong("spec.butane", format!("the template makes a text of more than {LONGEST_TEXT} bytes")));
+        return Err(wrong(
+            "spec.butane",
+            format!("the template makes a text of more than {LONGEST_TEXT} bytes"),
+        ));
     }
     Ok(filled)
 }

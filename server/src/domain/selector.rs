@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn a_selector_reads_as_in_kubectl() {
-        for yes in ["", "role=worker", "role==worker,rack!=r2", "rack", "!gpu", "stage=active", " role = worker "] {
+        for yes in
+            ["", "role=worker", "role==worker,rack!=r2", "rack", "!gpu", "stage=active", " role = worker "]
+        {
             assert!(takes(yes), "{yes}");
         }
         for no in ["role=storage", "role!=worker", "gpu", "!rack", "stage=ready,role=worker"] {

@@ -106,7 +106,9 @@ impl Stage {
                 Active(running.clone())
             }
             // An older boot that is still talking, or a discovery boot: true, and no step in the machine's life.
-            (Discovered | Ready | Provisioning(_) | Active(_) | Failed { .. }, Event::Reported(_)) => self.clone(),
+            (Discovered | Ready | Provisioning(_) | Active(_) | Failed { .. }, Event::Reported(_)) => {
+                self.clone()
+            }
             (Provisioning(armed) | Active(armed) | Failed { armed, .. }, Event::BootFailed(why)) => {
                 Failed { armed: armed.clone(), why: why.clone() }
             }

@@ -47,21 +47,37 @@ async fn ignition(
 ) -> Result<Response, Failure> {
     let token = bearer(&headers)?;
     let config = api.delivery.ignition(boot, &token, peer.remote.ip(), peer.local.ip()).await?;
-    let headers = [(header::CONTENT_TYPE, "application/vnd.coreos.ignition+json"), (header::CACHE_CONTROL, "no-store")];
+    let headers =
+        [(header::CONTENT_TYPE, "application/vnd.coreos.ignition+json"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, config).into_response())
 }
 
-async fn progress(State(api): State<AgentApi>, Path(boot): Path<BootId>, headers: HeaderMap, body: Bytes) -> Result<Json<Instructions>, Failure> {
+async fn progress(
+    State(api): State<AgentApi>,
+    Path(boot): Path<BootId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Instructions>, Failure> {
     let progress: Progress = read(&body)?;
     Ok(Json(api.agents.progress(boot, &bearer(&headers)?, progress).await?))
 }
 
-async fn facts(State(api): State<AgentApi>, Path(boot): Path<BootId>, headers: HeaderMap, body: Bytes) -> Result<Json<Instructions>, Failure> {
+async fn facts(
+    State(api): State<AgentApi>,
+    Path(boot): Path<BootId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Instructions>, Failure> {
     let facts: Facts = read(&body)?;
     Ok(Json(api.agents.facts(boot, &bearer(&headers)?, facts).await?))
 }
 
-async fn heartbeat(State(api): State<AgentApi>, Path(boot): Path<BootId>, headers: HeaderMap, body: Bytes) -> Result<Json<Instructions>, Failure> {
+async fn heartbeat(
+    State(api): State<AgentApi>,
+    Path(boot): Path<BootId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Instructions>, Failure> {
     let Heartbeat { .. } = read(&body)?;
     Ok(Json(api.agents.heartbeat(boot, &bearer(&headers)?).await?))
 }
@@ -71,5 +87,6 @@ fn bearer(headers: &HeaderMap) -> Result<String, Failure> {
 }
 
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|e| Failure::bad_request(format!("the body is not what is expected: {e}")))
+    serde_json::from_slice(body)
+        .map_err(|e| Failure::bad_request(format!("the body is not what is expected: {e}")))
 }

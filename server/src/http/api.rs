@@ -7,8 +7,8 @@ mod tokens;
 
 use super::problem::Failure;
 use crate::service::{
-    access::Access, boots::Boots, changes::Changes, explain::Explain, journal::Journal,
-    machines::Machines, views::Views,
+    access::Access, boots::Boots, changes::Changes, explain::Explain, journal::Journal, machines::Machines,
+    views::Views,
 };
 use crate::store::Db;
 use axum::Router;
@@ -66,7 +66,11 @@ impl Page {
     }
 
     fn selector(&self) -> Result<crate::domain::selector::Selector, Failure> {
-        self.selector.as_deref().unwrap_or_default().parse().map_err(|e| Failure::bad_request(format!("`selector`: {e}")))
+        self.selector
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|e| Failure::bad_request(format!("`selector`: {e}")))
     }
 }
 

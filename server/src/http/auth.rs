@@ -44,13 +44,16 @@ pub const ENDPOINTS: &[(Method, &str, Role)] = &[
 /// Lets a request through if the table says that its bearer may make it.
 pub(super) async fn require(State(access): State<Access>, mut request: Request, next: Next) -> Response {
     let Some(token) = token(request.headers()) else {
-        return unauthorized("send `Authorization: Bearer TOKEN`; the first token is in admin.token in the data directory")
-            .into_response();
+        return unauthorized(
+            "send `Authorization: Bearer TOKEN`; the first token is in admin.token in the data directory",
+        )
+        .into_response();
     };
     let Some(bearer) = access.bearer(&token) else {
         return unauthorized("this token is unknown, or has ended").into_response();
     };
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let path =
+        request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     match ENDPOINTS.iter().find(|(m, p, _)| m == method && *p == path) {
         Some((.., needed)) if bearer.role >= *needed => {
@@ -62,15 +65,26 @@ pub(super) async fn require(State(access): State<Access>, mut request: Request, 
         None if path.is_empty() => next.run(request).await,
         None => {
             let known = ENDPOINTS.iter().any(|(_, p, _)| *p == path);
-            if known { super::problem::no_such_method(request.uri().clone()).await } else { super::problem::no_such_path(request.uri().clone()).await }
-                .into_response()
+            if known {
+                super::problem::no_such_method(request.uri().clone()).await
+            } else {
+                super::problem::no_such_path(request.uri().clone()).await
+            }
+            .into_response()
         }
     }
 }
 
 fn forbidden(bearer: &Bearer, needed: Role) -> Failure {
-    let role = |role: Role| serde_json::to_value(role).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-    let detail = format!("token `{}` has the role {}, and this takes the role {}", bearer.name, role(bearer.role), role(needed));
+    let role = |role: Role| {
+        serde_json::to_value(role).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let detail = format!(
+        "token `{}` has the role {}, and this takes the role {}",
+        bearer.name,
+        role(bearer.role),
+        role(needed)
+    );
     Failure::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
 }
 

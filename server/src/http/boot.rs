@@ -64,13 +64,18 @@ struct Who {
     uuid: Option<String>,
 }
 
-async fn script(State(boot): State<BootFiles>, ConnectInfo(peer): ConnectInfo<Peer>, Query(who): Query<Who>) -> Response {
+async fn script(
+    State(boot): State<BootFiles>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Query(who): Query<Who>,
+) -> Response {
     let mac = who.mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok()).filter(|mac| mac.is_host());
     let (Some(mac), IpAddr::V4(from)) = (mac, peer.remote.ip()) else {
         return text(wait("this request names no MAC: /boot/ipxe?mac=52-54-00-12-34-56 is expected", None));
     };
     let uuid = who.uuid.and_then(|uuid| uuid.parse::<Uuid>().ok());
-    let identity = Identity { user_class: Some(b"iPXE"), ipxe_options: Some(&[0x13, 1, 1]), ..Identity::default() };
+    let identity =
+        Identity { user_class: Some(b"iPXE"), ipxe_options: Some(&[0x13, 1, 1]), ..Identity::default() };
     let request = BootRequest { mac, uuid, firmware: classify(&identity) };
     match boot.delivery.script(request, from, peer.local.ip()).await {
         Ok(script) => text(script),
@@ -84,14 +89,22 @@ async fn script(State(boot): State<BootFiles>, ConnectInfo(peer): ConnectInfo<Pe
 /// The script of a machine that nothing can be said to.
 fn wait(why: &str, mac: Option<Mac>) -> String {
     let query = mac.map(|mac| format!("?mac={}", mac.hyphenated())).unwrap_or_default();
-    format!("#!ipxe\necho Pilotlight: {why}\nsleep 10\nchain --replace --autofree /boot/ipxe{query} || exit 1\n")
+    format!(
+        "#!ipxe\necho Pilotlight: {why}\nsleep 10\nchain --replace --autofree /boot/ipxe{query} || exit 1\n"
+    )
 }
 
 fn text(script: String) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], script).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], script)
+        .into_response()
 }
 
-async fn program(State(boot): State<BootFiles>, ConnectInfo(peer): ConnectInfo<Peer>, method: Method, Path(name): Path<String>) -> Response {
+async fn program(
+    State(boot): State<BootFiles>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    method: Method,
+    Path(name): Path<String>,
+) -> Response {
     let agent = boot.files.agent().filter(|_| name == "pilotlight-agent").map(|agent| agent.content.clone());
     let Some(content) = agent.clone().or_else(|| boot.files.program(&name, peer.local.ip())) else {
         return Failure::not_found("there is no such boot program").into_response();
@@ -136,7 +149,11 @@ async fn image_file(
     let served = ServeFile::new(&file.path).with_buf_chunk_size(PIECE).oneshot(request).await;
     let response = match served {
         Ok(response) if response.status() != StatusCode::NOT_FOUND => response,
-        Ok(_) => return Err(Failure::unavailable(format!("file {name} of this boot is lost; apply its image again"))),
+        Ok(_) => {
+            return Err(Failure::unavailable(format!(
+                "file {name} of this boot is lost; apply its image again"
+            )));
+        }
         Err(never) => match never {},
     };
     if !counts || !response.status().is_success() {

@@ -63,13 +63,17 @@ async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
         boots: health.boots.open().len(),
     };
     let text = health.metrics.encode(now).map_err(|e| Failure::unavailable(e.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response())
 }
 
 /// People who come to the port in the clear are sent to the other one.
 pub(super) fn redirect(uri: &Uri, headers: &HeaderMap, https_port: u16) -> Redirect {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
     let path = if uri.path() == "/" { "/status" } else { uri.path() };
     Redirect::temporary(&format!("https://{name}:{https_port}{path}"))
 }

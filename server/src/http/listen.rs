@@ -61,7 +61,12 @@ pub struct TlsListener {
 
 impl TlsListener {
     /// Accepts connections of this socket until it is stopped, in tasks of the tracker.
-    pub fn spawn(socket: TcpListener, config: Arc<ServerConfig>, stop: CancellationToken, tasks: &TaskTracker) -> io::Result<Self> {
+    pub fn spawn(
+        socket: TcpListener,
+        config: Arc<ServerConfig>,
+        stop: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> io::Result<Self> {
         let local = socket.local_addr()?;
         let (connections, ready) = mpsc::channel(HANDSHAKES);
         let acceptor = TlsAcceptor::from(config);
@@ -82,7 +87,9 @@ impl TlsListener {
                     match time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                         // A full queue is waited for; a closed one means that the daemon stops.
                         Ok(Ok(stream)) => drop(connections.send((stream, peer)).await),
-                        Ok(Err(error)) => tracing::info!(client = %peer.remote, "a TLS handshake failed: {error}"),
+                        Ok(Err(error)) => {
+                            tracing::info!(client = %peer.remote, "a TLS handshake failed: {error}")
+                        }
                         Err(_) => tracing::info!(client = %peer.remote, "a TLS handshake took too long"),
                     }
                     drop(place);

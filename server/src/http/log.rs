@@ -47,7 +47,9 @@ pub(super) async fn request(
         "/healthz" | "/readyz" | "/metrics" => {
             tracing::debug!(request.id = id, listener, status, duration_ms = ms, client = %remote, "{method} {path}{detail}");
         }
-        _ => tracing::info!(request.id = id, listener, status, duration_ms = ms, client = %remote, "{method} {path}{detail}"),
+        _ => {
+            tracing::info!(request.id = id, listener, status, duration_ms = ms, client = %remote, "{method} {path}{detail}")
+        }
     }
     response
 }

@@ -2,8 +2,8 @@
 use crate::{
     errors,
     service::{
-        access::TokenError, agents::ReportError, changes::ChangeError, delivery::Denied, explain::ExplainError,
-        machines::MachineError,
+        access::TokenError, agents::ReportError, changes::ChangeError, delivery::Denied,
+        explain::ExplainError, machines::MachineError,
     },
     store::StoreError,
 };
@@ -22,7 +22,14 @@ impl Failure {
     /// An error that the client is told in full.
     pub(super) fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         let (code, title, detail) = (code.to_owned(), title.to_owned(), detail.into());
-        Self(Box::new(Problem { status: status.as_u16(), code, title, detail, request_id: None, errors: Vec::new() }))
+        Self(Box::new(Problem {
+            status: status.as_u16(),
+            code,
+            title,
+            detail,
+            request_id: None,
+            errors: Vec::new(),
+        }))
     }
 
     /// What was sent cannot be read.
@@ -42,7 +49,12 @@ impl Failure {
 
     /// What the caller expected of the resource does not hold.
     pub(super) fn precondition(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "It was changed since you read it", detail)
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition-failed",
+            "It was changed since you read it",
+            detail,
+        )
     }
 
     /// Not now.
@@ -72,7 +84,10 @@ impl IntoResponse for Failure {
         if status == StatusCode::UNAUTHORIZED {
             // Basic, so that a browser asks for the token: any user name, the token as the password.
             headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pilotlight\""));
-            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pilotlight: the token is the password\""));
+            headers.append(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"pilotlight: the token is the password\""),
+            );
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
@@ -85,10 +100,16 @@ impl IntoResponse for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict { what } => Self::conflict(format!("{what} was changed by somebody else at the same moment")),
+            StoreError::Conflict { what } => {
+                Self::conflict(format!("{what} was changed by somebody else at the same moment"))
+            }
             StoreError::Stopped => Self::unavailable("the daemon is stopping"),
             error => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the database failed: {}", errors::chain(&error));
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the database failed: {}",
+                    errors::chain(&error)
+                );
                 Self::unavailable("the database does not answer; the server's log says more")
             }
         }
@@ -101,9 +122,12 @@ impl From<MachineError> for Failure {
             MachineError::Store(error) => error.into(),
             MachineError::NotFound(_) => Self::not_found(error.to_string()),
             MachineError::TooMany => Self::unavailable(error.to_string()),
-            MachineError::Refused(_) | MachineError::NoProfile(_) => {
-                Self::new(StatusCode::CONFLICT, "refused", "The machine's stage does not allow that", error.to_string())
-            }
+            MachineError::Refused(_) | MachineError::NoProfile(_) => Self::new(
+                StatusCode::CONFLICT,
+                "refused",
+                "The machine's stage does not allow that",
+                error.to_string(),
+            ),
         }
     }
 }
@@ -157,7 +181,9 @@ impl From<Denied> for Failure {
             Denied::Store(error) => error.into(),
             // Ignition asks again after a 5xx, and takes anything else as final.
             Denied::NotNow(why) => Self::unavailable(why),
-            Denied::Refused(why) => Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to have", why),
+            Denied::Refused(why) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to have", why)
+            }
         }
     }
 }

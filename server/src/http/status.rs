@@ -52,14 +52,23 @@ async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
     let events = page.db.read().await?.newest_events(None, MOST_EVENTS).await?;
     let html = render(&page.site, now, &page.views.stages(), &machines, &events);
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     Ok((headers, Html(html)).into_response())
 }
 
-fn render(site: &str, now: Timestamp, stages: &[(&str, usize)], machines: &[Machine], events: &[Event]) -> String {
+fn render(
+    site: &str,
+    now: Timestamp,
+    stages: &[(&str, usize)],
+    machines: &[Machine],
+    events: &[Event],
+) -> String {
     let mut html = String::new();
     // Writing to a String cannot fail.
     let _ = write!(
@@ -111,7 +120,9 @@ fn machine_row(html: &mut String, now: Timestamp, machine: &Machine) {
         None => "—".to_owned(),
         Some(boot) => match &boot.outcome {
             Some(outcome) => escaped(&outcome.to_string()),
-            None => boot.furthest().map_or_else(|| "begun".to_owned(), |phase| format!("{phase} {}", bar(phase))),
+            None => {
+                boot.furthest().map_or_else(|| "begun".to_owned(), |phase| format!("{phase} {}", bar(phase)))
+            }
         },
     };
     let stage = match (&machine.hold, &machine.why) {

@@ -29,8 +29,10 @@ impl Reconcile for Stalls {
         for boot in self.boots.open() {
             let silent = now.since(last_sign(&boot));
             if silent >= self.patience {
-                let last = boot.furthest().map_or_else(|| "its first packet".to_owned(), |phase| phase.to_string());
-                let why = format!("nothing was seen for {} s after {last}: {}", silent.as_secs(), diagnosis(&boot));
+                let last =
+                    boot.furthest().map_or_else(|| "its first packet".to_owned(), |phase| phase.to_string());
+                let why =
+                    format!("nothing was seen for {} s after {last}: {}", silent.as_secs(), diagnosis(&boot));
                 self.boots.end(boot.id, Outcome::Failed { why }).await?;
             }
         }

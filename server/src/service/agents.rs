@@ -57,20 +57,40 @@ const LONGEST_DETAIL: usize = 1000;
 
 impl Agents {
     /// Takes the reports of agents.
-    pub const fn new(delivery: Delivery, boots: Boots, machines: Machines, roster: Roster, journal: Journal) -> Self {
+    pub const fn new(
+        delivery: Delivery,
+        boots: Boots,
+        machines: Machines,
+        roster: Roster,
+        journal: Journal,
+    ) -> Self {
         Self { delivery, boots, machines, roster, journal }
     }
 
     /// A step that the host has reached.
-    pub async fn progress(&self, boot: BootId, token: &str, progress: Progress) -> Result<Instructions, ReportError> {
+    pub async fn progress(
+        &self,
+        boot: BootId,
+        token: &str,
+        progress: Progress,
+    ) -> Result<Instructions, ReportError> {
         let (machine, _) = self.authenticate(boot, token)?;
         let detail = progress.detail.as_deref().map(|detail| printable(detail, LONGEST_DETAIL));
         match progress.step {
-            Step::Started => self.boots.saw(boot, Seen::begun(Phase::Agent, detail.unwrap_or_else(|| "started".into()))),
+            Step::Started => {
+                self.boots.saw(boot, Seen::begun(Phase::Agent, detail.unwrap_or_else(|| "started".into())))
+            }
             Step::Collecting => self.boots.saw(boot, Seen::begun(Phase::Agent, "collecting facts")),
             Step::Trouble => {
-                let message = format!("the agent of {}: {}", machine.name, detail.unwrap_or_else(|| "trouble".into()));
-                let event = self.journal.event("agent.trouble", &object(&machine.name), &Actor::machine(), Some(boot), message);
+                let message =
+                    format!("the agent of {}: {}", machine.name, detail.unwrap_or_else(|| "trouble".into()));
+                let event = self.journal.event(
+                    "agent.trouble",
+                    &object(&machine.name),
+                    &Actor::machine(),
+                    Some(boot),
+                    message,
+                );
                 self.journal.commit(vec![event]).await?;
             }
         }

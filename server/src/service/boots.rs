@@ -94,7 +94,12 @@ impl Seen {
 
 impl Boots {
     /// Reads the newest boot of each machine.
-    pub async fn load(db: Db, roster: Roster, journal: Journal, machines: Machines) -> Result<Self, StoreError> {
+    pub async fn load(
+        db: Db,
+        roster: Roster,
+        journal: Journal,
+        machines: Machines,
+    ) -> Result<Self, StoreError> {
         let mut newest = Newest::default();
         for BootRow { machine, boot } in db.read().await?.newest_boots().await? {
             newest.put(machine, boot);
@@ -105,13 +110,17 @@ impl Boots {
     /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
     pub async fn ask(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
         let asked = self.answer(request, from);
-        let boots = matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
+        let boots =
+            matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
         let (None, Some(subnet), true) = (&asked.machine, &asked.known.subnet, boots) else { return asked };
         let accept = subnet.unknown == Unknown::Accept;
         match self.machines.discover(asked.request.mac, asked.request.uuid, accept).await {
             Ok(_) if accept => {
                 if let Err(error) = self.machines.arm_ready(&Actor::daemon()).await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "could not arm an accepted machine");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "could not arm an accepted machine"
+                    );
                 }
             }
             Ok(_) => {}
@@ -130,9 +139,9 @@ impl Boots {
             let armed = machine.as_ref().and_then(|machine| machine.stage.armed()).and_then(|armed| {
                 let assigned = inventory.revision(armed)?;
                 let labels = &machine.as_ref()?.labels;
-                let group = inventory.assigned(labels, &machine.as_ref()?.spec.macs).and_then(|now| {
-                    (now.revision.profile == armed.profile).then_some(now.group).flatten()
-                });
+                let group = inventory
+                    .assigned(labels, &machine.as_ref()?.spec.macs)
+                    .and_then(|now| (now.revision.profile == armed.profile).then_some(now.group).flatten());
                 Some(crate::domain::boot::Assigned { group, ..assigned })
             });
             let known = Known {
@@ -156,7 +165,13 @@ impl Boots {
 
     /// Notes that a machine asked, in the boot that this belongs to or in a new one. Returns the boot, and what must be durable
     /// before the machine is told of it.
-    pub async fn note(&self, asked: &Asked, machine: &Machine, address: Option<Ipv4Addr>, seen: Seen) -> (BootId, Vec<Write>) {
+    pub async fn note(
+        &self,
+        asked: &Asked,
+        machine: &Machine,
+        address: Option<Ipv4Addr>,
+        seen: Seen,
+    ) -> (BootId, Vec<Write>) {
         let now = self.journal.now();
         let ipxe = matches!(asked.request.firmware.client, Client::Ipxe { .. });
         let decision = json!({"request": asked.request, "known": asked.known, "decision": asked.decision});
@@ -172,8 +187,17 @@ impl Boots {
                         writes.extend(self.ended(machine, restarted(before.clone(), now)));
                     }
                     let id = BootId::new(now, random());
-                    let message = format!("{} boots from {} ({})", machine.name, asked.request.mac, asked.decision.plan);
-                    writes.push(self.journal.event("boot.started", &object(&machine.name), &Actor::machine(), Some(id), message));
+                    let message = format!(
+                        "{} boots from {} ({})",
+                        machine.name, asked.request.mac, asked.decision.plan
+                    );
+                    writes.push(self.journal.event(
+                        "boot.started",
+                        &object(&machine.name),
+                        &Actor::machine(),
+                        Some(id),
+                        message,
+                    ));
                     attempt::new(id, &machine.name, asked.request.mac, now, decision.clone())
                 }
             };
@@ -271,7 +295,12 @@ impl Boots {
     }
 
     /// Boots that started before `before`, newest first.
-    pub async fn list(&self, machine: Option<MachineId>, before: Timestamp, limit: i64) -> Result<Vec<Boot>, StoreError> {
+    pub async fn list(
+        &self,
+        machine: Option<MachineId>,
+        before: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Boot>, StoreError> {
         let rows = self.db.read().await?.boots(machine, before, limit).await?;
         Ok(rows.into_iter().map(|row| row.boot).collect())
     }
@@ -294,7 +323,13 @@ impl Boots {
         let mut writes = vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot: boot.clone() }))];
         if reached {
             let message = format!("{} reached {phase}", machine.name);
-            writes.push(self.journal.event("boot.phase", &object(&machine.name), &Actor::machine(), Some(boot.id), message));
+            writes.push(self.journal.event(
+                "boot.phase",
+                &object(&machine.name),
+                &Actor::machine(),
+                Some(boot.id),
+                message,
+            ));
         }
         writes
     }
@@ -308,7 +343,8 @@ impl Boots {
         let outcome = boot.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
         let took = boot.ended.unwrap_or(boot.started).since(boot.started).as_secs_f32();
         let message = format!("{}: {outcome}, {took:.1} s after its first packet", machine.name);
-        let event = self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot.id), message);
+        let event =
+            self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot.id), message);
         vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot })), event]
     }
 

@@ -95,13 +95,19 @@ impl Changes {
         self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
         let _guard = self.one_at_a_time.lock().await;
         let warnings = self.check(&meant).map_err(ChangeError::Mistakes)?;
-        let steps: Vec<Step> =
-            self.roster.read(|now| meant.iter().map(|one| self.step(now, one, actor)).collect::<Result<_, _>>())?;
+        let steps: Vec<Step> = self
+            .roster
+            .read(|now| meant.iter().map(|one| self.step(now, one, actor)).collect::<Result<_, _>>())?;
         let mut writes = Vec::new();
         let mut items = Vec::new();
         let mut commits = Vec::new();
         for (step, warnings) in steps.into_iter().zip(warnings) {
-            items.push(AppliedItem { kind: step.kind, name: step.name.to_string(), change: step.change, warnings });
+            items.push(AppliedItem {
+                kind: step.kind,
+                name: step.name.to_string(),
+                change: step.change,
+                warnings,
+            });
             if step.change != Change::Unchanged {
                 writes.extend(step.writes);
                 commits.push(step.commit);
@@ -122,16 +128,25 @@ impl Changes {
     }
 
     /// Deletes a resource. `expected` is the revision that the caller knows.
-    pub async fn delete(&self, kind: Kind, name: &str, expected: Option<i64>, actor: &Actor) -> Result<(), ChangeError> {
+    pub async fn delete(
+        &self,
+        kind: Kind,
+        name: &str,
+        expected: Option<i64>,
+        actor: &Actor,
+    ) -> Result<(), ChangeError> {
         let not_found = || ChangeError::NotFound(kind, name.chars().take(80).collect());
         let parsed: Name = name.parse().map_err(|_| not_found())?;
         let _guard = self.one_at_a_time.lock().await;
-        let (before, revision, machine, needed) = self.roster.read(|inventory| {
-            let (spec, revision) = current(inventory, kind, &parsed)?;
-            let machine = inventory.machine_named(name).filter(|_| kind == Kind::Machine).map(|machine| machine.id);
-            Some((spec, revision, machine, check::needed_by(inventory, kind, &parsed)))
-        })
-        .ok_or_else(not_found)?;
+        let (before, revision, machine, needed) = self
+            .roster
+            .read(|inventory| {
+                let (spec, revision) = current(inventory, kind, &parsed)?;
+                let machine =
+                    inventory.machine_named(name).filter(|_| kind == Kind::Machine).map(|machine| machine.id);
+                Some((spec, revision, machine, check::needed_by(inventory, kind, &parsed)))
+            })
+            .ok_or_else(not_found)?;
         if let Some(why) = needed {
             return Err(ChangeError::Needed(kind, parsed, why));
         }
@@ -140,8 +155,16 @@ impl Changes {
         }
         let object = object(kind, &parsed);
         let delete = machine.map_or_else(|| Write::NoResource(kind, parsed.clone()), Write::NoMachine);
-        let told = self.journal.event("resource.deleted", &object, actor, None, format!("{kind} {parsed} was deleted"));
-        self.journal.commit(vec![delete, self.journal.audit(actor, "deleted", object, Some(before), None), told]).await?;
+        let told = self.journal.event(
+            "resource.deleted",
+            &object,
+            actor,
+            None,
+            format!("{kind} {parsed} was deleted"),
+        );
+        self.journal
+            .commit(vec![delete, self.journal.audit(actor, "deleted", object, Some(before), None), told])
+            .await?;
         self.roster.change(|inventory| match (kind, machine) {
             (_, Some(id)) => inventory.remove(id),
             (Kind::Subnet, _) => drop(inventory.subnets.remove(&parsed)),
@@ -169,10 +192,15 @@ impl Changes {
         for one in meant {
             put(&mut after, one, now);
         }
-        let found: Vec<Findings> = meant.iter().map(|one| check::check(&after, one.spec.kind(), &one.name)).collect();
+        let found: Vec<Findings> =
+            meant.iter().map(|one| check::check(&after, one.spec.kind(), &one.name)).collect();
         let mistakes: Vec<Mistake> =
             meant.iter().zip(&found).flat_map(|(one, found)| mistakes(one, &found.errors)).collect();
-        if mistakes.is_empty() { Ok(found.into_iter().map(|found| found.warnings).collect()) } else { Err(mistakes) }
+        if mistakes.is_empty() {
+            Ok(found.into_iter().map(|found| found.warnings).collect())
+        } else {
+            Err(mistakes)
+        }
     }
 
     async fn take_images(&self, meant: &[Meant]) -> Result<(), Vec<Mistake>> {
@@ -212,7 +240,12 @@ impl Changes {
                             machine.stage = machine.stage.on(&Event::Accept).map_err(MachineError::from)?;
                             machine.since = now;
                         }
-                        Machine { labels: one.labels.clone(), spec: spec.clone(), version: revision, ..machine }
+                        Machine {
+                            labels: one.labels.clone(),
+                            spec: spec.clone(),
+                            version: revision,
+                            ..machine
+                        }
                     }
                 };
                 (Write::Machine(Box::new(machine.clone())), Commit::Machine(Arc::new(machine)))
@@ -235,7 +268,13 @@ impl Changes {
             let object = object(kind, &name);
             let message = format!("{kind} {name} was {change}");
             writes.push(self.journal.event("resource.changed", &object, actor, None, message));
-            writes.push(self.journal.audit(actor, &change.to_string(), object, before.map(|(spec, _)| spec), Some(after)));
+            writes.push(self.journal.audit(
+                actor,
+                &change.to_string(),
+                object,
+                before.map(|(spec, _)| spec),
+                Some(after),
+            ));
         }
         Ok(Step { kind, name, change, writes, commit })
     }
@@ -258,7 +297,9 @@ fn object(kind: Kind, name: &Name) -> String {
 
 /// What was declared of a resource, and its revision.
 fn current(inventory: &Inventory, kind: Kind, name: &Name) -> Option<(Value, i64)> {
-    fn of<T: serde::Serialize>(declared: Option<&crate::domain::inventory::Declared<T>>) -> Option<(Value, i64)> {
+    fn of<T: serde::Serialize>(
+        declared: Option<&crate::domain::inventory::Declared<T>>,
+    ) -> Option<(Value, i64)> {
         let declared = declared?;
         Some((content(&declared.labels, &serde_json::to_value(&*declared.spec).ok()?), declared.revision))
     }
@@ -294,7 +335,14 @@ fn put(inventory: &mut Inventory, one: &Meant, now: Timestamp) {
             let (labels, spec) = (one.labels.clone(), spec.clone());
             let machine = match there {
                 Some(there) => Machine { labels, spec, ..Machine::clone(&there) },
-                None => Machine::new(MachineId::new(now, random()), one.name.clone(), labels, spec, Stage::Ready, now),
+                None => Machine::new(
+                    MachineId::new(now, random()),
+                    one.name.clone(),
+                    labels,
+                    spec,
+                    Stage::Ready,
+                    now,
+                ),
             };
             inventory.put(Arc::new(machine));
         }

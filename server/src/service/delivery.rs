@@ -129,7 +129,12 @@ impl Delivery {
     }
 
     /// The script for a machine that asks from `peer`. There always is one.
-    pub async fn script(&self, request: BootRequest, peer: Ipv4Addr, local: IpAddr) -> Result<String, StoreError> {
+    pub async fn script(
+        &self,
+        request: BootRequest,
+        peer: Ipv4Addr,
+        local: IpAddr,
+    ) -> Result<String, StoreError> {
         let mac = request.mac;
         let mut asked = self.boots.ask(request, peer).await;
         let again = self.shared.ports.script(local, mac);
@@ -215,7 +220,13 @@ impl Delivery {
     }
 
     /// The config, for the one-time token that is used up by this.
-    pub async fn ignition(&self, id: BootId, token: &str, peer: IpAddr, local: IpAddr) -> Result<Bytes, Denied> {
+    pub async fn ignition(
+        &self,
+        id: BootId,
+        token: &str,
+        peer: IpAddr,
+        local: IpAddr,
+    ) -> Result<Bytes, Denied> {
         let (machine, boot) = self.current(id)?;
         let hash = token_hash(token);
         let Some(pinned) = Pinned::of(&boot) else {
@@ -245,7 +256,10 @@ impl Delivery {
                 Ok(config)
             }
             Err(StoreError::Conflict { .. }) => {
-                let why = format!("{peer} asked for the config of {} with a one-time token that is used, too old, or another's", machine.name);
+                let why = format!(
+                    "{peer} asked for the config of {} with a one-time token that is used, too old, or another's",
+                    machine.name
+                );
                 Err(self.refuse(&machine, id, why).await)
             }
             Err(error) => Err(error.into()),
@@ -302,21 +316,46 @@ impl Delivery {
         })
     }
 
-    fn render(&self, plan: &Plan, args: &[String], machine: &str, mac: pilotlight_types::Mac, base: &str, again: &str) -> String {
+    fn render(
+        &self,
+        plan: &Plan,
+        args: &[String],
+        machine: &str,
+        mac: pilotlight_types::Mac,
+        base: &str,
+        again: &str,
+    ) -> String {
         let image = match plan {
-            Plan::Boot { image, .. } => self.roster.read(|i| i.images.get(image).map(|image| image.spec.clone())),
+            Plan::Boot { image, .. } => {
+                self.roster.read(|i| i.images.get(image).map(|image| image.spec.clone()))
+            }
             _ => None,
         };
-        script::render(ScriptFor { plan, image: image.as_deref(), kernel_args: args, machine, mac, base, again })
+        script::render(ScriptFor {
+            plan,
+            image: image.as_deref(),
+            kernel_args: args,
+            machine,
+            mac,
+            base,
+            again,
+        })
     }
 
-    fn config(&self, machine: &Machine, boot: &Boot, revision: &Revision, local: IpAddr) -> Result<Value, Denied> {
+    fn config(
+        &self,
+        machine: &Machine,
+        boot: &Boot,
+        revision: &Revision,
+        local: IpAddr,
+    ) -> Result<Value, Denied> {
         let (layers, vars) = self.roster.read(|inventory| {
             let spec = inventory.profile_revisions.get(revision);
             let layers = spec.map(|spec| inventory.layers(&revision.profile, spec));
             (layers, inventory.variables(&machine.labels, &machine.spec.macs))
         });
-        let layers = layers.ok_or_else(|| Denied::NotNow(format!("profile {revision} is not in the inventory")))?;
+        let layers =
+            layers.ok_or_else(|| Denied::NotNow(format!("profile {revision} is not in the inventory")))?;
         let about = MachineContext::new(
             machine.name.as_str(),
             &machine.labels,
@@ -334,7 +373,8 @@ impl Delivery {
 
     fn additions(&self, machine: &Machine, boot: &Boot, local: IpAddr) -> Result<Value, Denied> {
         let ports = self.shared.ports;
-        let token = self.agent_token(boot.id).ok_or_else(|| Denied::NotNow("no token could be made".into()))?;
+        let token =
+            self.agent_token(boot.id).ok_or_else(|| Denied::NotNow("no token could be made".into()))?;
         let config = AgentConfig {
             server: ports.https(local),
             ca: self.shared.ca_pem.clone(),
@@ -356,14 +396,23 @@ impl Delivery {
 
     /// The machine whose newest boot this is.
     fn current(&self, id: BootId) -> Result<(Arc<Machine>, Boot), Denied> {
-        let (machine, boot) =
-            self.boots.newest(id).ok_or_else(|| Denied::NotNow(format!("boot {id} is not the newest of any machine")))?;
-        let machine = self.roster.machine(machine).ok_or_else(|| Denied::NotNow("the machine is gone".into()))?;
+        let (machine, boot) = self
+            .boots
+            .newest(id)
+            .ok_or_else(|| Denied::NotNow(format!("boot {id} is not the newest of any machine")))?;
+        let machine =
+            self.roster.machine(machine).ok_or_else(|| Denied::NotNow("the machine is gone".into()))?;
         Ok((machine, boot))
     }
 
     async fn refuse(&self, machine: &Machine, boot: BootId, why: String) -> Denied {
-        let told = self.journal.event("token.refused", &object(&machine.name), &Actor::machine(), Some(boot), why.clone());
+        let told = self.journal.event(
+            "token.refused",
+            &object(&machine.name),
+            &Actor::machine(),
+            Some(boot),
+            why.clone(),
+        );
         match self.journal.commit(vec![told]).await {
             Ok(()) => Denied::Refused(why),
             Err(error) => error.into(),

@@ -57,7 +57,8 @@ impl Explain {
     }
 
     fn explain(&self, mac: Mac, from: Option<Ipv4Addr>, local: IpAddr) -> Result<Explanation, ExplainError> {
-        let first = || self.roster.read(|i| i.subnets.values().next().map(|subnet| subnet.spec.cidr.network()));
+        let first =
+            || self.roster.read(|i| i.subnets.values().next().map(|subnet| subnet.spec.cidr.network()));
         let from = from.or_else(first).ok_or(ExplainError::NoSubnet)?;
         let ask = |ipxe: bool| {
             let identity = Identity {
@@ -85,6 +86,8 @@ impl Explain {
 /// Both steps: what UEFI firmware gets first, then what iPXE gets.
 fn because(firmware: &Asked, ipxe: &Asked) -> Vec<String> {
     let mut lines = firmware.decision.because.clone();
-    lines.extend(ipxe.decision.because.iter().filter(|line| !firmware.decision.because.contains(line)).cloned());
+    lines.extend(
+        ipxe.decision.because.iter().filter(|line| !firmware.decision.because.contains(line)).cloned(),
+    );
     lines
 }

@@ -42,7 +42,9 @@ impl Files {
             match std::fs::read(&path) {
                 Ok(content) => programs.push((*name, content.into())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(path),
-                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+                Err(error) => {
+                    return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+                }
             }
         }
         let agent = agent.map(read_agent).transpose()?;
@@ -81,7 +83,8 @@ impl Files {
 }
 
 fn read_agent(path: &Path) -> io::Result<Agent> {
-    let content = std::fs::read(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+    let content =
+        std::fs::read(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
     let sha512 = hex::encode(Sha512::digest(&content));
     Ok(Agent { content: content.into(), sha512 })
 }

@@ -88,7 +88,11 @@ impl Images {
         for (path, file) in files.chain(spec.rootfs.iter().map(|file| ("spec.rootfs".to_owned(), file))) {
             if let Err(error) = self.take_file(file).await {
                 let part = if matches!(error, ImageError::Different { .. }) { "sha256" } else { "url" };
-                findings.push(Finding { path: format!("{path}.{part}"), position: None, detail: error.to_string() });
+                findings.push(Finding {
+                    path: format!("{path}.{part}"),
+                    position: None,
+                    detail: error.to_string(),
+                });
             }
         }
         if !findings.is_empty() {
@@ -122,9 +126,11 @@ impl Images {
             let unreadable = |source| ImageError::Unreadable { url: url.clone(), source };
             Box::new(tokio::fs::File::open(url).await.map_err(unreadable)?)
         } else {
-            let unfetched = |e: reqwest::Error| ImageError::Unfetched { url: url.clone(), why: errors::chain(&e) };
+            let unfetched =
+                |e: reqwest::Error| ImageError::Unfetched { url: url.clone(), why: errors::chain(&e) };
             let response = self.http.get(url).send().await.and_then(reqwest::Response::error_for_status);
-            let pieces = response.map_err(unfetched)?.bytes_stream().map(|piece| piece.map_err(io::Error::other));
+            let pieces =
+                response.map_err(unfetched)?.bytes_stream().map(|piece| piece.map_err(io::Error::other));
             Box::new(tokio_util::io::StreamReader::new(pieces))
         };
         let (new, found) = self.copy(url, read).await?;
@@ -134,7 +140,11 @@ impl Images {
         self.keep(new, &to)
     }
 
-    async fn copy(&self, url: &str, mut from: impl AsyncRead + Unpin) -> Result<(tempfile::NamedTempFile, Sha256), ImageError> {
+    async fn copy(
+        &self,
+        url: &str,
+        mut from: impl AsyncRead + Unpin,
+    ) -> Result<(tempfile::NamedTempFile, Sha256), ImageError> {
         let unwritable = |source| ImageError::Unwritable { folder: self.folder.clone(), source };
         let unreadable = |source| ImageError::Unreadable { url: url.to_owned(), source };
         let (mut file, new) = self.new_file()?;
@@ -142,7 +152,8 @@ impl Images {
         let mut piece = vec![0; PIECE];
         loop {
             let read = tokio::time::timeout(STALL, from.read(&mut piece)).await;
-            let stalled = || io::Error::new(io::ErrorKind::TimedOut, format!("nothing came for {} s", STALL.as_secs()));
+            let stalled =
+                || io::Error::new(io::ErrorKind::TimedOut, format!("nothing came for {} s", STALL.as_secs()));
             let size = read.unwrap_or_else(|_| Err(stalled())).map_err(unreadable)?;
             let Some(bytes) = piece.get(..size).filter(|bytes| !bytes.is_empty()) else { break };
             hash.update(bytes);

@@ -65,7 +65,14 @@ impl Journal {
     }
 
     /// An event. It is said in the log too, with the boot's id.
-    pub fn event(&self, kind: &'static str, object: &str, actor: &Actor, boot: Option<BootId>, message: String) -> Write {
+    pub fn event(
+        &self,
+        kind: &'static str,
+        object: &str,
+        actor: &Actor,
+        boot: Option<BootId>,
+        message: String,
+    ) -> Write {
         self.event_with(kind, object, actor, boot, message, BTreeMap::new())
     }
 
@@ -97,7 +104,14 @@ impl Journal {
     }
 
     /// A row of the audit log.
-    pub fn audit(&self, actor: &Actor, action: &str, object: String, before: Option<Value>, after: Option<Value>) -> Write {
+    pub fn audit(
+        &self,
+        actor: &Actor,
+        action: &str,
+        object: String,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> Write {
         Write::Audit(Box::new(AuditRow {
             at: self.now(),
             actor: actor.name.clone(),

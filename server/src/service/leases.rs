@@ -33,7 +33,12 @@ pub struct Asker<'a> {
 
 impl Leases {
     /// Reads the leases. `ours` are the server's own addresses, which are nobody else's.
-    pub async fn load(db: &Db, roster: Roster, journal: Journal, ours: HashSet<Ipv4Addr>) -> Result<Self, StoreError> {
+    pub async fn load(
+        db: &Db,
+        roster: Roster,
+        journal: Journal,
+        ours: HashSet<Ipv4Addr>,
+    ) -> Result<Self, StoreError> {
         let mut rows: BTreeMap<Name, Vec<Lease>> = BTreeMap::new();
         for row in db.read().await?.leases().await? {
             rows.entry(row.subnet).or_default().push(row.lease);
@@ -52,7 +57,9 @@ impl Leases {
     /// Gives the address for the subnet's lease time, durably; none if the asker may not have it.
     pub async fn bind(&self, asker: Asker<'_>, ip: Ipv4Addr) -> Result<Option<Lease>, StoreError> {
         let now = self.journal.now();
-        let Some(time) = self.roster.read(|i| i.subnets.get(asker.subnet).map(|subnet| subnet.spec.lease.std())) else {
+        let Some(time) =
+            self.roster.read(|i| i.subnets.get(asker.subnet).map(|subnet| subnet.spec.lease.std()))
+        else {
             return Ok(None);
         };
         let bound = self.with_pool(asker, |book, pool| {

@@ -62,7 +62,12 @@ impl Machines {
     }
 
     /// Records a machine that nobody declared; returns it, or the one that was recorded meanwhile.
-    pub async fn discover(&self, mac: Mac, uuid: Option<Uuid>, accept: bool) -> Result<Arc<Machine>, MachineError> {
+    pub async fn discover(
+        &self,
+        mac: Mac,
+        uuid: Option<Uuid>,
+        accept: bool,
+    ) -> Result<Arc<Machine>, MachineError> {
         let _one_at_a_time = self.discovering.lock().await;
         let (there, waiting, uuid_taken) = self.roster.read(|inventory| {
             let waiting = inventory.machines().filter(|machine| machine.stage == Stage::Discovered).count();
@@ -146,7 +151,12 @@ impl Machines {
     }
 
     /// Locks a machine for a reason, or unlocks it.
-    pub async fn hold(&self, name: &str, reason: Option<&str>, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
+    pub async fn hold(
+        &self,
+        name: &str,
+        reason: Option<&str>,
+        actor: &Actor,
+    ) -> Result<Arc<Machine>, MachineError> {
         let machine = self.named(name)?;
         let now = self.journal.now();
         self.change(machine.id, actor, |machine| {
@@ -223,7 +233,9 @@ impl Machines {
         let mut writes = Vec::new();
         if before.stage != after.stage {
             let (kind, message) = match &after.stage {
-                Stage::Provisioning(revision) => ("machine.provisioning", format!("{} is armed for {revision}", after.name)),
+                Stage::Provisioning(revision) => {
+                    ("machine.provisioning", format!("{} is armed for {revision}", after.name))
+                }
                 Stage::Active(revision) => ("machine.active", format!("{} runs {revision}", after.name)),
                 Stage::Failed { armed, why } => {
                     ("machine.failed", format!("{} did not get to {armed}: {why}", after.name))
@@ -242,10 +254,14 @@ impl Machines {
             writes.push(self.journal.event(kind, &object, actor, None, message));
         }
         if actor.request.is_some() {
-            let state = |m: &Machine| {
-                serde_json::json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())})
-            };
-            writes.push(self.journal.audit(actor, "changed", object, Some(state(before)), Some(state(after))));
+            let state = |m: &Machine| serde_json::json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())});
+            writes.push(self.journal.audit(
+                actor,
+                "changed",
+                object,
+                Some(state(before)),
+                Some(state(after)),
+            ));
         }
         writes
     }

@@ -7,7 +7,10 @@ use crate::{
     },
     store::{Db, ResourceRow, StoreError},
 };
-use pilotlight_types::{MachineId, resource::{Kind, ProfileSpec}};
+use pilotlight_types::{
+    MachineId,
+    resource::{Kind, ProfileSpec},
+};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, PoisonError, RwLock};
 

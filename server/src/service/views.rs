@@ -30,7 +30,13 @@ impl Views {
     }
 
     /// The resources of a kind whose names come after `after`, by name: `limit` of those that are meant.
-    pub fn resources(&self, kind: Kind, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<Resource> {
+    pub fn resources(
+        &self,
+        kind: Kind,
+        selector: &Selector,
+        after: Option<&Name>,
+        limit: usize,
+    ) -> Vec<Resource> {
         self.roster.read(|inventory| match kind {
             Kind::Subnet => page(kind, &inventory.subnets, selector, after, limit),
             Kind::Image => page(kind, &inventory.images, selector, after, limit),
@@ -71,16 +77,20 @@ impl Views {
 
     /// One machine.
     pub fn machine(&self, name: &str) -> Option<api::Machine> {
-        self.roster.read(|inventory| inventory.machine_named(name).map(|machine| self.shown(inventory, machine)))
+        self.roster
+            .read(|inventory| inventory.machine_named(name).map(|machine| self.shown(inventory, machine)))
     }
 
     /// How many machines are in each stage.
     pub fn stages(&self) -> Vec<(&'static str, usize)> {
         let mut counts: Vec<(&'static str, usize)> =
-            ["discovered", "ready", "provisioning", "active", "failed", "retired"].map(|stage| (stage, 0)).to_vec();
+            ["discovered", "ready", "provisioning", "active", "failed", "retired"]
+                .map(|stage| (stage, 0))
+                .to_vec();
         self.roster.read(|inventory| {
             for machine in inventory.machines() {
-                if let Some((_, count)) = counts.iter_mut().find(|(stage, _)| *stage == machine.stage.name()) {
+                if let Some((_, count)) = counts.iter_mut().find(|(stage, _)| *stage == machine.stage.name())
+                {
                     *count += 1;
                 }
             }
@@ -97,7 +107,11 @@ impl Views {
         let assigned = inventory.assigned(&machine.labels, &machine.spec.macs);
         let wanted = assigned.map(|assigned| assigned.revision).or_else(|| machine.stage.armed().cloned());
         let profile = wanted.map(|wanted| MachineProfile {
-            running: machine.running.as_ref().filter(|run| run.profile == wanted.profile).map(|run| run.revision),
+            running: machine
+                .running
+                .as_ref()
+                .filter(|run| run.profile == wanted.profile)
+                .map(|run| run.revision),
             name: wanted.profile.to_string(),
             desired: wanted.revision,
         });
@@ -126,7 +140,13 @@ impl Views {
     }
 }
 
-fn page<T: Serialize>(kind: Kind, all: &ByName<T>, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<Resource> {
+fn page<T: Serialize>(
+    kind: Kind,
+    all: &ByName<T>,
+    selector: &Selector,
+    after: Option<&Name>,
+    limit: usize,
+) -> Vec<Resource> {
     all.keys()
         .filter(|name| after.is_none_or(|after| *name > after))
         .filter_map(|name| one(kind, all, name))

@@ -62,9 +62,10 @@ impl Tx {
 
     /// One boot.
     pub async fn boot(&mut self, id: BootId) -> Result<Option<BootRow>, StoreError> {
-        let found: Option<(String, String)> = on!(self, conn => sqlx::query_as("SELECT machine, data FROM boot WHERE id = $1")
+        let found: Option<(String, String)> =
+            on!(self, conn => sqlx::query_as("SELECT machine, data FROM boot WHERE id = $1")
             .bind(id.to_string()).fetch_optional(conn).await)
-        .map_err(StoreError::backend("reading a boot"))?;
+            .map_err(StoreError::backend("reading a boot"))?;
         found.map(row).transpose()
     }
 
@@ -118,9 +119,10 @@ impl Tx {
 
     /// When a one-time token was used, and whether it is known at all.
     pub async fn boot_token_used(&mut self, hash: &str) -> Result<Option<Option<Timestamp>>, StoreError> {
-        let found: Option<(Option<i64>,)> = on!(self, conn => sqlx::query_as("SELECT used FROM boot_token WHERE hash = $1")
+        let found: Option<(Option<i64>,)> =
+            on!(self, conn => sqlx::query_as("SELECT used FROM boot_token WHERE hash = $1")
             .bind(hash).fetch_optional(conn).await)
-        .map_err(StoreError::backend("reading a one-time token"))?;
+            .map_err(StoreError::backend("reading a one-time token"))?;
         Ok(found.map(|(used,)| used.map(Timestamp::from_micros)))
     }
 }

@@ -77,7 +77,12 @@ impl TryFrom<Columns> for Event {
 
 impl Tx {
     /// Events after `after`, oldest first, of one object or boot or of all.
-    pub async fn events_after(&mut self, after: i64, object: Option<&str>, limit: i64) -> Result<Vec<Event>, StoreError> {
+    pub async fn events_after(
+        &mut self,
+        after: i64,
+        object: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Event>, StoreError> {
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
             "SELECT seq, id, at, kind, object, actor, boot, message, data FROM event \
              WHERE seq > $1 AND ($2 IS NULL OR object = $2) ORDER BY seq LIMIT $3")
@@ -87,7 +92,11 @@ impl Tx {
     }
 
     /// The newest events, newest first, of one object or of all.
-    pub async fn newest_events(&mut self, object: Option<&str>, limit: i64) -> Result<Vec<Event>, StoreError> {
+    pub async fn newest_events(
+        &mut self,
+        object: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Event>, StoreError> {
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
             "SELECT seq, id, at, kind, object, actor, boot, message, data FROM event \
              WHERE ($1 IS NULL OR object = $1) ORDER BY seq DESC LIMIT $2")
@@ -121,9 +130,10 @@ impl Tx {
 
     /// How many rows the audit log has for one object.
     pub async fn audit_count(&mut self, object: &str) -> Result<i64, StoreError> {
-        let (count,): (i64,) = on!(self, conn => sqlx::query_as("SELECT COUNT(*) FROM audit WHERE object = $1")
+        let (count,): (i64,) =
+            on!(self, conn => sqlx::query_as("SELECT COUNT(*) FROM audit WHERE object = $1")
             .bind(object).fetch_one(conn).await)
-        .map_err(StoreError::backend("reading the audit log"))?;
+            .map_err(StoreError::backend("reading the audit log"))?;
         Ok(count)
     }
 }

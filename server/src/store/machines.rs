@@ -33,7 +33,9 @@ impl TryFrom<Columns> for Machine {
             since: Timestamp::from_micros(row.since),
             hold: row.hold.map(|json| codec::from_json("hold", &json)).transpose()?,
             running: row.running.map(|json| codec::from_json("running revision", &json)).transpose()?,
-            facts: facts.zip(row.facts_at).map(|(facts, at)| Reported { facts, at: Timestamp::from_micros(at) }),
+            facts: facts
+                .zip(row.facts_at)
+                .map(|(facts, at)| Reported { facts, at: Timestamp::from_micros(at) }),
             seen: row.seen.map(Timestamp::from_micros),
             version: row.version,
         })
@@ -55,7 +57,8 @@ impl Tx {
         let id = machine.id.to_string();
         let what = || format!("machine {}", machine.name);
         let hold = machine.hold.as_ref().map(|hold| codec::to_json("hold", hold)).transpose()?;
-        let running = machine.running.as_ref().map(|run| codec::to_json("running revision", run)).transpose()?;
+        let running =
+            machine.running.as_ref().map(|run| codec::to_json("running revision", run)).transpose()?;
         let facts = machine.facts.as_ref().map(|r| codec::to_json("set of facts", &r.facts)).transpose()?;
         let labels = codec::to_json("set of labels", &machine.labels)?;
         let spec = codec::to_json("machine", &machine.spec)?;

@@ -105,7 +105,9 @@ impl Tx {
 /// A broken rule of uniqueness or reference is a conflict; anything else is the database's failure.
 pub(super) fn conflict(error: sqlx::Error, doing: &'static str, what: impl FnOnce() -> String) -> StoreError {
     match error.as_database_error() {
-        Some(e) if e.is_unique_violation() || e.is_foreign_key_violation() => StoreError::Conflict { what: what() },
+        Some(e) if e.is_unique_violation() || e.is_foreign_key_violation() => {
+            StoreError::Conflict { what: what() }
+        }
         _ => StoreError::Backend { doing, source: error },
     }
 }

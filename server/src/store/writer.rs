@@ -2,7 +2,9 @@
 //!
 //! A commit costs a disk flush however much is in it, so what comes while one is under way goes with the next. Each caller is
 //! answered after the commit that holds its writes: what was acknowledged is durable. Callers' writes are atomic: all or none.
-use super::{AuditRow, BootRow, Db, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError, TokenRow, TokenUse, Tx};
+use super::{
+    AuditRow, BootRow, Db, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError, TokenRow, TokenUse, Tx,
+};
 use crate::domain::machine::Machine;
 use pilotlight_types::{
     MachineId, Timestamp,
@@ -107,7 +109,8 @@ async fn run(db: Db, mut queue: mpsc::Receiver<Job>, events: broadcast::Sender<E
             Err(error) => {
                 let why = crate::errors::chain(&error);
                 let last = jobs.pop();
-                jobs.drain(..).for_each(|job| drop(job.done.send(Err(StoreError::Lost { why: why.clone() }))));
+                jobs.drain(..)
+                    .for_each(|job| drop(job.done.send(Err(StoreError::Lost { why: why.clone() }))));
                 if let Some(job) = last {
                     drop(job.done.send(Err(error)));
                 }

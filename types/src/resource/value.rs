@@ -162,7 +162,11 @@ impl Ipv4Range {
 
 impl fmt::Display for Ipv4Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
+        }
     }
 }
 
@@ -226,7 +230,8 @@ impl FromStr for Duration {
             Some('d') => 86_400,
             _ => return Err(wrong()),
         };
-        let digits = text.get(..text.len() - 1).filter(|d| d.bytes().all(|b| b.is_ascii_digit())).ok_or_else(wrong)?;
+        let digits =
+            text.get(..text.len() - 1).filter(|d| d.bytes().all(|b| b.is_ascii_digit())).ok_or_else(wrong)?;
         let number: u32 = digits.parse().map_err(|_| wrong())?;
         number.checked_mul(unit).map(Self).ok_or_else(wrong)
     }

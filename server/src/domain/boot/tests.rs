@@ -41,7 +41,12 @@ fn assigned(boot: BootMode) -> Assigned {
 
 fn known(stage: Stage) -> Known {
     let machine = KnownMachine { name: "n1".parse().unwrap(), stage, hold: None };
-    Known { machine: Some(machine), subnet: subnet(Unknown::Discover), armed: Some(assigned(BootMode::Live)), discovery: None }
+    Known {
+        machine: Some(machine),
+        subnet: subnet(Unknown::Discover),
+        armed: Some(assigned(BootMode::Live)),
+        discovery: None,
+    }
 }
 
 #[test]
@@ -55,7 +60,11 @@ fn firmware_gets_a_boot_program_and_ipxe_gets_the_script() {
     let decision = decide(&request(ipxe()), &known);
     assert_eq!(decision.step, Step::Script);
     assert_eq!(decision.plan, Plan::Boot { profile: revision(), image: "fcos".parse().unwrap() });
-    assert!(decision.because.iter().any(|line| line.contains("armed for worker@1")), "{:?}", decision.because);
+    assert!(
+        decision.because.iter().any(|line| line.contains("armed for worker@1")),
+        "{:?}",
+        decision.because
+    );
 }
 
 #[test]

@@ -5,7 +5,9 @@ use crate::domain::{
     script::check_argument,
 };
 use ipnet::Ipv4Net;
-use pilotlight_types::resource::{BootMode, GroupSpec, ImageOs, ImageSpec, Kind, MachineSpec, Name, ProfileSpec, SubnetSpec};
+use pilotlight_types::resource::{
+    BootMode, GroupSpec, ImageOs, ImageSpec, Kind, MachineSpec, Name, ProfileSpec, SubnetSpec,
+};
 use std::collections::BTreeMap;
 
 /// How deep layers may go.
@@ -81,7 +83,8 @@ pub fn needed_by(inventory: &Inventory, kind: Kind, name: &Name) -> Option<Strin
         Kind::Profile => {
             let layer = inventory.profiles.iter().find(|(_, profile)| profile.spec.layers.contains(name));
             let group = inventory.groups.iter().find(|(_, group)| group.spec.profile == *name);
-            let machine = inventory.machines().find(|m| m.stage.armed().is_some_and(|armed| armed.profile == *name));
+            let machine =
+                inventory.machines().find(|m| m.stage.armed().is_some_and(|armed| armed.profile == *name));
             layer
                 .map(|(other, _)| format!("it is a layer of profile {other}"))
                 .or_else(|| group.map(|(group, _)| format!("group {group} gives it to its machines")))
@@ -124,7 +127,11 @@ fn check_subnet(inventory: &Inventory, name: &Name, spec: &SubnetSpec, found: &m
         found.error("spec.lease", format!("a lease lasts from 60s to 7d, not {}", spec.lease));
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    if spec.domain.as_ref().is_some_and(|domain| domain.is_empty() || domain.len() > 253 || !domain.chars().all(plain)) {
+    if spec
+        .domain
+        .as_ref()
+        .is_some_and(|domain| domain.is_empty() || domain.len() > 253 || !domain.chars().all(plain))
+    {
         found.error("spec.domain", "a domain name is up to 253 letters, digits, dots and hyphens");
     }
 }
@@ -134,13 +141,19 @@ fn check_image(spec: &ImageSpec, found: &mut Findings) {
         found.error("spec.initrd", "an image has at least one initramfs file");
     }
     if spec.arch != "x86_64" {
-        found.error("spec.arch", format!("`{}` cannot be booted yet: x86_64 is expected", spec.arch.escape_default()));
+        found.error(
+            "spec.arch",
+            format!("`{}` cannot be booted yet: x86_64 is expected", spec.arch.escape_default()),
+        );
     }
-    if spec.version.is_empty() || spec.version.len() > 100 || spec.version.contains(|c: char| c.is_control()) {
+    if spec.version.is_empty() || spec.version.len() > 100 || spec.version.contains(|c: char| c.is_control())
+    {
         found.error("spec.version", "a version is up to 100 printable characters");
     }
     if spec.os == ImageOs::FedoraCoreos && spec.rootfs.is_none() {
-        found.warnings.push("fedora-coreos without `rootfs`: the initramfs must hold the root file system".into());
+        found
+            .warnings
+            .push("fedora-coreos without `rootfs`: the initramfs must hold the root file system".into());
     }
     let files = spec.initrd.iter().enumerate().map(|(i, file)| (format!("spec.initrd[{i}].url"), file));
     let files = files.chain([("spec.kernel.url".into(), &spec.kernel)]);
@@ -188,10 +201,9 @@ fn check_profile(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: 
 fn reaches(inventory: &Inventory, from: &Name, to: &Name, depth: usize) -> bool {
     from == to
         || depth >= MOST_LAYERS
-        || inventory
-            .profiles
-            .get(from)
-            .is_some_and(|profile| profile.spec.layers.iter().any(|layer| reaches(inventory, layer, to, depth + 1)))
+        || inventory.profiles.get(from).is_some_and(|profile| {
+            profile.spec.layers.iter().any(|layer| reaches(inventory, layer, to, depth + 1))
+        })
 }
 
 /// A config is tried with the variables of each group that hands it out, and on an example machine.
@@ -202,8 +214,12 @@ fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &
                 inventory.layers(&group.profile, &p.spec).iter().any(|(layer, _)| layer == name)
             })
     };
-    let mut trials: Vec<BTreeMap<String, serde_json::Value>> =
-        inventory.groups.values().filter(|group| uses(&group.spec)).map(|group| group.spec.variables.clone()).collect();
+    let mut trials: Vec<BTreeMap<String, serde_json::Value>> = inventory
+        .groups
+        .values()
+        .filter(|group| uses(&group.spec))
+        .map(|group| group.spec.variables.clone())
+        .collect();
     if trials.is_empty() || profile::is_fixed(spec) {
         trials = vec![BTreeMap::new()];
     }
@@ -231,7 +247,10 @@ fn check_group(inventory: &Inventory, spec: &GroupSpec, found: &mut Findings) {
     let context = Context { machine: MachineContext::example(), vars: spec.variables.clone() };
     if let Err(wrongs) = profile::configs(&inventory.layers(&spec.profile, &profile.spec), &context) {
         for wrong in wrongs {
-            found.error("spec.variables", format!("with these, profile {} is wrong: {}", wrong.path, wrong.detail));
+            found.error(
+                "spec.variables",
+                format!("with these, profile {} is wrong: {}", wrong.path, wrong.detail),
+            );
         }
     }
 }
@@ -265,13 +284,19 @@ fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: 
             Some((subnet, declared)) => {
                 let net = declared.spec.cidr;
                 if ip == net.network() || ip == net.broadcast() || declared.spec.gateway == Some(ip) {
-                    found.error("spec.ip", format!("{ip} is subnet {subnet}'s network, broadcast or gateway address"));
+                    found.error(
+                        "spec.ip",
+                        format!("{ip} is subnet {subnet}'s network, broadcast or gateway address"),
+                    );
                 }
             }
         }
     }
     for (path, text) in [("spec.serial", &spec.serial), ("spec.rack", &spec.rack)] {
-        if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > 128 || text.contains(char::is_control)) {
+        if text
+            .as_ref()
+            .is_some_and(|text| text.is_empty() || text.len() > 128 || text.contains(char::is_control))
+        {
             found.error(path, "up to 128 printable characters are expected");
         }
     }

@@ -23,10 +23,11 @@ struct BootsApi {
 }
 
 pub(super) fn router(boots: Boots, views: Views, journal: Journal) -> Router {
-    Router::new()
-        .route("/boots", get(list))
-        .route("/boots/{id}", get(one))
-        .with_state(BootsApi { boots, views, journal })
+    Router::new().route("/boots", get(list)).route("/boots/{id}", get(one)).with_state(BootsApi {
+        boots,
+        views,
+        journal,
+    })
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,14 +41,20 @@ async fn list(State(api): State<BootsApi>, Query(which): Query<Which>) -> Result
     let machine = match which.machine {
         None => None,
         Some(name) => {
-            let found = api.views.machine(&name).ok_or_else(|| Failure::not_found(format!("there is no machine {name}")));
+            let found = api
+                .views
+                .machine(&name)
+                .ok_or_else(|| Failure::not_found(format!("there is no machine {name}")));
             Some(found?.id)
         }
     };
     let before = match &which.page.cursor {
         // Later than any boot that has begun, whatever the clocks of several daemons say.
         None => api.journal.now().plus(std::time::Duration::from_secs(86_400)),
-        Some(cursor) => cursor.parse::<i64>().map(Timestamp::from_micros).map_err(|_| Failure::bad_request("`cursor` is not one that a list gave you"))?,
+        Some(cursor) => cursor
+            .parse::<i64>()
+            .map(Timestamp::from_micros)
+            .map_err(|_| Failure::bad_request("`cursor` is not one that a list gave you"))?,
     };
     let limit = which.page.limit();
     let items = api.boots.list(machine, before, i64::try_from(limit).unwrap_or(i64::MAX)).await?;

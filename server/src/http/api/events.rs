@@ -36,7 +36,11 @@ struct Which {
     limit: Option<i64>,
 }
 
-async fn events(State(api): State<EventsApi>, Query(which): Query<Which>, headers: HeaderMap) -> Result<Response, Failure> {
+async fn events(
+    State(api): State<EventsApi>,
+    Query(which): Query<Which>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
         return follow(api, which, &headers).await;
@@ -72,7 +76,14 @@ async fn follow(api: EventsApi, which: Which, headers: &HeaderMap) -> Result<Res
         Some(last) => last,
         None => api.db.read().await?.newest_events(None, 1).await?.first().map_or(0, |event| event.seq),
     };
-    let follower = Follower { db: api.db, live, object: which.object, last, waiting: VecDeque::new(), behind: from.is_some() };
+    let follower = Follower {
+        db: api.db,
+        live,
+        object: which.object,
+        last,
+        waiting: VecDeque::new(),
+        behind: from.is_some(),
+    };
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(sent(&event)), follower))
@@ -100,7 +111,9 @@ impl Follower {
                 return Some(event);
             }
             match self.live.recv().await {
-                Ok(event) if event.seq <= self.last || self.object.as_ref().is_some_and(|object| *object != event.object) => {}
+                Ok(event)
+                    if event.seq <= self.last
+                        || self.object.as_ref().is_some_and(|object| *object != event.object) => {}
                 Ok(event) => {
                     self.last = event.seq;
                     return Some(event);

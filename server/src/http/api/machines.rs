@@ -37,7 +37,10 @@ pub(super) fn router(views: Views, machines: Machines, explain: Explain) -> Rout
         .with_state(MachinesApi { views, machines, explain })
 }
 
-async fn list(State(api): State<MachinesApi>, Query(page): Query<Page>) -> Result<Json<List<Machine>>, Failure> {
+async fn list(
+    State(api): State<MachinesApi>,
+    Query(page): Query<Page>,
+) -> Result<Json<List<Machine>>, Failure> {
     let limit = page.limit();
     let items = api.views.machines(&page.selector()?, page.after()?.as_ref(), limit);
     Ok(Json(List { next: next(&items, limit, |machine| &machine.name), items }))
@@ -51,17 +54,28 @@ pub(super) fn shown(machine: &Machine) -> Result<Response, Failure> {
 
 impl MachinesApi {
     fn show(&self, name: &str) -> Result<Response, Failure> {
-        let machine = self.views.machine(name).ok_or_else(|| Failure::not_found(format!("there is no machine {name}")))?;
+        let machine = self
+            .views
+            .machine(name)
+            .ok_or_else(|| Failure::not_found(format!("there is no machine {name}")))?;
         shown(&machine)
     }
 }
 
-async fn accept(State(api): State<MachinesApi>, Path(name): Path<String>, Caller(actor): Caller) -> Result<Response, Failure> {
+async fn accept(
+    State(api): State<MachinesApi>,
+    Path(name): Path<String>,
+    Caller(actor): Caller,
+) -> Result<Response, Failure> {
     api.machines.accept(&name, &actor).await?;
     api.show(&name)
 }
 
-async fn provision(State(api): State<MachinesApi>, Path(name): Path<String>, Caller(actor): Caller) -> Result<Response, Failure> {
+async fn provision(
+    State(api): State<MachinesApi>,
+    Path(name): Path<String>,
+    Caller(actor): Caller,
+) -> Result<Response, Failure> {
     api.machines.provision(&name, &actor).await?;
     api.show(&name)
 }
@@ -86,12 +100,20 @@ async fn hold(
     api.show(&name)
 }
 
-async fn release(State(api): State<MachinesApi>, Path(name): Path<String>, Caller(actor): Caller) -> Result<Response, Failure> {
+async fn release(
+    State(api): State<MachinesApi>,
+    Path(name): Path<String>,
+    Caller(actor): Caller,
+) -> Result<Response, Failure> {
     api.machines.hold(&name, None, &actor).await?;
     api.show(&name)
 }
 
-async fn retire(State(api): State<MachinesApi>, Path(name): Path<String>, Caller(actor): Caller) -> Result<Response, Failure> {
+async fn retire(
+    State(api): State<MachinesApi>,
+    Path(name): Path<String>,
+    Caller(actor): Caller,
+) -> Result<Response, Failure> {
     api.machines.retire(&name, &actor).await?;
     api.show(&name)
 }

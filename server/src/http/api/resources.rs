@@ -36,7 +36,11 @@ pub(super) fn router(views: Views, changes: Changes) -> Router {
         .with_state(ResourcesApi { views, changes })
 }
 
-async fn apply(State(api): State<ResourcesApi>, Caller(actor): Caller, body: Bytes) -> Result<Json<Applied>, Failure> {
+async fn apply(
+    State(api): State<ResourcesApi>,
+    Caller(actor): Caller,
+    body: Bytes,
+) -> Result<Json<Applied>, Failure> {
     let documents: Vec<Value> = serde_json::from_slice(&body)
         .map_err(|e| Failure::bad_request(format!("a JSON list of documents is expected: {e}")))?;
     if documents.len() > MOST_DOCUMENTS {
@@ -55,7 +59,10 @@ async fn list(
     Ok(Json(List { next: next(&items, limit, |resource| &resource.name), items }))
 }
 
-async fn one(State(api): State<ResourcesApi>, Path((kind, name)): Path<(String, String)>) -> Result<Response, Failure> {
+async fn one(
+    State(api): State<ResourcesApi>,
+    Path((kind, name)): Path<(String, String)>,
+) -> Result<Response, Failure> {
     let kind = kind_of(&kind)?;
     let found = api.views.resource(kind, &name);
     shown(&found.ok_or_else(|| Failure::not_found(format!("there is no {kind} {name}")))?)
@@ -68,7 +75,8 @@ async fn machine(State(api): State<ResourcesApi>, Path(name): Path<String>) -> R
 
 fn shown(resource: &Resource) -> Result<Response, Failure> {
     let etag = HeaderValue::from_str(&format!("\"{}\"", resource.revision));
-    Ok(([(header::ETAG, etag.map_err(|e| Failure::unavailable(e.to_string()))?)], Json(resource)).into_response())
+    Ok(([(header::ETAG, etag.map_err(|e| Failure::unavailable(e.to_string()))?)], Json(resource))
+        .into_response())
 }
 
 async fn put(
@@ -80,7 +88,8 @@ async fn put(
 ) -> Result<Response, Failure> {
     let kind = kind_of(&kind)?;
     let item = api.write(kind, &name, caller, &headers, &body).await?;
-    let resource = api.views.resource(kind, &name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
+    let resource =
+        api.views.resource(kind, &name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
     Ok((status(&item), shown(&resource)?).into_response())
 }
 
@@ -118,7 +127,14 @@ async fn delete_machine(
 
 impl ResourcesApi {
     /// Writes one resource: a body with `labels` and `spec`, and `kind` and `name` if they are the path's.
-    async fn write(&self, kind: Kind, name: &str, caller: Caller, headers: &HeaderMap, body: &Bytes) -> Result<AppliedItem, Failure> {
+    async fn write(
+        &self,
+        kind: Kind,
+        name: &str,
+        caller: Caller,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<AppliedItem, Failure> {
         let mut document: Value = serde_json::from_slice(body)
             .map_err(|e| Failure::bad_request(format!("a JSON object with `spec` is expected: {e}")))?;
         let Some(map) = document.as_object_mut() else {
@@ -133,7 +149,9 @@ impl ResourcesApi {
         if let Some(expected) = expected(headers)?
             && self.changes.revision(kind, name) != Some(expected)
         {
-            return Err(Failure::precondition(format!("{kind} {name} is not at revision {expected} any more")));
+            return Err(Failure::precondition(format!(
+                "{kind} {name} is not at revision {expected} any more"
+            )));
         }
         let items = self.changes.apply(&[document], &caller.0).await?;
         items.into_iter().next().ok_or_else(|| Failure::unavailable("nothing was written"))
@@ -146,7 +164,9 @@ fn status(item: &AppliedItem) -> StatusCode {
 
 fn kind_of(plural: &str) -> Result<Kind, Failure> {
     let found = Kind::ALL.into_iter().find(|kind| kind.plural() == plural);
-    found.ok_or_else(|| Failure::not_found(format!("there is no kind of resource called `{}`", plural.escape_default())))
+    found.ok_or_else(|| {
+        Failure::not_found(format!("there is no kind of resource called `{}`", plural.escape_default()))
+    })
 }
 
 /// The revision in `If-Match`.
