@@ -159,7 +159,9 @@ pub struct PhaseRecord {
     pub phase: Phase,
     /// When it was first seen.
     pub started: Timestamp,
-    /// When it was last seen: for a file, when its last byte was handed to the network.
+    /// When something of it was last seen.
+    pub last: Timestamp,
+    /// When it had what it needs: for a file, when its last byte was handed to the network.
     pub ended: Option<Timestamp>,
     /// Bytes served in it.
     #[serde(default)]

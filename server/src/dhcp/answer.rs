@@ -84,6 +84,10 @@ impl Handler for DhcpAnswers {
         if subnet.mode == SubnetMode::Ignore {
             return Answered::silent("subnet_ignored");
         }
+        // A machine that is to get nothing gets nothing, whatever it asks.
+        if let Step::Silent { why } = asked.decision.step {
+            return Answered::silent(why.name());
+        }
         let client = Client4 { request: &request, mac, asked, name, subnet, server: arrival.local };
         let answered = match request.kind {
             MessageType::Discover => self.discover(&client),
@@ -95,7 +99,8 @@ impl Handler for DhcpAnswers {
             }
             _ => self.inform(&client),
         };
-        answered.unless_silenced(&client).noted(self, &client).await
+        self.note(&client, &answered).await;
+        answered
     }
 
     fn count(&self, outcome: Outcome) {
@@ -110,9 +115,6 @@ impl DhcpAnswers {
     }
 
     fn discover(&self, client: &Client4<'_>) -> Answered {
-        if matches!(client.asked.decision.step, Step::Silent { .. }) {
-            return Answered::silent("decided");
-        }
         match self.leases.offer(self.asker(client), client.request.requested) {
             Ok(lease) => Answered::with(self.reply(client, ReplyKind::Offer, Some(lease.ip))),
             Err(error) => {
@@ -193,38 +195,38 @@ impl DhcpAnswers {
                 let url = format!("{}/boot/files/{file}", self.ports.http(local));
                 Some(BootFields { file: url, style: Style::HttpClient })
             }
-            Step::Script => {
-                Some(BootFields { file: self.ports.script(local, client.mac), style: Style::Ipxe })
-            }
+            Step::Script => Some(BootFields {
+                file: self.ports.script(local, client.mac, client.request.uuid),
+                style: Style::Ipxe,
+            }),
             Step::AddressOnly | Step::Silent { .. } => None,
-        }
-    }
-}
-
-impl Answered {
-    /// A machine that is to get nothing gets nothing, whatever it asked.
-    fn unless_silenced(self, client: &Client4<'_>) -> Self {
-        match client.asked.decision.step {
-            Step::Silent { why } => Self::silent(why.name()),
-            _ => self,
         }
     }
 
     /// Writes down what firmware and iPXE were told.
-    async fn noted(self, answers: &DhcpAnswers, client: &Client4<'_>) -> Self {
-        let (Some(reply), Some(machine)) = (&self.reply, &client.asked.machine) else { return self };
-        let boots = !matches!(client.asked.decision.step, Step::AddressOnly | Step::Silent { .. });
-        if boots && reply.kind != ReplyKind::Nak {
-            let seen = Seen {
-                phase: Phase::Dhcp,
-                detail: reply.boot.as_ref().map(|boot| boot.file.clone()),
-                bytes: 0,
-                request: true,
-                done: reply.kind == ReplyKind::Ack,
-            };
-            let (_, writes) = answers.boots.note(&client.asked, machine, reply.yiaddr, seen).await;
-            answers.journal.later(writes);
+    async fn note(&self, client: &Client4<'_>, answered: &Answered) {
+        let (Some(reply), Some(machine)) = (&answered.reply, &client.asked.machine) else { return };
+        if client.asked.decision.step == Step::AddressOnly || reply.kind == ReplyKind::Nak {
+            return;
         }
-        self
+        let file = reply.boot.as_ref().map(|boot| boot.file.clone());
+        let seen = Seen {
+            phase: Phase::Dhcp,
+            detail: file.clone(),
+            bytes: 0,
+            request: true,
+            done: reply.kind == ReplyKind::Ack,
+        };
+        let (boot, writes) = self.boots.note(&client.asked, machine, reply.yiaddr, seen).await;
+        self.journal.later(writes);
+        tracing::info!(
+            boot.id = %boot,
+            machine.mac = %client.mac,
+            "DHCP: {} for {}: {}, boots {}",
+            answered.outcome.name(),
+            machine.name,
+            reply.yiaddr.map_or_else(|| "no address".to_owned(), |address| address.to_string()),
+            file.as_deref().unwrap_or("nothing")
+        );
     }
 }

@@ -64,6 +64,7 @@ pub fn record(boot: &mut Boot, seen: PhaseRecord) -> bool {
         return true;
     };
     there.ended = seen.ended.or(there.ended);
+    there.last = seen.last;
     there.bytes = there.bytes.saturating_add(seen.bytes);
     there.requests = there.requests.saturating_add(seen.requests);
     there.detail = seen.detail.or_else(|| there.detail.take());
@@ -72,8 +73,7 @@ pub fn record(boot: &mut Boot, seen: PhaseRecord) -> bool {
 
 /// When something was last seen of the boot.
 pub fn last_sign(boot: &Boot) -> Timestamp {
-    let signs = boot.phases.iter().map(|record| record.ended.unwrap_or(record.started).max(record.started));
-    signs.max().unwrap_or(boot.started)
+    boot.phases.iter().map(|record| record.last).max().unwrap_or(boot.started)
 }
 
 /// What a boot that fell silent most likely died of, by the last phase that was seen.
@@ -130,6 +130,7 @@ mod tests {
                 PhaseRecord {
                     phase: *phase,
                     started: Timestamp::default(),
+                    last: Timestamp::default(),
                     ended: done,
                     bytes: 1,
                     requests: 1,

@@ -155,7 +155,7 @@ pub struct Decision {
 pub fn decide(request: &BootRequest, known: &Known) -> Decision {
     let mut because = Vec::new();
     let plan = plan(known, &mut because);
-    let step = step(&request.firmware, &plan, known, &mut because);
+    let step = step(&request.firmware, &plan, &mut because);
     Decision { plan, step, because }
 }
 
@@ -243,15 +243,10 @@ fn boot(assigned: &Assigned, because: &mut Vec<String>) -> Plan {
     }
 }
 
-fn step(firmware: &Firmware, plan: &Plan, known: &Known, because: &mut Vec<String>) -> Step {
+fn step(firmware: &Firmware, plan: &Plan, because: &mut Vec<String>) -> Step {
     because.push(format!("{} asks: {}", firmware.client.name(), firmware.why));
-    let boots = matches!(firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
     if let Plan::Nothing { why } = plan {
-        // A system that runs may keep its address where we give addresses; firmware that gets no answer moves on.
-        let serves = known.subnet.as_ref().is_some_and(|subnet| subnet.mode == SubnetMode::Authoritative);
-        if boots || !serves || *why == Silence::Retired {
-            return Step::Silent { why: *why };
-        }
+        return Step::Silent { why: *why };
     }
     let arch = firmware.arch.map_or("an unknown architecture", Arch::name);
     let program = || firmware.arch.and_then(boot_program);

@@ -49,6 +49,9 @@ pub struct BootFiles {
 /// How much of a file is read at once.
 const PIECE: usize = 256 << 10;
 
+/// After how many bytes a transfer's progress is noted.
+const NEWS: u64 = 8 << 20;
+
 pub(super) fn router(boot: BootFiles) -> Router {
     Router::new()
         .route("/boot/ipxe", get(script))
@@ -163,14 +166,15 @@ async fn image_file(
     let wanted = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let (parts, body) = response.into_parts();
     let pieces = Body::new(body).into_data_stream();
-    let counted = Counted { pieces: Box::pin(pieces), sent: 0, wanted, boot, id, phase: file.phase };
+    let counted = Counted { pieces: Box::pin(pieces), sent: 0, told: 0, wanted, boot, id, phase: file.phase };
     Ok(Response::from_parts(parts, Body::from_stream(counted)))
 }
 
-/// A body that says how much of it was taken, when it ends or is dropped.
+/// A body that says how much of it was taken: now and then, and when it ends or is dropped.
 struct Counted {
     pieces: Pin<Box<dyn Stream<Item = Result<Bytes, axum::Error>> + Send>>,
     sent: u64,
+    told: u64,
     wanted: Option<u64>,
     boot: BootFiles,
     id: BootId,
@@ -184,15 +188,25 @@ impl Stream for Counted {
         let next = self.pieces.poll_next_unpin(context);
         if let Poll::Ready(Some(Ok(piece))) = &next {
             self.sent += u64::try_from(piece.len()).unwrap_or_default();
+            if self.sent - self.told >= NEWS && self.wanted.is_none_or(|wanted| self.sent < wanted) {
+                self.tell(false);
+            }
         }
         next
     }
 }
 
+impl Counted {
+    fn tell(&mut self, whole: bool) {
+        let news = self.sent - self.told;
+        self.told = self.sent;
+        self.boot.metrics.sent(news);
+        self.boot.boots.saw(self.id, Seen::served(self.phase, news, whole));
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.boot.metrics.sent(self.sent);
-        let whole = self.wanted.is_none_or(|wanted| self.sent >= wanted);
-        self.boot.boots.saw(self.id, Seen::served(self.phase, self.sent, whole));
+        self.tell(self.wanted.is_none_or(|wanted| self.sent >= wanted));
     }
 }

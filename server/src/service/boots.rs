@@ -358,6 +358,7 @@ impl Seen {
         PhaseRecord {
             phase: self.phase,
             started: now,
+            last: now,
             ended: self.done.then_some(now),
             bytes: self.bytes,
             requests: u32::from(self.request),

@@ -22,7 +22,7 @@ use crate::{
 };
 use bytes::Bytes;
 use pilotlight_types::{
-    BootId,
+    BootId, Mac,
     agent::AgentConfig,
     api::{Boot, Outcome, Phase},
 };
@@ -34,6 +34,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use uuid::Uuid;
 
 /// How long a one-time token is good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
@@ -67,8 +68,9 @@ impl Ports {
     }
 
     /// Where iPXE asks for its script.
-    pub fn script(&self, local: IpAddr, mac: pilotlight_types::Mac) -> String {
-        format!("{}/boot/ipxe?mac={}", self.http(local), mac.hyphenated())
+    pub fn script(&self, local: IpAddr, mac: Mac, uuid: Option<Uuid>) -> String {
+        let uuid = uuid.map(|uuid| format!("&uuid={uuid}")).unwrap_or_default();
+        format!("{}/boot/ipxe?mac={}{uuid}", self.http(local), mac.hyphenated())
     }
 }
 
@@ -135,9 +137,9 @@ impl Delivery {
         peer: Ipv4Addr,
         local: IpAddr,
     ) -> Result<String, StoreError> {
-        let mac = request.mac;
+        let (mac, uuid) = (request.mac, request.uuid);
         let mut asked = self.boots.ask(request, peer).await;
-        let again = self.shared.ports.script(local, mac);
+        let again = self.shared.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
             return Ok(self.render(&asked.decision.plan, &[], &name, mac, "", &again));
@@ -168,7 +170,14 @@ impl Delivery {
         let mac = asked.request.mac;
         let base = format!("{}/boot/BOOT", self.shared.ports.http(local));
         let args = self.kernel_args(asked);
-        self.render(&asked.decision.plan, &args, machine, mac, &base, &self.shared.ports.script(local, mac))
+        self.render(
+            &asked.decision.plan,
+            &args,
+            machine,
+            mac,
+            &base,
+            &self.shared.ports.script(local, mac, asked.request.uuid),
+        )
     }
 
     /// One of the image's files, as this boot gets it.
@@ -321,7 +330,7 @@ impl Delivery {
         plan: &Plan,
         args: &[String],
         machine: &str,
-        mac: pilotlight_types::Mac,
+        mac: Mac,
         base: &str,
         again: &str,
     ) -> String {

@@ -67,22 +67,16 @@ impl Transfer {
             word(name);
             word(&value.to_string());
         }
-        let mut last = request;
-        let mut received = 0;
-        let mut expected: u16 = 1;
-        let mut unacknowledged = 0;
+        let mut outgoing = request;
+        let mut progress = Progress::default();
         let mut tries = 0;
         let mut buffer = vec![0; 65536];
+        self.socket.send_to(&outgoing, self.server).await?;
         loop {
-            // What was sent last is sent again when nothing comes.
-            if unacknowledged == 0 || tries > 0 {
-                self.socket.send_to(&last, self.peer.unwrap_or(self.server)).await?;
-            }
             let Ok(got) = timeout(WAIT, self.socket.recv_from(&mut buffer)).await else {
                 tries += 1;
                 ensure!(tries < TRIES, "nothing came for {} s", WAIT.as_secs() * u64::from(TRIES));
-                last = if received > 0 { ack(expected.wrapping_sub(1)) } else { last };
-                unacknowledged = 0;
+                self.socket.send_to(&outgoing, self.peer.unwrap_or(self.server)).await?;
                 continue;
             };
             let (len, from) = got?;
@@ -90,41 +84,30 @@ impl Transfer {
                 continue;
             }
             self.peer = Some(from);
-            let packet = buffer.get(..len).unwrap_or_default();
-            let [a, b, content @ ..] = packet else { bail!("a packet of {len} bytes") };
+            let [a, b, content @ ..] = buffer.get(..len).unwrap_or_default() else { bail!("{len} bytes came") };
             match u16::from_be_bytes([*a, *b]) {
+                OACK if only_size => {
+                    self.take_options(content)?;
+                    let abort = [&ERROR.to_be_bytes()[..], &[0, 8], b"User aborted the transfer\0"].concat();
+                    self.socket.send_to(&abort, from).await?;
+                    return self.size.context("the server told no size (tsize)");
+                }
                 OACK => {
                     self.take_options(content)?;
-                    if only_size {
-                        let abort = [&ERROR.to_be_bytes()[..], &[0, 8], b"User aborted the transfer\0"].concat();
-                        self.socket.send_to(&abort, from).await?;
-                        return self.size.context("the server told no size (tsize)");
-                    }
-                    last = ack(0);
-                    unacknowledged = 0;
+                    outgoing = ack(0);
+                    self.socket.send_to(&outgoing, from).await?;
                 }
                 DATA => {
-                    let [high, low, data @ ..] = content else { bail!("a block without a number") };
-                    let block = u16::from_be_bytes([*high, *low]);
-                    if block != expected {
-                        // A gap, or one that came twice: the server is told once where we are.
-                        last = ack(expected.wrapping_sub(1));
-                        unacknowledged = if block == expected.wrapping_sub(1) { 1 } else { 0 };
-                        continue;
-                    }
                     tries = 0;
-                    received += u64::try_from(data.len())?;
-                    expected = expected.wrapping_add(1);
-                    unacknowledged += 1;
-                    let end = data.len() < self.block_size;
-                    last = ack(block);
-                    if end {
-                        self.socket.send_to(&last, from).await?;
-                        ensure!(self.size.is_none_or(|size| size == received), "it ended after {received} bytes");
-                        return Ok(received);
+                    let news = progress.take(content, self.block_size, self.window)?;
+                    outgoing = ack(progress.block);
+                    if news != News::Wait {
+                        self.socket.send_to(&outgoing, from).await?;
                     }
-                    if unacknowledged >= self.window {
-                        unacknowledged = 0;
+                    if news == News::End {
+                        let Progress { bytes, .. } = progress;
+                        ensure!(self.size.is_none_or(|size| size == bytes), "it ended after {bytes} bytes");
+                        return Ok(bytes);
                     }
                 }
                 ERROR => bail!("the server says: {}", String::from_utf8_lossy(content).trim_matches(char::from(0))),
@@ -145,6 +128,46 @@ impl Transfer {
             }
         }
         Ok(())
+    }
+}
+
+/// How far a file has come.
+#[derive(Default)]
+struct Progress {
+    block: u16,
+    in_window: u16,
+    bytes: u64,
+    behind: bool,
+}
+
+#[derive(PartialEq, Eq)]
+enum News {
+    Wait,
+    Acknowledge,
+    End,
+}
+
+impl Progress {
+    fn take(&mut self, content: &[u8], block_size: usize, window: u16) -> Result<News> {
+        let [high, low, data @ ..] = content else { bail!("a block without a number") };
+        if u16::from_be_bytes([*high, *low]) != self.block.wrapping_add(1) {
+            // A gap, or a block that came twice: the server is told once where we are, and goes on from there.
+            self.in_window = 0;
+            let told = std::mem::replace(&mut self.behind, true);
+            return Ok(if told { News::Wait } else { News::Acknowledge });
+        }
+        self.behind = false;
+        self.block = self.block.wrapping_add(1);
+        self.bytes += u64::try_from(data.len())?;
+        self.in_window += 1;
+        if data.len() < block_size {
+            return Ok(News::End);
+        }
+        if self.in_window < window {
+            return Ok(News::Wait);
+        }
+        self.in_window = 0;
+        Ok(News::Acknowledge)
     }
 }
 
