@@ -248,10 +248,11 @@ impl EventStream {
         let deadline = Instant::now() + within;
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                let found = field("id:").zip(field("data:")).map(|(id, data)| -> Result<_> {
-                    Ok((id.parse()?, serde_json::from_str(data)?))
-                });
+                let field =
+                    |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                let found = field("id:")
+                    .zip(field("data:"))
+                    .map(|(id, data)| -> Result<_> { Ok((id.parse()?, serde_json::from_str(data)?)) });
                 self.text = rest.to_owned();
                 // The rest are comments that keep the connection alive.
                 if let Some(found) = found {

@@ -5,6 +5,7 @@
 pub mod accel;
 pub mod console;
 pub mod forward;
+pub mod hardware;
 pub mod image;
 pub mod machine;
 pub mod namespace;
@@ -16,8 +17,9 @@ use anyhow::{Context, Result, bail};
 
 pub use accel::Accel;
 pub use forward::Forward;
+pub use hardware::{Builder, Disk, DiskBus, Firmware, NicModel, Smbios};
 pub use image::ImagePaths;
-pub use machine::{Disk, DiskBus, Firmware, Machine, NicModel, Smbios};
+pub use machine::Machine;
 pub use namespace::{Host, Namespace};
 
 /// Runs a command to its end, and gives back what it printed; an error has the command and what it complained of.

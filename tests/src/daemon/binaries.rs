@@ -14,7 +14,7 @@ pub const AGENT: &str = "PILOTLIGHT_AGENT_BIN";
 /// The daemon and client: what [`PILOTLIGHT`] says, or the workspace's, built first.
 pub fn pilotlight() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    once(&BUILT, || built(PILOTLIGHT, &["-p", "pilotlight"], "", "debug/pilotlight"))
+    once(&BUILT, || built(PILOTLIGHT, &["--workspace", "--bins"], "", "debug/pilotlight"))
 }
 
 /// The agent as machines get it, static: what [`AGENT`] says, or the workspace's, built first.
@@ -32,10 +32,7 @@ pub fn agent() -> Result<PathBuf> {
     })
 }
 
-fn once(
-    cell: &OnceLock<Result<PathBuf, String>>,
-    make: impl FnOnce() -> Result<PathBuf>,
-) -> Result<PathBuf> {
+fn once(cell: &OnceLock<Result<PathBuf, String>>, make: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
     cell.get_or_init(|| make().map_err(|error| format!("{error:#}"))).clone().map_err(anyhow::Error::msg)
 }
 
