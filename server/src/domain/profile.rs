@@ -176,3 +176,6 @@ pub fn configs<'a>(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;

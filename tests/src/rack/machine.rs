@@ -1,7 +1,7 @@
 //! Whole machines: firmware, NICs, empty disks and a serial console, run by QEMU inside a [`super::Namespace`]. They boot from the
 //! network first, as bare servers do, and go on trying.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
