@@ -4,13 +4,14 @@ use crate::{
     config::{DatabaseUrl, Settings},
     dhcp::{
         DhcpAnswers,
-        interface::{self, InterfaceError},
         listener::{Listener as DhcpListener, Role as DhcpRole, Settings as DhcpSettings},
         socket::{Socket, SocketError},
     },
     http::{self, PlainListener, TlsListener, api::Api},
+    interface::{self, InterfaceError},
     lifecycle::Lifecycle,
     metrics::Metrics,
+    neighbor::{Adverts, Solicitations},
     reconcile::{self, Stalls},
     service::{
         access::{Access, TokenError},
@@ -55,7 +56,7 @@ pub enum StartError {
     #[error(transparent)]
     Site(#[from] SiteError),
     /// The database cannot be used.
-    #[error("the database cannot be used")]
+    #[error("the database cannot be used{}", if .0.is_full() { " (make room where server.data-dir is)" } else { "" })]
     Store(#[from] StoreError),
     /// The first token cannot be made.
     #[error("the first token cannot be made")]
@@ -105,6 +106,7 @@ impl StartError {
         };
         match self {
             Self::Site(SiteError::File { source, .. }) => by_kind(source.kind(), 73),
+            Self::Store(error) if error.is_full() => 73,
             Self::Site(SiteError::Locked(_)) | Self::Store(_) | Self::Token(_) => 69,
             Self::Site(SiteError::Certificate { .. }) | Self::HttpClient(_) => 78,
             Self::Interface(_) | Self::Dhcp(SocketError::NoDevice { .. }) => 69,
@@ -121,6 +123,8 @@ pub struct App {
     http: (TcpListener, Router),
     https: (TcpListener, Router, Arc<rustls::ServerConfig>),
     dhcp: Vec<Socket>,
+    solicitations: Vec<Solicitations>,
+    adverts: Adverts,
     answers: Arc<DhcpAnswers>,
     tftp: TftpListener<TftpFiles>,
     stalls: Stalls,
@@ -134,6 +138,8 @@ impl App {
     pub async fn build(settings: Settings, clock: Clock, life: &Lifecycle) -> Result<Self, StartError> {
         let (data, lock) = DataDir::open(&settings.data_dir)?;
         let dhcp = bind_dhcp(&settings)?;
+        let solicitations =
+            settings.dhcp_interfaces.iter().filter_map(|name| listen_for_solicitations(name)).collect();
         let http = bind_tcp("http.listen", settings.http).await?;
         let https = bind_tcp("https.listen", settings.https).await?;
         let ports = Ports { advertise: settings.advertise, http: port(&http), https: port(&https) };
@@ -143,7 +149,7 @@ impl App {
             DatabaseUrl::Sqlite => Db::sqlite(&data.path("pilotlight.db")).await?,
             DatabaseUrl::Postgres(url) => Db::postgres(url.expose()).await?,
         };
-        let (writer, writing) = Writer::new(db.clone());
+        let (writer, writing) = Writer::new(db.clone(), life.hard.clone());
         life.last.spawn(writing);
         let journal = Journal::new(writer, clock);
         let ca = data.ca(settings.site.as_str())?;
@@ -205,6 +211,7 @@ impl App {
             access: access.clone(),
             journal: journal.clone(),
             db: db.clone(),
+            stop: life.soft.clone(),
         };
         let status = http::StatusPage {
             views,
@@ -219,11 +226,15 @@ impl App {
         let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
         let stalls =
             Stalls { boots: boots.clone(), journal: journal.clone(), patience: settings.patience.std() };
+        let adverts =
+            Adverts { roster: roster.clone(), boots: boots.clone(), metrics: metrics.neighbor.clone() };
         let answers = Arc::new(DhcpAnswers { boots, leases, roster, journal, ports, metrics: metrics.dhcp });
         Ok(Self {
             http: (http, plain),
             https: (https, secure, tls),
             dhcp,
+            solicitations,
+            adverts,
             answers,
             tftp,
             stalls,
@@ -260,6 +271,13 @@ impl App {
                 Ok(())
             });
         }
+        for socket in self.solicitations {
+            let (adverts, stop) = (self.adverts.clone(), stop.clone());
+            life.spawn("neighbor", async move {
+                socket.run(adverts, stop).await;
+                Ok(())
+            });
+        }
         let (tftp, stop_tftp, tasks) = (self.tftp, stop.clone(), life.tasks.clone());
         life.spawn("tftp", async move {
             tftp.run(stop_tftp, tasks).await;
@@ -274,7 +292,7 @@ impl App {
         life.ready();
         life.stopped().await;
         // The last handles of the writer are gone with the tasks; it has written everything when it ends.
-        drop(self.answers);
+        drop((self.answers, self.adverts));
         life.written().await;
         self.db.close().await;
         Ok(())
@@ -287,6 +305,14 @@ fn port(socket: &TcpListener) -> u16 {
 
 fn bind_dhcp(settings: &Settings) -> Result<Vec<Socket>, StartError> {
     settings.dhcp_interfaces.iter().map(|name| Ok(Socket::bind(name, settings.dhcp_port)?)).collect()
+}
+
+/// Without IPv6 nobody solicits: that is no reason not to start.
+fn listen_for_solicitations(name: &str) -> Option<Solicitations> {
+    Solicitations::bind(name)
+        .inspect_err(|error| tracing::info!("no router solicitations are answered on {name}: {error}"))
+        .ok()
+        .flatten()
 }
 
 async fn bind_tcp(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -1,6 +1,5 @@
 //! DHCP: packets in, packets out (RFC 2131, RFC 2132, RFC 3046, PXE 2.1).
 mod answer;
-pub mod interface;
 pub mod listener;
 pub mod socket;
 pub mod wire;

@@ -19,10 +19,14 @@ pub use status::StatusPage;
 use crate::{metrics::HttpMetrics, service::access::Access};
 use axum::{
     Router,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderMap, StatusCode, Uri},
     middleware,
+    response::IntoResponse,
 };
+use problem::Failure;
 use std::{net::SocketAddr, time::Duration};
+use tower::ServiceExt;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
 /// Both ends of a connection.
@@ -42,10 +46,41 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// What `[http]` serves: boot files and scripts, health, metrics, and a redirect for people.
 pub fn plain(boot: BootFiles, health: Health, https_port: u16, metrics: &HttpMetrics) -> Router {
-    let routes = boot::router(boot).merge(health::router(health)).fallback(
-        move |uri: Uri, headers: HeaderMap| async move { health::redirect(&uri, &headers, https_port) },
-    );
-    wrapped(routes, "http", metrics)
+    let elsewhere = move |uri: Uri, headers: HeaderMap| async move {
+        // A machine is never sent away: firmware does not follow.
+        if uri.path().starts_with("/boot") {
+            return Failure::unavailable(format!("there is nothing at {}", uri.path())).into_response();
+        }
+        health::redirect(&uri, &headers, https_port).into_response()
+    };
+    let routes = boot::router(boot).merge(health::router(health)).fallback(elsewhere);
+    // In front of the routes: a layer would come after they were looked at.
+    Router::new().fallback_service(wrapped(routes, "http", metrics).map_request(single_slashes))
+}
+
+/// `//boot///ipxe` is `/boot/ipxe`: boot programs put names behind folders that end in a slash (shim, GRUB), and do not follow
+/// redirects.
+fn single_slashes(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if !path.contains("//") {
+        return request;
+    }
+    let mut single = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !single.ends_with('/') {
+            single.push(c);
+        }
+    }
+    if let Some(query) = request.uri().query() {
+        single.push('?');
+        single.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = single.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// What `[https]` serves: the REST API, agents, Ignition configs, the status page, health.
@@ -72,6 +107,7 @@ fn wrapped(routes: Router, listener: &'static str, metrics: &HttpMetrics) -> Rou
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
         .layer(middleware::from_fn_with_state((listener, metrics.clone()), log::request))
 }

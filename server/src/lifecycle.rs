@@ -25,7 +25,8 @@ pub struct Lifecycle {
     pub tasks: TaskTracker,
     /// What ends after that: the writer.
     pub last: TaskTracker,
-    hard: CancellationToken,
+    /// Cancelled when nothing is waited for any more: what was handed to the writer is written, and that is the end.
+    pub hard: CancellationToken,
     crashed: Arc<AtomicBool>,
 }
 

@@ -39,6 +39,8 @@ pub struct Metrics {
     pub tftp: TftpMetrics,
     /// Of HTTP.
     pub http: HttpMetrics,
+    /// Of router adverts.
+    pub neighbor: NeighborMetrics,
     state: StateMetrics,
 }
 
@@ -53,6 +55,12 @@ pub struct DhcpMetrics {
 pub struct TftpMetrics {
     requests: Family<OutcomeLabels, Counter>,
     bytes: Counter,
+}
+
+/// Counts router adverts.
+#[derive(Debug, Clone, Default)]
+pub struct NeighborMetrics {
+    adverts: Counter,
 }
 
 /// Counts HTTP requests.
@@ -110,6 +118,10 @@ impl Metrics {
             "Seconds until an HTTP response began",
             http.seconds.clone(),
         );
+        let neighbor = NeighborMetrics::default();
+        let adverts =
+            "Router solicitations of iPXE that were answered, each of which spares a boot some 13 seconds";
+        registry.register("router_adverts_sent", adverts, neighbor.adverts.clone());
         registry.register("machines", "Machines, by stage", state.machines.clone());
         registry.register(
             "leases_held",
@@ -117,7 +129,7 @@ impl Metrics {
             state.leases.clone(),
         );
         registry.register("boots_open", "Boots that go on", state.boots.clone());
-        Self { registry: Arc::new(registry), dhcp, tftp, http, state }
+        Self { registry: Arc::new(registry), dhcp, tftp, http, neighbor, state }
     }
 
     /// The metrics as OpenMetrics text, with what there is now.
@@ -159,6 +171,13 @@ impl TftpMetrics {
     pub fn count(&self, outcome: &'static str, bytes: u64) {
         self.requests.get_or_create(&OutcomeLabels { outcome, reason: "" }).inc();
         self.bytes.inc_by(bytes);
+    }
+}
+
+impl NeighborMetrics {
+    /// Counts an advert.
+    pub fn count(&self) {
+        self.adverts.inc();
     }
 }
 

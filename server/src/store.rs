@@ -19,6 +19,8 @@ pub use resources::{ResourceRow, RevisionRow};
 pub use tokens::TokenRow;
 pub use writer::{Write, Writer};
 
+use sqlx::migrate::MigrateError;
+
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -53,7 +55,7 @@ pub enum StoreError {
     },
     /// The database's tables cannot be brought to this version.
     #[error("the database's tables could not be brought to this version")]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(#[source] MigrateError),
     /// The writer has stopped.
     #[error("the daemon is stopping")]
     Stopped,
@@ -62,6 +64,27 @@ pub enum StoreError {
 impl StoreError {
     fn backend(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Backend { doing, source }
+    }
+
+    /// Whether it is about what was written, and not about the database: others' writes may go well.
+    fn is_of_one(&self) -> bool {
+        match self {
+            Self::Conflict { .. } | Self::Unreadable { .. } => true,
+            Self::Backend { source, .. } => source.as_database_error().is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether its disk is full.
+    pub fn is_full(&self) -> bool {
+        let (Self::Backend { source, .. }
+        | Self::Migration(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _))) = self
+        else {
+            return false;
+        };
+        // SQLite's SQLITE_FULL, PostgreSQL's disk_full.
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| code == "13" || code == "53100")
     }
 
     fn unreadable(what: &'static str) -> impl FnOnce(String) -> Self {

@@ -2,4 +2,6 @@
 
 pub mod client;
 pub mod daemon;
+pub mod demo;
 pub mod rack;
+pub mod sim;

@@ -2,9 +2,9 @@
 use super::ServeArgs;
 use crate::{
     config::{self, DatabaseUrl, Settings},
-    dhcp::{interface, socket::Socket},
+    dhcp::socket::Socket,
     domain::firmware::{Arch, boot_program},
-    errors,
+    errors, interface,
     store::Db,
 };
 use std::{net::SocketAddr, path::Path, process::ExitCode};

@@ -1,9 +1,7 @@
 //! A DHCP socket: one UDP port on one interface (RFC 2131 section 4.1), and a raw socket for clients that
 //! have an address on paper only.
-use super::{
-    interface::{self, InterfaceError},
-    wire::Destination,
-};
+use super::wire::Destination;
+use crate::interface::{self, InterfaceError};
 use nix::{
     cmsg_space,
     errno::Errno,

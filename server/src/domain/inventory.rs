@@ -3,12 +3,12 @@ use super::{
     boot::Assigned,
     machine::Machine,
     matcher::{Candidate, group_of},
-    stage::Revision,
+    stage::{Revision, Stage},
 };
 use ipnet::Ipv4Net;
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    resource::{BootMode, GroupSpec, ImageSpec, Labels, Name, ProfileSpec, SubnetSpec},
+    resource::{BootMode, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SubnetSpec},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -48,6 +48,8 @@ pub struct Inventory {
     pub profile_revisions: HashMap<Revision, Arc<ProfileSpec>>,
     /// Groups.
     pub groups: ByName<GroupSpec>,
+    /// The last revision of every resource that there is or was: one that comes back goes on from there.
+    pub last_revisions: HashMap<(Kind, Name), i64>,
     machines: HashMap<MachineId, Arc<Machine>>,
     names: BTreeMap<Name, MachineId>,
     macs: HashMap<Mac, MachineId>,
@@ -104,16 +106,26 @@ impl Inventory {
     /// Takes a machine out.
     pub fn remove(&mut self, id: MachineId) {
         let Some(machine) = self.machines.remove(&id) else { return };
-        self.names.remove(&machine.name);
-        for mac in &machine.spec.macs {
-            self.macs.remove(mac);
+        // Another may have taken over what was this one's.
+        remove_if(&mut self.macs, &machine.spec.macs, id);
+        remove_if(&mut self.uuids, &machine.spec.uuid, id);
+        remove_if(&mut self.addresses, &machine.spec.ip, id);
+        if self.names.get(&machine.name) == Some(&id) {
+            self.names.remove(&machine.name);
         }
-        if let Some(uuid) = machine.spec.uuid {
-            self.uuids.remove(&uuid);
-        }
-        if let Some(ip) = machine.spec.ip {
-            self.addresses.remove(&ip);
-        }
+    }
+
+    /// The machine that was seen and not declared, and is what this spec describes: by its first known MAC, else by its UUID.
+    pub fn discovered_as(&self, spec: &MachineSpec) -> Option<&Arc<Machine>> {
+        let by_mac = spec.macs.iter().filter_map(|mac| self.macs.get(mac));
+        let by_uuid = spec.uuid.iter().filter_map(|uuid| self.uuids.get(uuid));
+        let mut machines = by_mac.chain(by_uuid).filter_map(|id| self.machines.get(id));
+        machines.find(|machine| machine.stage == Stage::Discovered)
+    }
+
+    /// The last revision that a resource of this name has or had; 0 if there never was one.
+    pub fn last_revision(&self, kind: Kind, name: &Name) -> i64 {
+        self.last_revisions.get(&(kind, name.clone())).copied().unwrap_or_default()
     }
 
     /// The subnet that holds this address.
@@ -180,5 +192,17 @@ impl Inventory {
             }
         }
         all.push((name.clone(), spec.clone()));
+    }
+}
+
+fn remove_if<'a, K: std::hash::Hash + Eq + 'a>(
+    index: &mut HashMap<K, MachineId>,
+    keys: impl IntoIterator<Item = &'a K>,
+    id: MachineId,
+) {
+    for key in keys {
+        if index.get(key) == Some(&id) {
+            index.remove(key);
+        }
     }
 }

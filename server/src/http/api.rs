@@ -14,6 +14,7 @@ use crate::store::Db;
 use axum::Router;
 use pilotlight_types::resource::Name;
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 
 /// What the REST API needs: each part of it takes what it uses.
 #[derive(Debug, Clone)]
@@ -34,14 +35,16 @@ pub struct Api {
     pub journal: Journal,
     /// Events that were.
     pub db: Db,
+    /// Ends the streams of events.
+    pub stop: CancellationToken,
 }
 
 pub(super) fn router(api: Api) -> Router {
-    let Api { views, changes, machines, boots, explain, access, journal, db } = api;
+    let Api { views, changes, machines, boots, explain, access, journal, db, stop } = api;
     Router::new()
         .merge(machines::router(views.clone(), machines, explain))
         .merge(boots::router(boots, views.clone(), journal.clone()))
-        .merge(events::router(journal, db))
+        .merge(events::router(journal, db, stop))
         .merge(tokens::router(access))
         .merge(resources::router(views, changes))
 }

@@ -38,12 +38,15 @@ pub const ENDPOINTS: &[(Method, &str, Role)] = &[
     (Method::GET, "/api/v1/{kind}/{name}", Role::Viewer),
     (Method::PUT, "/api/v1/{kind}/{name}", Role::Admin),
     (Method::DELETE, "/api/v1/{kind}/{name}", Role::Admin),
+    (Method::GET, "/", Role::Viewer),
     (Method::GET, "/status", Role::Viewer),
 ];
 
 /// Lets a request through if the table says that its bearer may make it.
 pub(super) async fn require(State(access): State<Access>, mut request: Request, next: Next) -> Response {
-    let Some(token) = token(request.headers()) else {
+    // A browser sends the password that it was told along with other sites' forms too: it is good for looking only.
+    let password = request.method().is_safe().then(|| password(request.headers())).flatten();
+    let Some(token) = token(request.headers()).or(password) else {
         return unauthorized(
             "send `Authorization: Bearer TOKEN`; the first token is in admin.token in the data directory",
         )
@@ -88,18 +91,20 @@ fn forbidden(bearer: &Bearer, needed: Role) -> Failure {
     Failure::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
 }
 
-/// The token of a request: as a bearer token, or as the password that a browser asked for.
+/// The bearer token of a request.
 pub(super) fn token(headers: &HeaderMap) -> Option<String> {
-    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(rest.to_owned());
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(BASE64.decode(rest).ok()?).ok()?;
+    credentials(headers, "bearer").map(str::to_owned)
+}
+
+/// The token of a request as the password that a browser asked for.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let text = String::from_utf8(BASE64.decode(credentials(headers, "basic")?).ok()?).ok()?;
     text.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let (given, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
 /// Who asks, for the audit log.

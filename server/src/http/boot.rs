@@ -16,8 +16,8 @@ use crate::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{ConnectInfo, Path, Query, Request, State},
-    http::{Method, StatusCode, header},
+    extract::{ConnectInfo, Path, Query, Request, State, rejection::QueryRejection},
+    http::{Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -61,7 +61,7 @@ pub(super) fn router(boot: BootFiles) -> Router {
         .with_state(boot)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Who {
     mac: Option<String>,
     uuid: Option<String>,
@@ -70,8 +70,9 @@ struct Who {
 async fn script(
     State(boot): State<BootFiles>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Query(who): Query<Who>,
+    who: Result<Query<Who>, QueryRejection>,
 ) -> Response {
+    let Query(who) = who.unwrap_or_default();
     let mac = who.mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok()).filter(|mac| mac.is_host());
     let (Some(mac), IpAddr::V4(from)) = (mac, peer.remote.ip()) else {
         return text(wait("this request names no MAC: /boot/ipxe?mac=52-54-00-12-34-56 is expected", None));
@@ -122,6 +123,11 @@ async fn program(
     ([(header::CONTENT_TYPE, "application/octet-stream")], content).into_response()
 }
 
+/// The boot that a path means. None is no reason to give up either.
+fn boot_id(text: &str) -> Result<BootId, Failure> {
+    text.parse().map_err(|_| Failure::unavailable(format!("`{}` is no boot's id", text.escape_default())))
+}
+
 fn at(boot: &BootFiles, address: IpAddr) -> Option<BootId> {
     let IpAddr::V4(address) = address else { return None };
     boot.boots.at(address)
@@ -130,12 +136,13 @@ fn at(boot: &BootFiles, address: IpAddr) -> Option<BootId> {
 async fn config(
     State(boot): State<BootFiles>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    method: Method,
-    Path(id): Path<BootId>,
+    (method, uri): (Method, Uri),
+    Path(id): Path<String>,
 ) -> Result<Response, Failure> {
+    let id = boot_id(&id)?;
     if method != Method::GET {
         // A token is made for a GET only.
-        return Ok(StatusCode::METHOD_NOT_ALLOWED.into_response());
+        return Err(super::problem::no_such_method(uri).await);
     }
     let initrd = boot.delivery.config_initrd(id, peer.remote.ip(), peer.local.ip()).await?;
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
@@ -144,9 +151,10 @@ async fn config(
 
 async fn image_file(
     State(boot): State<BootFiles>,
-    Path((id, name)): Path<(BootId, String)>,
+    Path((id, name)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
+    let id = boot_id(&id)?;
     let file = boot.delivery.image_file(id, &name)?;
     let counts = request.method() == Method::GET;
     let served = ServeFile::new(&file.path).with_buf_chunk_size(PIECE).oneshot(request).await;

@@ -1,5 +1,8 @@
 //! One line for each request, with an id that the client is told.
-use super::{Peer, problem::Failure};
+use super::{
+    Peer,
+    problem::{self, Failure},
+};
 use crate::{clock::random, metrics::HttpMetrics};
 use axum::{
     body::Body,
@@ -25,7 +28,7 @@ pub(super) async fn request(
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let started = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = problem::told(next.run(request).await).await;
     let (elapsed, status) = (started.elapsed(), response.status());
     metrics.count(listener, status.as_u16(), elapsed.as_secs_f64());
     let detail = match response.extensions_mut().remove::<Failure>() {

@@ -188,6 +188,47 @@ impl From<Denied> for Failure {
     }
 }
 
+/// How much of what the framework said of an error is passed on.
+const LONGEST_WORDS: usize = 4096;
+
+/// An error that the framework made becomes a problem document like any other: what it told the client is the detail.
+pub(super) async fn told(response: Response) -> Response {
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    // What our own handlers say of it in JSON (`/readyz`) stays as it is.
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let ours = kind.is_some_and(|kind| kind.contains("json"));
+    if !failed || ours || response.extensions().get::<Failure>().is_some() {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, LONGEST_WORDS).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let mut failure = match status {
+        StatusCode::UNPROCESSABLE_ENTITY => Failure::mistakes(said.into_owned(), Vec::new()),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "That is too much at once", said)
+        }
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            let detail = "the file ends before that";
+            Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There is no such part", detail)
+        }
+        _ if status.is_client_error() => Failure::bad_request(said),
+        _ => {
+            let detail = "the server's log says more";
+            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed", detail)
+        }
+    };
+    failure.0.status = status.as_u16();
+    let mut answer = failure.into_response();
+    for (name, value) in &parts.headers {
+        if ![header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
+}
+
 /// Nobody said who asks.
 pub(super) fn unauthorized(detail: impl Into<String>) -> Failure {
     Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", "Who are you?", detail)

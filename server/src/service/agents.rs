@@ -103,19 +103,19 @@ impl Agents {
         let (machine, record) = self.authenticate(boot, token)?;
         facts.check()?;
         let now = self.journal.now();
-        let running = Pinned::of(&record).map(|pinned| pinned.profile);
+        let Some(Pinned { profile, .. }) = Pinned::of(&record) else { return Err(ReportError::Gone(boot)) };
+        let running = Some(profile.clone());
         let reported = Reported { facts, at: now };
-        let event = running.clone().map(Event::Reported);
         let also = |machine: &mut Machine| {
             machine.facts = Some(reported.clone());
             machine.seen = Some(now);
-            machine.running = running.clone().or_else(|| machine.running.clone());
+            // What a machine ran before anything was asked of it (discovery) is no step in its life.
+            if machine.stage.armed().is_some() {
+                machine.running.clone_from(&running);
+            }
         };
         self.boots.saw(boot, Seen::answered(Phase::Agent, "reported its facts", 0));
-        match event {
-            Some(event) => self.machines.apply(machine.id, &event, &Actor::machine(), also).await?,
-            None => return Err(ReportError::Gone(boot)),
-        };
+        self.machines.apply(machine.id, &Event::Reported(profile), &Actor::machine(), also).await?;
         self.boots.end(boot, Outcome::Active).await?;
         Ok(instructions())
     }

@@ -258,7 +258,14 @@ impl Boots {
             newest.put(machine, boot.clone());
             (machine, self.ended(&row, boot))
         };
-        self.journal.commit(writes).await?;
+        if let Err(error) = self.journal.commit(writes).await {
+            // Not written: then it goes on, and whoever ended it can try again.
+            let mut newest = self.lock();
+            if let Some((machine, boot)) = newest.get(id).filter(|(_, boot)| boot.ended == Some(now)) {
+                newest.put(machine, Boot { outcome: None, ended: None, ..boot });
+            }
+            return Err(error);
+        }
         if let Outcome::Failed { why } = outcome {
             self.step(machine, &Event::BootFailed(why)).await;
         }

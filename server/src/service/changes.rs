@@ -1,30 +1,29 @@
 //! Changes of what is declared: checked as a whole, written as a whole, or not at all.
+mod plan;
+
 use super::{
     boots::Boots,
     images::Images,
     journal::{Actor, Journal},
     machines::{MachineError, Machines},
-    roster::{self, Roster},
+    roster::Roster,
 };
 use crate::{
-    clock::random,
     domain::{
         document::{Meant, Spec, understand},
         inventory::{
             Inventory,
             check::{self, Findings},
         },
-        machine::Machine,
-        stage::{Event, Stage},
     },
-    store::{ResourceRow, RevisionRow, StoreError, Write},
+    store::{StoreError, Write},
 };
 use pilotlight_types::{
-    MachineId, Timestamp,
-    api::{AppliedItem, Change, Mistake},
-    resource::{Kind, Labels, Name},
+    api::{AppliedItem, Mistake},
+    resource::{Kind, Name},
 };
-use serde_json::{Value, json};
+use plan::{Step, current, step};
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -53,8 +52,8 @@ pub enum ChangeError {
     #[error("{0} {1} cannot go: {2}")]
     Needed(Kind, Name, String),
     /// It is not what the caller thinks.
-    #[error("{0} {1} is at revision {2} by now")]
-    Changed(Kind, Name, i64),
+    #[error("{0} {1} is not as you read it: {2}")]
+    Changed(Kind, Name, String),
     /// The stage does not allow that.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -67,19 +66,8 @@ fn count(mistakes: usize) -> String {
     if mistakes == 1 { "1 part".into() } else { format!("{mistakes} parts") }
 }
 
-/// One resource on its way to the store.
-struct Step {
-    kind: Kind,
-    name: Name,
-    change: Change,
-    writes: Vec<Write>,
-    commit: Commit,
-}
-
-enum Commit {
-    Resource(ResourceRow),
-    Machine(Arc<Machine>),
-}
+/// How often documents are planned anew when machines change at the same moment.
+const TRIES: usize = 20;
 
 impl Changes {
     /// Changes what is declared.
@@ -89,42 +77,42 @@ impl Changes {
 
     /// Makes what is declared be as in these documents. All of them, or none.
     pub async fn apply(&self, documents: &[Value], actor: &Actor) -> Result<Vec<AppliedItem>, ChangeError> {
+        self.apply_at(documents, None, actor).await
+    }
+
+    /// The same, if the first document's resource is at the revision that the caller knows.
+    pub async fn apply_at(
+        &self,
+        documents: &[Value],
+        expected: Option<i64>,
+        actor: &Actor,
+    ) -> Result<Vec<AppliedItem>, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
         // Fetching takes its time, and harms nobody if the rest is refused.
-        self.check(&meant).map_err(ChangeError::Mistakes)?;
+        self.plan(&meant)?;
         self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
         let _guard = self.one_at_a_time.lock().await;
-        let warnings = self.check(&meant).map_err(ChangeError::Mistakes)?;
-        let steps: Vec<Step> = self
-            .roster
-            .read(|now| meant.iter().map(|one| self.step(now, one, actor)).collect::<Result<_, _>>())?;
-        let mut writes = Vec::new();
-        let mut items = Vec::new();
-        let mut commits = Vec::new();
-        for (step, warnings) in steps.into_iter().zip(warnings) {
-            items.push(AppliedItem {
-                kind: step.kind,
-                name: step.name.to_string(),
-                change: step.change,
-                warnings,
-            });
-            if step.change != Change::Unchanged {
-                writes.extend(step.writes);
-                commits.push(step.commit);
+        let mut tries = 0..TRIES;
+        let planned = loop {
+            if let (Some(expected), Some(first)) = (expected, meant.first()) {
+                self.expect(first.spec.kind(), &first.name, expected)?;
             }
-        }
-        self.journal.commit(writes).await?;
-        self.roster.change(|inventory| {
-            commits.into_iter().try_for_each(|commit| match commit {
-                Commit::Resource(row) => roster::put(inventory, &row),
-                Commit::Machine(machine) => {
-                    inventory.put(machine);
-                    Ok(())
-                }
-            })
-        })?;
+            let planned = self.plan(&meant)?;
+            let writes = planned.iter().flat_map(|(step, _)| step.writes(&self.journal, actor)).collect();
+            match self.journal.commit(writes).await {
+                Ok(()) => break planned,
+                // A machine went on with its life meanwhile: what is declared of it goes on top of that.
+                Err(StoreError::Conflict { .. }) if tries.next().is_some() => tokio::task::yield_now().await,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        self.roster.change(|inventory| planned.iter().try_for_each(|(step, _)| step.put(inventory)))?;
         self.machines.arm_ready(actor).await?;
-        Ok(items)
+        let item = |(step, warnings): (Step, Vec<String>)| {
+            let name = step.name.to_string();
+            AppliedItem { kind: step.kind, name, change: step.change, warnings }
+        };
+        Ok(planned.into_iter().map(item).collect())
     }
 
     /// Deletes a resource. `expected` is the revision that the caller knows.
@@ -151,7 +139,7 @@ impl Changes {
             return Err(ChangeError::Needed(kind, parsed, why));
         }
         if expected.is_some_and(|expected| expected != revision) {
-            return Err(ChangeError::Changed(kind, parsed, revision));
+            return Err(ChangeError::Changed(kind, parsed, format!("it is at revision {revision}")));
         }
         let object = object(kind, &parsed);
         let delete = machine.map_or_else(|| Write::NoResource(kind, parsed.clone()), Write::NoMachine);
@@ -179,28 +167,34 @@ impl Changes {
         Ok(())
     }
 
-    /// The revision that a resource is at.
-    pub fn revision(&self, kind: Kind, name: &str) -> Option<i64> {
-        let name: Name = name.parse().ok()?;
-        self.roster.read(|inventory| current(inventory, kind, &name)).map(|(_, revision)| revision)
+    fn expect(&self, kind: Kind, name: &Name, expected: i64) -> Result<(), ChangeError> {
+        let now = self.roster.read(|inventory| current(inventory, kind, name)).map(|(_, revision)| revision);
+        let changed = |why: String| Err(ChangeError::Changed(kind, name.clone(), why));
+        match now {
+            Some(now) if now == expected => Ok(()),
+            Some(now) => changed(format!("it is at revision {now}")),
+            None => changed("it is not there".into()),
+        }
     }
 
-    /// The warnings for each document, or everything that is wrong.
-    fn check(&self, meant: &[Meant]) -> Result<Vec<Vec<String>>, Vec<Mistake>> {
+    /// What each document changes, with warnings; or everything that is wrong.
+    fn plan(&self, meant: &[Meant]) -> Result<Vec<(Step, Vec<String>)>, ChangeError> {
         let now = self.journal.now();
         let mut after = self.roster.read(Inventory::clone);
+        let mut steps = Vec::with_capacity(meant.len());
         for one in meant {
-            put(&mut after, one, now);
+            let step = step(&after, one, now)?;
+            step.put(&mut after)?;
+            steps.push(step);
         }
         let found: Vec<Findings> =
             meant.iter().map(|one| check::check(&after, one.spec.kind(), &one.name)).collect();
         let mistakes: Vec<Mistake> =
             meant.iter().zip(&found).flat_map(|(one, found)| mistakes(one, &found.errors)).collect();
-        if mistakes.is_empty() {
-            Ok(found.into_iter().map(|found| found.warnings).collect())
-        } else {
-            Err(mistakes)
+        if !mistakes.is_empty() {
+            return Err(ChangeError::Mistakes(mistakes));
         }
+        Ok(steps.into_iter().zip(found.into_iter().map(|found| found.warnings)).collect())
     }
 
     async fn take_images(&self, meant: &[Meant]) -> Result<(), Vec<Mistake>> {
@@ -213,70 +207,6 @@ impl Changes {
             }
         }
         if all.is_empty() { Ok(()) } else { Err(all) }
-    }
-
-    fn step(&self, inventory: &Inventory, one: &Meant, actor: &Actor) -> Result<Step, ChangeError> {
-        let now = self.journal.now();
-        let (kind, name) = (one.spec.kind(), one.name.clone());
-        let before = current(inventory, kind, &name);
-        let after = content(&one.labels, &one.spec.json());
-        let change = match &before {
-            None => Change::Created,
-            Some((before, _)) if *before == after => Change::Unchanged,
-            Some(_) => Change::Updated,
-        };
-        let revision = before.as_ref().map_or(1, |(_, revision)| revision + 1);
-        let (write, commit) = match &one.spec {
-            Spec::Machine(spec) => {
-                let machine = match inventory.machine_named(name.as_str()) {
-                    None => {
-                        let id = MachineId::new(now, random());
-                        Machine::new(id, name.clone(), one.labels.clone(), spec.clone(), Stage::Ready, now)
-                    }
-                    Some(before) => {
-                        let mut machine = Machine::clone(before);
-                        // Declaring a machine that was only seen so far is accepting it.
-                        if machine.stage == Stage::Discovered {
-                            machine.stage = machine.stage.on(&Event::Accept).map_err(MachineError::from)?;
-                            machine.since = now;
-                        }
-                        Machine {
-                            labels: one.labels.clone(),
-                            spec: spec.clone(),
-                            version: revision,
-                            ..machine
-                        }
-                    }
-                };
-                (Write::Machine(Box::new(machine.clone())), Commit::Machine(Arc::new(machine)))
-            }
-            spec => {
-                let row = ResourceRow {
-                    kind,
-                    name: name.clone(),
-                    labels: one.labels.clone(),
-                    spec: spec.json(),
-                    revision,
-                    updated: now,
-                };
-                let new = RevisionRow { resource: row.clone(), actor: actor.name.clone() };
-                (Write::Resource(new), Commit::Resource(row))
-            }
-        };
-        let mut writes = vec![write];
-        if change != Change::Unchanged {
-            let object = object(kind, &name);
-            let message = format!("{kind} {name} was {change}");
-            writes.push(self.journal.event("resource.changed", &object, actor, None, message));
-            writes.push(self.journal.audit(
-                actor,
-                &change.to_string(),
-                object,
-                before.map(|(spec, _)| spec),
-                Some(after),
-            ));
-        }
-        Ok(Step { kind, name, change, writes, commit })
     }
 }
 
@@ -293,63 +223,4 @@ fn mistakes(one: &Meant, findings: &[check::Finding]) -> Vec<Mistake> {
 /// A resource, as events and the audit log name it.
 fn object(kind: Kind, name: &Name) -> String {
     format!("{}/{name}", kind.name().to_lowercase())
-}
-
-/// What was declared of a resource, and its revision.
-fn current(inventory: &Inventory, kind: Kind, name: &Name) -> Option<(Value, i64)> {
-    fn of<T: serde::Serialize>(
-        declared: Option<&crate::domain::inventory::Declared<T>>,
-    ) -> Option<(Value, i64)> {
-        let declared = declared?;
-        Some((content(&declared.labels, &serde_json::to_value(&*declared.spec).ok()?), declared.revision))
-    }
-    match kind {
-        Kind::Subnet => of(inventory.subnets.get(name)),
-        Kind::Image => of(inventory.images.get(name)),
-        Kind::Profile => of(inventory.profiles.get(name)),
-        Kind::Group => of(inventory.groups.get(name)),
-        Kind::Machine => {
-            let machine = inventory.machine_named(name.as_str())?;
-            Some((content(&machine.labels, &serde_json::to_value(&machine.spec).ok()?), machine.version))
-        }
-    }
-}
-
-fn content(labels: &Labels, spec: &Value) -> Value {
-    json!({"labels": labels, "spec": spec})
-}
-
-/// Puts what is meant into an inventory that is only there to be checked.
-fn put(inventory: &mut Inventory, one: &Meant, now: Timestamp) {
-    let row = |spec: &Spec| ResourceRow {
-        kind: spec.kind(),
-        name: one.name.clone(),
-        labels: one.labels.clone(),
-        spec: spec.json(),
-        revision: current(inventory, spec.kind(), &one.name).map_or(1, |(_, revision)| revision + 1),
-        updated: now,
-    };
-    match &one.spec {
-        Spec::Machine(spec) => {
-            let there = inventory.machine_named(one.name.as_str()).cloned();
-            let (labels, spec) = (one.labels.clone(), spec.clone());
-            let machine = match there {
-                Some(there) => Machine { labels, spec, ..Machine::clone(&there) },
-                None => Machine::new(
-                    MachineId::new(now, random()),
-                    one.name.clone(),
-                    labels,
-                    spec,
-                    Stage::Ready,
-                    now,
-                ),
-            };
-            inventory.put(Arc::new(machine));
-        }
-        spec => {
-            let row = row(spec);
-            // A spec that was typed a moment ago reads back.
-            drop(roster::put(inventory, &row));
-        }
-    }
 }

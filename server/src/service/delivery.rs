@@ -205,6 +205,12 @@ impl Delivery {
             let why = format!("{peer} asked for the config of {}, which has another address", machine.name);
             return Err(self.refuse(&machine, id, why).await);
         }
+        // The boot's id is on the kernel's command line: any program on the host could ask again later.
+        if boot.phase(Phase::Ignition).is_some() || boot.outcome == Some(Outcome::Active) {
+            let why =
+                format!("{peer} asked again for the config of {}, which this boot has had", machine.name);
+            return Err(self.refuse(&machine, id, why).await);
+        }
         let Some(pinned) = Pinned::of(&boot) else {
             return Err(Denied::NotNow("this boot has no config yet".into()));
         };

@@ -74,7 +74,7 @@ impl Leases {
     pub fn release(&self, subnet: &Name, mac: Mac, ip: Ipv4Addr) -> bool {
         let released = self.lock().get_mut(subnet).is_some_and(|book| book.release(mac, ip));
         if released {
-            self.journal.later(vec![Write::NoLease(ip)]);
+            self.journal.later(vec![Write::NoLease(ip, mac)]);
         }
         released
     }

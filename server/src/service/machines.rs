@@ -69,10 +69,14 @@ impl Machines {
         accept: bool,
     ) -> Result<Arc<Machine>, MachineError> {
         let _one_at_a_time = self.discovering.lock().await;
-        let (there, waiting, uuid_taken) = self.roster.read(|inventory| {
-            let waiting = inventory.machines().filter(|machine| machine.stage == Stage::Discovered).count();
+        let plain = format!("m-{}", mac.to_string().replace(':', ""));
+        let (there, waiting, uuid_taken, name) = self.roster.read(|inventory| {
+            let waiting = inventory.machines().filter(|machine| unproven(machine)).count();
             let taken = uuid.is_some_and(|uuid| inventory.machines().any(|m| m.spec.uuid == Some(uuid)));
-            (inventory.machine_that_says(mac, uuid).cloned(), waiting, taken)
+            // Somebody may have declared another machine of that name.
+            let mut names = std::iter::once(plain.clone()).chain((2..100).map(|n| format!("{plain}-{n}")));
+            let name = names.find(|name| inventory.machine_named(name).is_none());
+            (inventory.machine_that_says(mac, uuid).cloned(), waiting, taken, name)
         });
         if let Some(machine) = there {
             return Ok(machine);
@@ -81,9 +85,7 @@ impl Machines {
             return Err(MachineError::TooMany);
         }
         let now = self.journal.now();
-        let name: Name = format!("m-{}", mac.to_string().replace(':', ""))
-            .parse()
-            .map_err(|_| MachineError::NotFound(mac.to_string()))?;
+        let name: Name = name.and_then(|name| name.parse().ok()).ok_or(MachineError::TooMany)?;
         let uuid = uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max() && !uuid_taken);
         let spec = MachineSpec { macs: vec![mac], uuid, ..MachineSpec::default() };
         let stage = if accept { Stage::Ready } else { Stage::Discovered };
@@ -265,6 +267,12 @@ impl Machines {
         }
         writes
     }
+}
+
+/// Whether nothing but packets speak for a machine: nobody declared it, and no agent ever reported from it.
+fn unproven(machine: &Machine) -> bool {
+    let accepted_unseen = machine.seen.is_none() && machine.name.as_str().starts_with("m-");
+    machine.stage == Stage::Discovered || accepted_unseen
 }
 
 /// A machine, as events name it.

@@ -30,6 +30,9 @@ impl Roster {
             let revision = Revision { profile: row.resource.name.clone(), revision: row.resource.revision };
             inventory.profile_revisions.insert(revision, Arc::new(spec(&row.resource)?));
         }
+        for (kind, name, last) in tx.last_revisions().await? {
+            inventory.last_revisions.insert((kind, name), last);
+        }
         for machine in tx.machines().await? {
             inventory.put(Arc::new(machine));
         }
@@ -64,6 +67,7 @@ impl Roster {
 /// Puts a stored resource into the inventory.
 pub(super) fn put(inventory: &mut Inventory, row: &ResourceRow) -> Result<(), StoreError> {
     let name = row.name.clone();
+    inventory.last_revisions.insert((row.kind, name.clone()), row.revision);
     match row.kind {
         Kind::Subnet => drop(inventory.subnets.insert(name, declared(row)?)),
         Kind::Image => drop(inventory.images.insert(name, declared(row)?)),

@@ -45,9 +45,10 @@ impl Tx {
         .map_err(StoreError::backend("writing a lease"))
     }
 
-    /// Ends a lease.
-    pub(super) async fn delete_lease(&mut self, ip: Ipv4Addr) -> Result<(), StoreError> {
-        on!(self, conn => sqlx::query("DELETE FROM lease WHERE ip = $1").bind(ip.to_string()).execute(conn).await.map(drop))
-            .map_err(StoreError::backend("ending a lease"))
+    /// Ends a client's lease, unless somebody else has the address by now.
+    pub(super) async fn delete_lease(&mut self, ip: Ipv4Addr, mac: Mac) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("DELETE FROM lease WHERE ip = $1 AND mac = $2")
+            .bind(ip.to_string()).bind(mac.to_string()).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("ending a lease"))
     }
 }

@@ -63,13 +63,15 @@ impl Tx {
         let labels = codec::to_json("set of labels", &machine.labels)?;
         let spec = codec::to_json("machine", &machine.spec)?;
         let stage = codec::to_json("stage", &machine.stage)?;
-        let changed = on!(self, conn => sqlx::query(
+        // One that was deleted meanwhile must not come back: only the first version is inserted.
+        let text = if machine.version == 1 {
             "INSERT INTO machine (id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-             ON CONFLICT (id) DO UPDATE SET name = excluded.name, labels = excluded.labels, spec = excluded.spec, \
-             stage = excluded.stage, since = excluded.since, hold = excluded.hold, running = excluded.running, \
-             facts = excluded.facts, facts_at = excluded.facts_at, seen = excluded.seen, version = excluded.version \
-             WHERE machine.version = excluded.version - 1")
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        } else {
+            "UPDATE machine SET name = $2, labels = $3, spec = $4, stage = $5, since = $6, hold = $7, running = $8, \
+             facts = $9, facts_at = $10, seen = $11, version = $12 WHERE id = $1 AND version = $12 - 1"
+        };
+        let changed = on!(self, conn => sqlx::query(text)
             .bind(&id).bind(machine.name.as_str()).bind(labels).bind(spec).bind(stage).bind(machine.since.micros())
             .bind(hold).bind(running).bind(facts).bind(machine.facts.as_ref().map(|r| r.at.micros()))
             .bind(machine.seen.map(Timestamp::micros)).bind(machine.version)
@@ -78,14 +80,20 @@ impl Tx {
         if changed != 1 {
             return Err(StoreError::Conflict { what: what() });
         }
-        on!(self, conn => sqlx::query("DELETE FROM machine_mac WHERE machine = $1").bind(&id).execute(conn).await.map(drop))
-            .map_err(StoreError::backend("writing a machine's MACs"))?;
+        self.free_macs(machine.id).await?;
         for mac in &machine.spec.macs {
             on!(self, conn => sqlx::query("INSERT INTO machine_mac (mac, machine) VALUES ($1, $2)")
                 .bind(mac.to_string()).bind(&id).execute(conn).await.map(drop))
             .map_err(|e| conflict(e, "writing a machine's MACs", || format!("the machine with MAC {mac}")))?;
         }
         Ok(())
+    }
+
+    /// Takes a machine's MACs from it, so that it or another can have them.
+    pub(super) async fn free_macs(&mut self, id: MachineId) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("DELETE FROM machine_mac WHERE machine = $1")
+            .bind(id.to_string()).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("writing a machine's MACs"))
     }
 
     /// Records that the agent was heard.

@@ -55,6 +55,18 @@ impl Tx {
         rows.into_iter().map(row).collect()
     }
 
+    /// The last revision of every resource that there is or was.
+    pub async fn last_revisions(&mut self) -> Result<Vec<(Kind, Name, i64)>, StoreError> {
+        let rows: Vec<(String, String, i64)> = on!(self, conn => sqlx::query_as(
+            "SELECT kind, name, MAX(revision) FROM revision GROUP BY kind, name").fetch_all(conn).await)
+        .map_err(StoreError::backend("reading the last revisions"))?;
+        rows.into_iter()
+            .map(|(kind, name, last)| {
+                Ok((codec::parsed("kind", &kind)?, codec::parsed("name", &name)?, last))
+            })
+            .collect()
+    }
+
     /// Every revision of every resource of one kind.
     pub async fn revisions(&mut self, kind: Kind) -> Result<Vec<RevisionRow>, StoreError> {
         type Revision = (String, String, String, i64, i64, String);

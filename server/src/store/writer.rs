@@ -7,12 +7,13 @@ use super::{
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
-    MachineId, Timestamp,
+    Mac, MachineId, Timestamp,
     api::Event,
     resource::{Kind, Name},
 };
 use std::net::Ipv4Addr;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// One thing to write.
 #[derive(Debug, Clone)]
@@ -29,8 +30,8 @@ pub enum Write {
     NoMachine(MachineId),
     /// A lease.
     Lease(LeaseRow),
-    /// A lease that ends.
-    NoLease(Ipv4Addr),
+    /// A client's lease that ends.
+    NoLease(Ipv4Addr, Mac),
     /// A boot.
     Boot(Box<BootRow>),
     /// A one-time token.
@@ -61,11 +62,12 @@ pub struct Writer {
 const BATCH: usize = 512;
 
 impl Writer {
-    /// The writer's handle, and the writer's work, which somebody must run until it ends: when the last handle is gone.
-    pub fn new(db: Db) -> (Self, impl Future<Output = ()> + Send) {
+    /// The writer's handle, and the writer's work, which somebody must run until it ends: when the last handle is gone, or when
+    /// it is told to stop and has written what it was given before.
+    pub fn new(db: Db, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
         let (jobs, queue) = mpsc::channel(4 * BATCH);
         let (events, _) = broadcast::channel(4096);
-        (Self { jobs, events: events.clone() }, run(db, queue, events))
+        (Self { jobs, events: events.clone() }, run(db, queue, events, stop))
     }
 
     /// Writes all of it or nothing, and returns when it is durable.
@@ -90,31 +92,54 @@ impl Writer {
     }
 }
 
-async fn run(db: Db, mut queue: mpsc::Receiver<Job>, events: broadcast::Sender<Event>) {
+async fn run(
+    db: Db,
+    mut queue: mpsc::Receiver<Job>,
+    events: broadcast::Sender<Event>,
+    stop: CancellationToken,
+) {
     let mut jobs = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut jobs, BATCH).await > 0 {
+    while next(&mut queue, &mut jobs, &stop).await > 0 {
         let all: Vec<&[Write]> = jobs.iter().map(|job| job.writes.as_slice()).collect();
         match commit(&db, all).await {
             Ok(written) => {
                 publish(&events, written);
-                jobs.drain(..).for_each(|job| drop(job.done.send(Ok(()))));
+                jobs.drain(..).for_each(|job| job.answer(Ok(())));
             }
-            Err(StoreError::Conflict { .. }) if jobs.len() > 1 => {
+            Err(error) if error.is_of_one() && jobs.len() > 1 => {
                 // One of several is refused, and took the others with it: each for itself, then.
                 for job in jobs.drain(..) {
                     let result = commit(&db, vec![job.writes.as_slice()]).await;
-                    drop(job.done.send(result.map(|written| publish(&events, written))));
+                    job.answer(result.map(|written| publish(&events, written)));
                 }
             }
             Err(error) => {
                 let why = crate::errors::chain(&error);
                 let last = jobs.pop();
-                jobs.drain(..)
-                    .for_each(|job| drop(job.done.send(Err(StoreError::Lost { why: why.clone() }))));
+                jobs.drain(..).for_each(|job| job.answer(Err(StoreError::Lost { why: why.clone() })));
                 if let Some(job) = last {
-                    drop(job.done.send(Err(error)));
+                    job.answer(Err(error));
                 }
             }
+        }
+    }
+}
+
+/// Takes the next jobs; none when there will be no more. Whoever still holds a handle after the stop is not waited for.
+async fn next(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, stop: &CancellationToken) -> usize {
+    tokio::select! {
+        biased;
+        count = queue.recv_many(jobs, BATCH) => return count,
+        () = stop.cancelled() => queue.close(),
+    }
+    queue.recv_many(jobs, BATCH).await
+}
+
+impl Job {
+    /// Tells the caller; where nobody waits, a failure is at least in the log.
+    fn answer(self, result: Result<(), StoreError>) {
+        if let Err(Err(error)) = self.done.send(result) {
+            tracing::error!("an observation was not written down: {}", crate::errors::chain(&error));
         }
     }
 }
@@ -129,8 +154,19 @@ fn publish(events: &broadcast::Sender<Event>, written: Vec<Event>) {
 async fn commit(db: &Db, jobs: Vec<&[Write]>) -> Result<Vec<Event>, StoreError> {
     let mut tx = db.write().await?;
     let mut events = Vec::new();
-    for write in jobs.into_iter().flatten() {
-        apply(&mut tx, write, &mut events).await?;
+    for writes in jobs {
+        // MACs may go from one machine of these to another, whichever is written first.
+        for write in writes {
+            if let Write::Machine(machine) = write
+                && machine.version > 1
+                && writes.len() > 1
+            {
+                tx.free_macs(machine.id).await?;
+            }
+        }
+        for write in writes {
+            apply(&mut tx, write, &mut events).await?;
+        }
     }
     tx.commit().await?;
     Ok(events)
@@ -144,7 +180,7 @@ async fn apply(tx: &mut Tx, write: &Write, events: &mut Vec<Event>) -> Result<()
         Write::Seen(id, at) => tx.touch_machine(*id, *at).await,
         Write::NoMachine(id) => tx.delete_machine(*id).await,
         Write::Lease(row) => tx.put_lease(row).await,
-        Write::NoLease(ip) => tx.delete_lease(*ip).await,
+        Write::NoLease(ip, mac) => tx.delete_lease(*ip, *mac).await,
         Write::Boot(row) => tx.put_boot(row).await,
         Write::BootToken(row) => tx.put_boot_token(row).await,
         Write::UseBootToken(row) => tx.use_boot_token(row).await,

@@ -184,7 +184,11 @@ impl Segment {
         option(&mut packet, 57, &0x05c0_u16.to_be_bytes());
         match program {
             Program::Firmware | Program::Ipxe => {
-                option(&mut packet, 55, &[1, 2, 3, 5, 6, 11, 12, 13, 15, 16, 17, 18, 43, 54, 60, 66, 67, 128, 175]);
+                option(
+                    &mut packet,
+                    55,
+                    &[1, 2, 3, 5, 6, 11, 12, 13, 15, 16, 17, 18, 43, 54, 60, 66, 67, 128, 175],
+                );
                 option(&mut packet, 60, class.as_bytes());
                 option(&mut packet, 93, &arch.to_be_bytes());
                 option(&mut packet, 94, &undi);

@@ -263,7 +263,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_script_or_no_command_is_an_error() {
-        for text in ["<html>", "#!ipxe\nfrobnicate\n", "#!ipxe\ngoto nowhere\n", "#!ipxe\n:a\ngoto a\n", "#!ipxe\n"] {
+        for text in
+            ["<html>", "#!ipxe\nfrobnicate\n", "#!ipxe\ngoto nowhere\n", "#!ipxe\n:a\ngoto a\n", "#!ipxe\n"]
+        {
             let mut fake = Fake { scripts: vec![text], ..Fake::default() };
             assert!(run("http://s/x", "efi", &mut fake).await.is_err(), "{text}");
         }

@@ -84,7 +84,9 @@ impl Transfer {
                 continue;
             }
             self.peer = Some(from);
-            let [a, b, content @ ..] = buffer.get(..len).unwrap_or_default() else { bail!("{len} bytes came") };
+            let [a, b, content @ ..] = buffer.get(..len).unwrap_or_default() else {
+                bail!("{len} bytes came")
+            };
             match u16::from_be_bytes([*a, *b]) {
                 OACK if only_size => {
                     self.take_options(content)?;
@@ -110,7 +112,9 @@ impl Transfer {
                         return Ok(bytes);
                     }
                 }
-                ERROR => bail!("the server says: {}", String::from_utf8_lossy(content).trim_matches(char::from(0))),
+                ERROR => {
+                    bail!("the server says: {}", String::from_utf8_lossy(content).trim_matches(char::from(0)))
+                }
                 other => bail!("a packet of kind {other}"),
             }
         }

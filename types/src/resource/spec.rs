@@ -33,6 +33,19 @@ pub struct SubnetSpec {
     /// What a machine that nobody declared gets.
     #[serde(default)]
     pub unknown: Unknown,
+    /// Whether iPXE's router solicitations are answered with an advert of lifetime 0, which spares each boot some 13 seconds;
+    /// for networks where a router advertises itself, this is to be off.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub answer_router_solicitations: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
+const fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 const fn one_hour() -> Duration {

@@ -1,8 +1,10 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
 use super::Inventory;
 use crate::domain::{
+    machine::Machine,
     profile::{self, Context, MachineContext},
     script::check_argument,
+    stage::Stage,
 };
 use ipnet::Ipv4Net;
 use pilotlight_types::resource::{
@@ -255,6 +257,11 @@ fn check_group(inventory: &Inventory, spec: &GroupSpec, found: &mut Findings) {
     }
 }
 
+/// What to do about a machine that is in the way and that nobody declared.
+fn advice(other: &Machine) -> &'static str {
+    if other.stage == Stage::Discovered { ", which was only seen so far: delete that one first" } else { "" }
+}
+
 fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: &mut Findings) {
     if spec.macs.is_empty() && spec.uuid.is_none() {
         found.error("spec.macs", "a machine is recognised by a MAC or by its UUID: one of them is needed");
@@ -267,13 +274,13 @@ fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: 
         } else if spec.macs.iter().take(index).any(|other| other == mac) {
             found.error(path, format!("{mac} is here twice"));
         } else if let Some(other) = others().find(|other| other.spec.macs.contains(mac)) {
-            found.error(path, format!("{mac} is machine {}'s already", other.name));
+            found.error(path, format!("{mac} is machine {}'s already{}", other.name, advice(other)));
         }
     }
     if let Some(uuid) = spec.uuid
         && let Some(other) = others().find(|other| other.spec.uuid == Some(uuid))
     {
-        found.error("spec.uuid", format!("{uuid} is machine {}'s already", other.name));
+        found.error("spec.uuid", format!("{uuid} is machine {}'s already{}", other.name, advice(other)));
     }
     if let Some(ip) = spec.ip {
         if let Some(other) = others().find(|other| other.spec.ip == Some(ip)) {

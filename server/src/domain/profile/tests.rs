@@ -21,7 +21,9 @@ fn content(config: &Value) -> String {
 
 #[test]
 fn a_template_is_filled_in_for_the_machine() {
-    let text = with_file("{{ machine.name }} {{ machine.mac }} {{ machine.ip }} {{ machine.rack }}/{{ machine.unit }} {{ vars.zone }}");
+    let text = with_file(
+        "{{ machine.name }} {{ machine.mac }} {{ machine.ip }} {{ machine.rack }}/{{ machine.unit }} {{ vars.zone }}",
+    );
     let made = config(&profile(&text), &context(json!({"zone": "a"}))).unwrap().unwrap();
     let plain = content(&made.ignition).replace("%20", " ").replace("%2F", "/").replace("%3A", ":");
     for part in ["example", "02:00:00:00:00:01", "192.0.2.1", "r1/1", "a"] {

@@ -33,8 +33,9 @@ pub(super) fn router(boots: Boots, views: Views, journal: Journal) -> Router {
 #[derive(Debug, Deserialize)]
 struct Which {
     machine: Option<String>,
-    #[serde(flatten)]
-    page: Page,
+    // Not flattened: that reads numbers as texts only.
+    cursor: Option<String>,
+    limit: Option<usize>,
 }
 
 async fn list(State(api): State<BootsApi>, Query(which): Query<Which>) -> Result<Json<List<Boot>>, Failure> {
@@ -48,7 +49,7 @@ async fn list(State(api): State<BootsApi>, Query(which): Query<Which>) -> Result
             Some(found?.id)
         }
     };
-    let before = match &which.page.cursor {
+    let before = match &which.cursor {
         // Later than any boot that has begun, whatever the clocks of several daemons say.
         None => api.journal.now().plus(std::time::Duration::from_secs(86_400)),
         Some(cursor) => cursor
@@ -56,7 +57,7 @@ async fn list(State(api): State<BootsApi>, Query(which): Query<Which>) -> Result
             .map(Timestamp::from_micros)
             .map_err(|_| Failure::bad_request("`cursor` is not one that a list gave you"))?,
     };
-    let limit = which.page.limit();
+    let limit = Page { selector: None, cursor: None, limit: which.limit }.limit();
     let items = api.boots.list(machine, before, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
     let next = items.last().filter(|_| items.len() >= limit).map(|last| last.started.micros().to_string());
     Ok(Json(List { items, next }))

@@ -15,15 +15,17 @@ use pilotlight_types::api::{Event, List};
 use serde::Deserialize;
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone)]
 struct EventsApi {
     journal: Journal,
     db: Db,
+    stop: CancellationToken,
 }
 
-pub(super) fn router(journal: Journal, db: Db) -> Router {
-    Router::new().route("/events", get(events)).with_state(EventsApi { journal, db })
+pub(super) fn router(journal: Journal, db: Db, stop: CancellationToken) -> Router {
+    Router::new().route("/events", get(events)).with_state(EventsApi { journal, db, stop })
 }
 
 /// How many events are read at once.
@@ -65,6 +67,7 @@ struct Follower {
     last: i64,
     waiting: VecDeque<Event>,
     behind: bool,
+    stop: CancellationToken,
 }
 
 async fn follow(api: EventsApi, which: Which, headers: &HeaderMap) -> Result<Response, Failure> {
@@ -83,6 +86,7 @@ async fn follow(api: EventsApi, which: Which, headers: &HeaderMap) -> Result<Res
         last,
         waiting: VecDeque::new(),
         behind: from.is_some(),
+        stop: api.stop,
     };
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
@@ -110,7 +114,8 @@ impl Follower {
                 // A full page was read: there may be more before what is live.
                 return Some(event);
             }
-            match self.live.recv().await {
+            // Told to stop, the daemon waits for its connections to end, and this one would not by itself.
+            match self.stop.run_until_cancelled(self.live.recv()).await? {
                 Ok(event)
                     if event.seq <= self.last
                         || self.object.as_ref().is_some_and(|object| *object != event.object) => {}

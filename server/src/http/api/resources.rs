@@ -146,14 +146,7 @@ impl ResourcesApi {
             }
             map.insert(key.to_owned(), wanted);
         }
-        if let Some(expected) = expected(headers)?
-            && self.changes.revision(kind, name) != Some(expected)
-        {
-            return Err(Failure::precondition(format!(
-                "{kind} {name} is not at revision {expected} any more"
-            )));
-        }
-        let items = self.changes.apply(&[document], &caller.0).await?;
+        let items = self.changes.apply_at(&[document], expected(headers)?, &caller.0).await?;
         items.into_iter().next().ok_or_else(|| Failure::unavailable("nothing was written"))
     }
 }

@@ -2,8 +2,7 @@ use super::*;
 use crate::domain::{
     document::{Spec, understand},
     inventory::Declared,
-    machine::Machine,
-    stage::{Revision, Stage},
+    stage::Revision,
 };
 use pilotlight_types::{MachineId, Timestamp};
 use proptest::prelude::*;
@@ -62,7 +61,8 @@ fn right(others: &[Value], kind: Kind, spec: &Value) -> Vec<String> {
 }
 
 fn subnet(with: &Value) -> Value {
-    let mut spec = json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.100-10.77.0.200"]});
+    let mut spec =
+        json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.100-10.77.0.200"]});
     spec.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
     spec
 }
@@ -92,7 +92,10 @@ fn one_image() -> Value {
 
 #[test]
 fn a_subnet_that_makes_sense_is_taken() {
-    assert!(right(&[], Kind::Subnet, &subnet(&json!({"gateway": "10.77.0.1", "domain": "rack-a.example"}))).is_empty());
+    assert!(
+        right(&[], Kind::Subnet, &subnet(&json!({"gateway": "10.77.0.1", "domain": "rack-a.example"})))
+            .is_empty()
+    );
     let beside = document(Kind::Subnet, "other", &json!({"cidr": "10.77.1.0/24", "mode": "authoritative"}));
     assert!(right(&[beside], Kind::Subnet, &subnet(&json!({}))).is_empty());
 }
@@ -108,7 +111,11 @@ fn a_subnet_that_makes_none_is_refused_at_the_place() {
         (ranges(&["10.77.0.250-10.77.1.9"]), "spec.ranges[0]", "is not inside"),
         (ranges(&["10.77.0.5", "10.77.0.200-10.77.0.255"]), "spec.ranges[1]", "broadcast"),
         (ranges(&["10.77.0.0-10.77.0.5"]), "spec.ranges[0]", "network's own"),
-        (ranges(&["10.77.0.5-10.77.0.9", "10.77.0.9-10.77.0.12"]), "spec.ranges[1]", "overlaps 10.77.0.5-10.77.0.9"),
+        (
+            ranges(&["10.77.0.5-10.77.0.9", "10.77.0.9-10.77.0.12"]),
+            "spec.ranges[1]",
+            "overlaps 10.77.0.5-10.77.0.9",
+        ),
         (subnet(&json!({"gateway": "10.78.0.1"})), "spec.gateway", "10.78.0.1 is not inside"),
         (subnet(&json!({"lease": "59s"})), "spec.lease", "60s to 7d"),
         (subnet(&json!({"lease": "8d"})), "spec.lease", "60s to 7d"),
@@ -154,7 +161,11 @@ fn a_profile_names_what_is_there() {
     for (spec, path, words) in [
         (profile(&json!({"image": "none"})), "spec.image", "there is no image none"),
         (json!({"boot": "live"}), "spec.image", "names an image"),
-        (profile(&json!({"boot": "discovery"})), "spec.boot", "profile seen is the discovery profile already"),
+        (
+            profile(&json!({"boot": "discovery"})),
+            "spec.boot",
+            "profile seen is the discovery profile already",
+        ),
         (profile(&json!({"kernelArgs": ["a", "b c"]})), "spec.kernelArgs[1]", "` `"),
         (profile(&json!({"kernelArgs": ["a${b}"]})), "spec.kernelArgs[0]", "`$`"),
         (profile(&json!({"layers": ["base", "none"]})), "spec.layers[1]", "there is no profile none"),
@@ -166,13 +177,18 @@ fn a_profile_names_what_is_there() {
 
 #[test]
 fn layers_do_not_go_round_in_circles() {
-    let layer = |name: &str, below: &str| document(Kind::Profile, name, &json!({"boot": "local", "layers": [below]}));
+    let layer =
+        |name: &str, below: &str| document(Kind::Profile, name, &json!({"boot": "local", "layers": [below]}));
     let others = [layer("a", "b"), layer("b", "this")];
     let spec = json!({"boot": "local", "layers": ["a"]});
     wrong(&others, Kind::Profile, &spec, "spec.layers[0]", "a has this among its own layers");
     // One that only comes by a circle of others is not their judge, and does not hang in it.
     let circle = [layer("a", "b"), layer("b", "a")];
-    let found = errors(&inventory(&[&circle[..], &[document(Kind::Profile, "this", &spec)]].concat()), Kind::Profile, "this");
+    let found = errors(
+        &inventory(&[&circle[..], &[document(Kind::Profile, "this", &spec)]].concat()),
+        Kind::Profile,
+        "this",
+    );
     assert_eq!(found.len(), 1, "{found:?}");
 }
 
@@ -194,14 +210,21 @@ fn a_config_is_wrong_at_its_line() {
 fn a_template_is_tried_with_what_each_group_gives_it() {
     let text = "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n    - path: /etc/zone\n      contents: {inline: \"{{ vars.zone }}\"}\n";
     let workers = |variables: Value| {
-        document(Kind::Group, "workers", &json!({"match": {"labels": {"a": "b"}}, "profile": "this", "variables": variables}))
+        document(
+            Kind::Group,
+            "workers",
+            &json!({"match": {"labels": {"a": "b"}}, "profile": "this", "variables": variables}),
+        )
     };
     let spec = profile(&json!({"butane": text}));
     right(&[one_image(), workers(json!({"zone": "a"}))], Kind::Profile, &spec);
     wrong(&[one_image(), workers(json!({"zoen": "a"}))], Kind::Profile, &spec, "spec.butane", "template");
     let all = [one_image(), document(Kind::Profile, "this", &spec), workers(json!({}))];
     let found = errors(&inventory(&all), Kind::Group, "workers");
-    assert!(matches!(&*found, [(path, detail)] if path == "spec.variables" && detail.contains("this: spec.butane")), "{found:?}");
+    assert!(
+        matches!(&*found, [(path, detail)] if path == "spec.variables" && detail.contains("this: spec.butane")),
+        "{found:?}"
+    );
     wrong(&[], Kind::Group, &json!({"profile": "none"}), "spec.profile", "there is no profile none");
 }
 
@@ -209,7 +232,11 @@ fn a_template_is_tried_with_what_each_group_gives_it() {
 fn a_machine_is_told_from_every_other() {
     let net = document(Kind::Subnet, "net", &subnet(&json!({"gateway": "10.77.0.1"})));
     let uuid = "4c4c4544-0044-4810-8031-c4c04f4a3132";
-    let n2 = document(Kind::Machine, "n2", &json!({"macs": ["52:54:00:00:00:02"], "uuid": uuid, "ip": "10.77.0.20"}));
+    let n2 = document(
+        Kind::Machine,
+        "n2",
+        &json!({"macs": ["52:54:00:00:00:02"], "uuid": uuid, "ip": "10.77.0.20"}),
+    );
     let others = [net, n2];
     right(&others, Kind::Machine, &json!({"macs": ["52:54:00:00:00:01"], "ip": "10.77.0.21"}));
     right(&others, Kind::Machine, &json!({"uuid": "4c4c4544-0044-4810-8031-c4c04f4a3133"}));

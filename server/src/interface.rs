@@ -25,7 +25,7 @@ pub fn addresses(interface: &str) -> Result<Vec<Ipv4Addr>, InterfaceError> {
 
 /// Its index and hardware address, as the address of a raw socket. `None` if the interface has no Ethernet
 /// addresses.
-pub(super) fn link(interface: &str) -> Result<Option<LinkAddr>, InterfaceError> {
+pub fn link(interface: &str) -> Result<Option<LinkAddr>, InterfaceError> {
     const ETHERNET: u16 = 1; // ARPHRD_ETHER
     let of_it = entries(interface)?;
     let link = of_it.iter().find_map(|entry| entry.address.as_ref()?.as_link_addr().copied());
@@ -33,7 +33,7 @@ pub(super) fn link(interface: &str) -> Result<Option<LinkAddr>, InterfaceError> 
 }
 
 /// Its index, which changes when an interface is deleted and made again.
-pub(super) fn index(interface: &str) -> Option<u32> {
+pub fn index(interface: &str) -> Option<u32> {
     if_nametoindex(interface).ok()
 }
 

@@ -1,0 +1,298 @@
+//! A daemon without sockets: all its services on a database of its own, with a clock that stands still until it is moved.
+use pilotlight::{
+    clock::Clock,
+    domain::{
+        boot::BootRequest,
+        firmware::{Identity, classify},
+    },
+    metrics::Metrics,
+    secret::SiteKey,
+    service::{
+        access::Access,
+        agents::Agents,
+        boots::{Asked, Boots},
+        changes::Changes,
+        delivery::{Delivery, Ports},
+        explain::Explain,
+        files::Files,
+        images::Images,
+        journal::{Actor, Journal},
+        leases::Leases,
+        machines::Machines,
+        roster::Roster,
+        views::Views,
+    },
+    store::{Db, Writer},
+};
+use pilotlight_types::{
+    BootId, Mac, MachineId,
+    api::{AppliedItem, Boot, Event},
+};
+use serde_json::{Value, json};
+use sha2::Digest;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Which database.
+#[derive(Clone, Copy)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes of each story two tests: one on SQLite, one on PostgreSQL.
+macro_rules! on_both {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story($crate::rig::Rig::new($crate::rig::Engine::Sqlite).await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story($crate::rig::Rig::new($crate::rig::Engine::Postgres).await).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// Our own address on the subnet of [`documents`].
+pub const OURS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+
+/// The MAC of `n1`, as everywhere.
+pub const MAC1: &str = "52:54:00:00:00:01";
+
+pub fn mac(text: &str) -> Mac {
+    text.parse().unwrap()
+}
+
+/// All services of a daemon.
+pub struct Rig {
+    pub db: Db,
+    pub clock: Arc<AtomicI64>,
+    pub journal: Journal,
+    pub roster: Roster,
+    pub machines: Machines,
+    pub boots: Boots,
+    pub leases: Leases,
+    pub changes: Changes,
+    pub delivery: Delivery,
+    pub agents: Agents,
+    pub access: Access,
+    pub views: Views,
+    pub explain: Explain,
+    pub files: Files,
+    pub metrics: Metrics,
+    url: Option<String>,
+    writing: JoinSet<()>,
+    stop: CancellationToken,
+    pub folder: tempfile::TempDir,
+}
+
+async fn open(url: Option<&str>, folder: &Path) -> Db {
+    match url {
+        None => Db::sqlite(&folder.join("pilotlight.db")).await.unwrap(),
+        Some(url) => Db::postgres(url).await.unwrap(),
+    }
+}
+
+impl Rig {
+    pub async fn new(engine: Engine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in
+            [("kernel", "K".repeat(5000)), ("initrd", "I".repeat(3001)), ("rootfs", "R".repeat(9000))]
+        {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        for name in ["undionly.kpxe", "snponly.efi", "agent"] {
+            std::fs::write(folder.path().join(name), format!("program {name}")).unwrap();
+        }
+        let url = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(crate::postgres::fresh_database().await),
+        };
+        Self::build(folder, url, Arc::new(AtomicI64::new(1_760_000_000_000_000))).await
+    }
+
+    async fn build(folder: tempfile::TempDir, url: Option<String>, clock: Arc<AtomicI64>) -> Self {
+        let db = open(url.as_deref(), folder.path()).await;
+        let stop = CancellationToken::new();
+        let (writer, work) = Writer::new(db.clone(), stop.clone());
+        let mut writing = JoinSet::new();
+        writing.spawn(work);
+        let journal = Journal::new(writer, Clock::Manual(clock.clone()));
+        let roster = Roster::load(&db).await.unwrap();
+        let machines = Machines::new(roster.clone(), journal.clone());
+        let boots = Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone()).await.unwrap();
+        let leases = Leases::load(&db, roster.clone(), journal.clone(), [OURS].into()).await.unwrap();
+        let images = Images::open(&folder.path().join("images"), http_client()).unwrap();
+        let files = Files::load(folder.path(), Some(&folder.path().join("agent")), 8080).unwrap();
+        let delivery = Delivery::new(
+            (boots.clone(), roster.clone(), journal.clone()),
+            (images.clone(), files.clone()),
+            Ports { advertise: None, http: 8080, https: 8443 },
+            "-----BEGIN CERTIFICATE-----\n".into(),
+            SiteKey::new([7; 32]),
+        );
+        Self {
+            access: Access::load(&db, journal.clone()).await.unwrap(),
+            agents: Agents::new(
+                delivery.clone(),
+                boots.clone(),
+                machines.clone(),
+                roster.clone(),
+                journal.clone(),
+            ),
+            changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
+            views: Views::new(roster.clone(), boots.clone(), leases.clone()),
+            explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
+            metrics: Metrics::new(),
+            db,
+            clock,
+            journal,
+            roster,
+            machines,
+            boots,
+            leases,
+            delivery,
+            files,
+            url,
+            writing,
+            stop,
+            folder,
+        }
+    }
+
+    /// The same daemon, stopped and started again.
+    pub async fn restarted(self) -> Self {
+        let Self { db, clock, url, mut writing, stop, folder, .. } = self;
+        stop.cancel();
+        while writing.join_next().await.is_some() {}
+        db.close().await;
+        Self::build(folder, url, clock).await
+    }
+
+    /// Returns when everything that was handed to the writer is written.
+    pub async fn written(&self) {
+        let told = self.journal.event("test.mark", "test/mark", &Actor::daemon(), None, "mark".into());
+        self.journal.commit(vec![told]).await.unwrap();
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        let micros = i64::try_from(Duration::from_secs(seconds).as_micros()).unwrap();
+        self.clock.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// A subnet, an image, the profiles `worker` and `seen`, a group for what has the label `role: worker`, and the machine `n1`.
+    pub fn documents(&self) -> Vec<Value> {
+        let file = |name: &str| {
+            let path = self.folder.path().join(name);
+            let sha256 = hex::encode(sha2::Sha256::digest(std::fs::read(&path).unwrap()));
+            json!({"url": path, "sha256": sha256})
+        };
+        let butane = "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n    - path: /etc/motd\n      contents: {inline: \"{{ machine.name }} {{ vars.zone | default('none') }}\"}\n";
+        vec![
+            json!({"kind": "Subnet", "name": "rack-a", "spec": {
+                "cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.100-10.77.0.103"],
+                "gateway": "10.77.0.254", "dns": ["10.77.0.1"], "unknown": "discover"}}),
+            json!({"kind": "Image", "name": "os", "spec": {"os": "fedora-coreos", "arch": "x86_64", "version": "1",
+                "kernel": file("kernel"), "initrd": [file("initrd")], "rootfs": file("rootfs")}}),
+            json!({"kind": "Profile", "name": "worker", "spec": {
+                "image": "os", "boot": "live", "kernelArgs": ["console=ttyS0"], "butane": butane}}),
+            json!({"kind": "Profile", "name": "seen", "spec": {"image": "os", "boot": "discovery"}}),
+            json!({"kind": "Group", "name": "workers", "spec": {
+                "match": {"labels": {"role": "worker"}}, "profile": "worker", "variables": {"zone": "a"}}}),
+            machine("n1", MAC1),
+        ]
+    }
+
+    pub async fn apply(&self, documents: &[Value]) -> Vec<AppliedItem> {
+        self.changes.apply(documents, &operator()).await.unwrap()
+    }
+
+    /// The rig with [`Rig::documents`] applied.
+    pub async fn with_documents(self) -> Self {
+        self.apply(&self.documents()).await;
+        self
+    }
+
+    /// What a machine gets whose iPXE asks from this address.
+    pub async fn ask(&self, mac: &str, from: [u8; 4]) -> Asked {
+        self.boots.ask(ipxe(mac), from.into()).await
+    }
+
+    /// Fetches the script of a machine, as iPXE does; returns its boot.
+    pub async fn script(&self, mac: &str, from: [u8; 4]) -> (BootId, String) {
+        let script = self.delivery.script(ipxe(mac), from.into(), OURS.into()).await.unwrap();
+        let asked = self.boots.answer(ipxe(mac), from.into());
+        let machine = asked.machine.expect("a machine");
+        (self.boots.of(machine.id).expect("a boot").id, script)
+    }
+
+    pub fn id(&self, machine: &str) -> MachineId {
+        self.roster.read(|inventory| inventory.machine_named(machine).expect("the machine").id)
+    }
+
+    pub fn stage(&self, machine: &str) -> &'static str {
+        self.roster.read(|inventory| inventory.machine_named(machine).expect("the machine").stage.name())
+    }
+
+    pub fn boot(&self, id: BootId) -> Boot {
+        self.boots.newest(id).expect("a boot").1
+    }
+
+    /// Every event so far, oldest first.
+    pub async fn events(&self) -> Vec<Event> {
+        self.written().await;
+        self.db.read().await.unwrap().events_after(0, None, 10_000).await.unwrap()
+    }
+
+    pub async fn kinds(&self) -> Vec<String> {
+        self.events().await.into_iter().map(|event| event.kind).collect()
+    }
+
+    pub async fn audited(&self, object: &str) -> i64 {
+        self.db.read().await.unwrap().audit_count(object).await.unwrap()
+    }
+}
+
+pub fn machine(name: &str, mac: &str) -> Value {
+    json!({"kind": "Machine", "name": name, "labels": {"role": "worker"}, "spec": {"macs": [mac]}})
+}
+
+pub fn operator() -> Actor {
+    Actor { name: "alice".into(), request: Some("r1".into()) }
+}
+
+/// The question that iPXE asks when it comes for its script.
+pub fn ipxe(address: &str) -> BootRequest {
+    let identity =
+        Identity { user_class: Some(b"iPXE"), ipxe_options: Some(&[0x13, 1, 1]), ..Identity::default() };
+    BootRequest { mac: mac(address), uuid: None, firmware: classify(&identity) }
+}
+
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn http_client() -> reqwest::Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).build().unwrap()
+}

@@ -1,0 +1,48 @@
+//! REST and command line, on either database: each story is told what daemon to begin with.
+
+use crate::rig::Plan;
+
+pub mod access;
+pub mod changes;
+pub mod events;
+pub mod mistakes;
+
+/// Calls a macro with every story of the API.
+macro_rules! each_api_story {
+    ($tell:ident) => {
+        $tell! {
+            access::every_endpoint_asks_who_you_are_and_lets_viewers_only_look,
+            access::a_token_is_good_until_it_ends_and_over_restarts,
+            changes::an_etag_keeps_two_people_from_overwriting_each_other,
+            changes::of_many_writers_with_the_same_etag_one_wins,
+            changes::what_others_need_cannot_be_deleted,
+            changes::applying_the_same_again_changes_nothing,
+            changes::a_killed_daemon_has_lost_nothing_that_was_acknowledged,
+            changes::lists_come_in_pages_and_by_selector,
+            changes::a_machine_takes_only_what_its_stage_allows,
+            events::a_follower_that_comes_back_misses_nothing_and_gets_nothing_twice,
+            events::the_list_of_events_is_complete_and_in_order,
+            mistakes::what_is_wrong_is_refused_with_file_line_and_column_and_nothing_is_applied,
+            mistakes::every_refusal_is_a_problem_document,
+        }
+    };
+}
+pub(crate) use each_api_story;
+
+macro_rules! on_sqlite {
+    ($($module:ident :: $story:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $story() -> anyhow::Result<()> {
+            if crate::rig::skipped("api") {
+                return Ok(());
+            }
+            super::$module::$story(crate::rig::Plan::new()?).await
+        }
+    )*};
+}
+
+mod sqlite {
+    super::each_api_story!(on_sqlite);
+}
+
+pub type Begin = Plan;

@@ -1,0 +1,137 @@
+//! What crosses a network, captured by tcpdump on its bridge.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use flate2::read::GzDecoder;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use pilotlight_tests::rack::Namespace;
+use pilotlight_tests::rack::namespace::BRIDGE;
+
+/// A capture that goes on.
+pub struct Capture {
+    tcpdump: Child,
+    file: PathBuf,
+}
+
+/// An IPv4 packet with ports.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    pub from: SocketAddrV4,
+    pub to: SocketAddrV4,
+    /// TCP's place in the stream; 0 for UDP.
+    pub seq: u32,
+    pub payload: Vec<u8>,
+}
+
+impl Capture {
+    /// Captures what this filter lets through; returns when it does.
+    pub fn start(network: &Namespace, folder: &Path, filter: &str) -> Result<Self> {
+        let file = folder.join("capture.pcap");
+        let mut tcpdump = network
+            .command("tcpdump")
+            .args(["-i", BRIDGE, "-n", "-U", "-s", "0", "-B", "65536", "-Z", "root", "-w"])
+            .arg(&file)
+            .arg(filter)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("tcpdump cannot be started")?;
+        let mut lines = BufReader::new(tcpdump.stderr.take().context("its messages")?).lines();
+        let begun = lines.find(|line| line.as_ref().map_or(true, |line| line.contains("listening on")));
+        ensure!(begun.is_some(), "tcpdump ended");
+        std::thread::Builder::new().name("tcpdump".into()).spawn(move || lines.for_each(drop))?;
+        Ok(Self { tcpdump, file })
+    }
+
+    /// Ends it, and gives what was captured.
+    pub fn stop(mut self) -> Result<Vec<Packet>> {
+        kill(Pid::from_raw(self.tcpdump.id().try_into()?), Signal::SIGINT)?;
+        self.tcpdump.wait()?;
+        let bytes = fs::read(&self.file)?;
+        ensure!(bytes.get(..4) == Some(&[0xd4, 0xc3, 0xb2, 0xa1]), "not a capture file");
+        let mut packets = Vec::new();
+        let mut rest = bytes.get(24..).unwrap_or_default();
+        while let Some(length) = rest.get(8..12) {
+            let length = usize::try_from(u32::from_le_bytes(length.try_into()?))?;
+            let Some(frame) = rest.get(16..16 + length) else { break };
+            packets.extend(packet(frame));
+            rest = &rest[16 + length..];
+        }
+        Ok(packets)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        let _ = self.tcpdump.kill();
+        let _ = self.tcpdump.wait();
+    }
+}
+
+fn packet(frame: &[u8]) -> Option<Packet> {
+    let ip = frame.get(14..)?;
+    let length = usize::from(u16::from_be_bytes(ip.get(2..4)?.try_into().ok()?));
+    let ip = ip.get(..length)?;
+    let head = usize::from(ip.first()? & 0xf) * 4;
+    let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(ip.get(at..at + 4)?).ok()?));
+    let inner = ip.get(head..)?;
+    let port = |at: usize| Some(u16::from_be_bytes(inner.get(at..at + 2)?.try_into().ok()?));
+    let (seq, start) = match ip.get(9)? {
+        6 => {
+            let seq = u32::from_be_bytes(inner.get(4..8)?.try_into().ok()?);
+            (seq, usize::from(inner.get(12)? >> 4) * 4)
+        }
+        17 => (0, 8),
+        _ => return None,
+    };
+    Some(Packet {
+        from: SocketAddrV4::new(address(12)?, port(0)?),
+        to: SocketAddrV4::new(address(16)?, port(2)?),
+        seq,
+        payload: inner.get(start..)?.to_vec(),
+    })
+}
+
+/// The one-time tokens that crossed the network in `config.img`, in the order of their seeing.
+pub fn tokens(packets: &[Packet]) -> Vec<String> {
+    let begins = |packet: &&Packet| {
+        let head = String::from_utf8_lossy(packet.payload.get(..400.min(packet.payload.len())).unwrap_or_default())
+            .to_ascii_lowercase();
+        head.starts_with("http/1.1 200") && head.contains("octet-stream") && head.contains("no-store")
+    };
+    let mut tokens: Vec<String> = Vec::new();
+    for begin in packets.iter().filter(begins) {
+        let same = packets.iter().filter(|other| {
+            (other.from, other.to) == (begin.from, begin.to) && other.seq.wrapping_sub(begin.seq) < 65_536
+        });
+        let parts: BTreeMap<u32, &[u8]> =
+            same.map(|part| (part.seq.wrapping_sub(begin.seq), part.payload.as_slice())).collect();
+        let mut stream = Vec::new();
+        for (at, part) in parts {
+            let at = at as usize;
+            if at <= stream.len() && at + part.len() > stream.len() {
+                stream.extend(&part[stream.len() - at..]);
+            }
+        }
+        let Some(gzip) = stream.windows(3).position(|bytes| bytes == [0x1f, 0x8b, 8]) else { continue };
+        let mut archive = Vec::new();
+        // What follows the archive in the stream is no concern of ours.
+        let _ = GzDecoder::new(&stream[gzip..]).read_to_end(&mut archive);
+        let text = String::from_utf8_lossy(&archive);
+        for rest in text.split("Bearer ").skip(1) {
+            let token: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+            if token.len() > 16 && !tokens.contains(&token) {
+                tokens.push(token);
+            }
+        }
+    }
+    tokens
+}

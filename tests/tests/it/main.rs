@@ -1,0 +1,13 @@
+//! The stories that prove the product, in one binary: `api` on this host's loopback, `postgres` (the same on a real PostgreSQL),
+//! `network` with real clients in namespaces, `boot` with whole machines. A story that cannot run fails, unless its module is
+//! switched off by name: `PILOTLIGHT_SKIP=boot,network`.
+
+mod api;
+mod boot;
+mod capture;
+mod dhcp;
+mod faults;
+mod network;
+mod postgres;
+mod rig;
+mod unknown;
