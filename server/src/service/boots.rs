@@ -18,7 +18,7 @@ use crate::{
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
     api::{Boot, Outcome, Phase, PhaseRecord},
-    resource::{Name, Unknown},
+    resource::{Name, SubnetMode, Unknown},
 };
 use serde_json::json;
 use std::{
@@ -112,7 +112,8 @@ impl Boots {
         let asked = self.answer(request, from);
         let boots =
             matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
-        let (None, Some(subnet), true) = (&asked.machine, &asked.known.subnet, boots) else { return asked };
+        let served = asked.known.subnet.as_ref().filter(|subnet| subnet.mode == SubnetMode::Authoritative);
+        let (None, Some(subnet), true) = (&asked.machine, served, boots) else { return asked };
         let accept = subnet.unknown == Unknown::Accept;
         match self.machines.discover(asked.request.mac, asked.request.uuid, accept).await {
             Ok(_) if accept => {

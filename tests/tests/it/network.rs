@@ -122,7 +122,7 @@ async fn clients_of_all_makes_get_what_the_subnet_says() -> Result<()> {
     if skipped("network") {
         return Ok(());
     }
-    let net = Net::start("plclients", &[subnet("rack", "10.77.0", "ignore")]).await?;
+    let net = Net::start("plclients", &[subnet("rack", "10.77.0", "discover")]).await?;
     let folder = net.rig.folder.path();
     let busybox = net.rack.host("busybox", None)?;
     let lease = udhcpc(&busybox, folder, &[])?;
@@ -159,7 +159,7 @@ async fn a_machine_keeps_its_address_when_the_daemon_is_killed_and_when_its_clie
     if skipped("network") {
         return Ok(());
     }
-    let mut net = Net::start("plkeeps", &[subnet("rack", "10.77.0", "ignore")]).await?;
+    let mut net = Net::start("plkeeps", &[subnet("rack", "10.77.0", "discover")]).await?;
     let folder = net.rig.folder.path().to_owned();
     let host = net.rack.host("client", None)?;
     let first = ip(&udhcpc(&host, &folder, &[])?, "ip")?;
@@ -185,7 +185,7 @@ async fn an_acknowledged_lease_outlives_a_kill_at_that_instant() -> Result<()> {
     if skipped("network") {
         return Ok(());
     }
-    let mut net = Net::start("pldurable", &[subnet("rack", "10.77.0", "ignore")]).await?;
+    let mut net = Net::start("pldurable", &[subnet("rack", "10.77.0", "discover")]).await?;
     let host = net.rack.host("client", None)?;
     let mut leases: Vec<(String, Ipv4Addr)> = Vec::new();
     for round in 1..=6 {
@@ -213,7 +213,7 @@ async fn a_reserved_address_is_for_its_machine_only() -> Result<()> {
         return Ok(());
     }
     let documents = [
-        subnet("rack", "10.77.0", "ignore"),
+        subnet("rack", "10.77.0", "discover"),
         document("Machine", "n1", json!({"macs": ["02:00:00:00:02:01"], "ip": "10.77.0.50"})),
         document("Machine", "n2", json!({"macs": ["02:00:00:00:02:02"], "ip": "10.77.0.150"})),
     ];
@@ -248,7 +248,7 @@ async fn machines_behind_a_relay_and_before_it_get_addresses_of_their_own_networ
     if skipped("network") {
         return Ok(());
     }
-    let documents = [subnet("near", "10.77.0", "ignore"), subnet("far", "10.78.0", "ignore")];
+    let documents = [subnet("near", "10.77.0", "discover"), subnet("far", "10.78.0", "discover")];
     let net = Net::start("plrelay", &documents).await?;
     let far = Namespace::create("plrelayfar", None)?;
     let relay = net.rack.relay("relay", "10.77.0.2/24".parse()?, &far, "10.78.0.1/24".parse()?)?;
@@ -315,7 +315,7 @@ async fn an_address_is_free_after_release_and_left_alone_after_decline() -> Resu
     if skipped("network") {
         return Ok(());
     }
-    let mut small = subnet("rack", "10.77.0", "ignore");
+    let mut small = subnet("rack", "10.77.0", "discover");
     small["spec"]["ranges"] = json!(["10.77.0.100-10.77.0.101"]);
     let mut net = Net::start("plrelease", &[small]).await?;
     let [a, b, c] = ["a", "b", "c"].map(|name| net.rack.host(name, None));
