@@ -238,6 +238,7 @@ impl From<RoleArg> for Role {
 /// Runs what the command line asks for. Exit codes as in sysexits.h: 64 usage, 69 unavailable, 77 no permission, 78 configuration;
 /// client commands end with 1 when the server refuses.
 pub fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -255,6 +256,18 @@ pub fn main() -> ExitCode {
         }
     };
     runtime.block_on(run(cli.command))
+}
+
+/// `pilotlight get machines | head` is no crash: whoever reads has seen enough.
+fn end_quietly_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
 }
 
 async fn run(command: Command) -> ExitCode {

@@ -3,7 +3,7 @@
 
 mod database;
 mod door;
-mod fleet;
+pub mod fleet;
 mod ground;
 mod live;
 mod report;

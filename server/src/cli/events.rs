@@ -12,16 +12,22 @@ pub(super) async fn run(args: EventsArgs) -> Result<()> {
     let client = Client::new(&args.server)?;
     let object: Vec<(&str, String)> =
         args.object.clone().map(|object| ("object", object)).into_iter().collect();
-    let mut query = object.clone();
-    query.extend(args.after.map(|after| ("after", after.to_string())));
-    let mut page: List<Event> = client.get("/events", &query).await?;
-    if args.after.is_none() {
-        page.items.reverse();
-    }
     let mut last = args.after;
-    for event in &page.items {
-        print(args.output, event)?;
-        last = Some(event.seq);
+    loop {
+        let mut query = object.clone();
+        query.extend(last.map(|after| ("after", after.to_string())));
+        let mut page: List<Event> = client.get("/events", &query).await?;
+        if last.is_none() {
+            // Without a place to begin at they come newest first, and there is one page.
+            page.items.reverse();
+        }
+        for event in &page.items {
+            print(args.output, event)?;
+            last = Some(event.seq);
+        }
+        if page.next.is_none() {
+            break;
+        }
     }
     if args.follow { follow_for_ever(&client, &object, last, args.output).await } else { Ok(()) }
 }

@@ -4,7 +4,7 @@ use super::{
     client::{Client, segment},
     table,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pilotlight_types::{
     api::{Boot, CreatedToken, Machine, NewToken, Resource, Role},
     resource::Kind,
@@ -18,6 +18,9 @@ pub(super) async fn run(args: GetArgs) -> Result<()> {
     let query: Vec<(&str, String)> =
         args.selector.map(|selector| ("selector", selector)).into_iter().collect();
     if ["boot", "boots"].contains(&args.kind.as_str()) {
+        if !query.is_empty() {
+            bail!("boots have no labels to select by; give a machine's with `get machines -l …`");
+        }
         let boots: Vec<Boot> = match name {
             Some(id) => vec![client.get(&format!("/boots/{id}"), &[]).await?],
             None => client.list("/boots", &query).await?,

@@ -208,8 +208,11 @@ impl Boots {
             if let (Some(map), Some(pinned)) = (boot.decision.as_object_mut(), pinned) {
                 map.insert("pinned".into(), pinned);
             }
-            writes.splice(0..0, self.advance(machine, &mut boot, seen, now));
-            // The row comes first: events name the boot.
+            // The row comes first, for events name the boot; what it reached comes after its beginning.
+            let mut row = self.advance(machine, &mut boot, seen, now);
+            let reached = row.split_off(1);
+            writes.splice(0..0, row);
+            writes.extend(reached);
             newest.put(machine.id, boot.clone());
             (boot.id, writes, !goes_on)
         };

@@ -55,10 +55,13 @@ async fn nothing_is_half_applied(rig: Rig) {
     documents.push(json!({"kind": "Group", "name": "bad", "spec": {"profile": "none"}}));
     documents.push(machine("n2", MAC1));
     let found = mistakes(&rig, &documents).await;
-    let places: Vec<(usize, &str)> = found.iter().map(|(document, path, _)| (*document, path.as_str())).collect();
+    let places: Vec<(usize, &str)> =
+        found.iter().map(|(document, path, _)| (*document, path.as_str())).collect();
     assert_eq!(places, [(5, "spec.macs[0]"), (6, "spec.profile"), (7, "spec.macs[0]")], "{found:?}");
     assert_eq!(rig.kinds().await, ["test.mark"]);
-    assert!(rig.roster.read(|inventory| inventory.subnets.is_empty() && inventory.machines().next().is_none()));
+    assert!(
+        rig.roster.read(|inventory| inventory.subnets.is_empty() && inventory.machines().next().is_none())
+    );
 }
 
 async fn what_is_so_already_makes_no_revision_and_no_event(rig: Rig) {
@@ -98,8 +101,10 @@ async fn declaring_a_machine_that_was_seen_adopts_it(rig: Rig) {
 
 async fn declaring_a_machine_by_its_uuid_adopts_it(rig: Rig) {
     let uuid = "4c4c4544-0044-4810-8031-c4c04f4a3132";
-    let seen = rig.machines.discover(mac("52:54:00:00:00:09"), Some(uuid.parse().unwrap()), false).await.unwrap();
-    let document = json!({"kind": "Machine", "name": "n9", "spec": {"macs": ["52:54:00:00:00:0a"], "uuid": uuid}});
+    let seen =
+        rig.machines.discover(mac("52:54:00:00:00:09"), Some(uuid.parse().unwrap()), false).await.unwrap();
+    let document =
+        json!({"kind": "Machine", "name": "n9", "spec": {"macs": ["52:54:00:00:00:0a"], "uuid": uuid}});
     // Another with the same UUID in the same breath is another's mistake, and says so.
     let twice = json!({"kind": "Machine", "name": "n8", "spec": {"uuid": uuid}});
     assert_eq!(mistakes(&rig, &[document.clone(), twice]).await.len(), 2);
@@ -122,7 +127,10 @@ async fn a_second_seen_machine_in_the_way_is_named(rig: Rig) {
     let both = json!({"kind": "Machine", "name": "n9", "spec": {"macs": ["52:54:00:00:00:09", "52:54:00:00:00:0a"]}});
     let found = mistakes(&rig, &[both.clone()]).await;
     assert_eq!(found[0].1, "spec.macs[1]");
-    assert!(found[0].2.contains("m-52540000000a's already, which was only seen so far: delete that one first"), "{found:?}");
+    assert!(
+        found[0].2.contains("m-52540000000a's already, which was only seen so far: delete that one first"),
+        "{found:?}"
+    );
     rig.changes.delete(Kind::Machine, "m-52540000000a", None, &operator()).await.unwrap();
     rig.apply(&[both]).await;
 }
@@ -136,12 +144,17 @@ async fn macs_move_between_machines_in_either_order(rig: Rig) {
     };
     for documents in [[machine("n1", b), machine("n2", a)], [machine("n2", b), machine("n1", a)]] {
         rig.apply(&documents).await;
-        let expected = if documents[0]["spec"]["macs"][0] == b && documents[0]["name"] == "n1" { (n2, n1) } else { (n1, n2) };
+        let expected = if documents[0]["spec"]["macs"][0] == b && documents[0]["name"] == "n1" {
+            (n2, n1)
+        } else {
+            (n1, n2)
+        };
         assert_eq!((owner(&rig, a), owner(&rig, b)), (Some(expected.0), Some(expected.1)));
     }
     // From one to the other, whichever is named first.
     let none = json!({"kind": "Machine", "name": "n1", "labels": {"role": "worker"}, "spec": {"macs": ["52:54:00:00:00:0c"]}});
-    let all = json!({"kind": "Machine", "name": "n2", "labels": {"role": "worker"}, "spec": {"macs": [b, a]}});
+    let all =
+        json!({"kind": "Machine", "name": "n2", "labels": {"role": "worker"}, "spec": {"macs": [b, a]}});
     rig.apply(&[all, none]).await;
     assert_eq!((owner(&rig, a), owner(&rig, b)), (Some(n2), Some(n2)));
     let rig = rig.restarted().await;
@@ -150,10 +163,7 @@ async fn macs_move_between_machines_in_either_order(rig: Rig) {
 
 async fn what_is_needed_cannot_be_deleted(rig: Rig) {
     let rig = rig.with_documents().await;
-    for (kind, name, why) in [
-        (Kind::Image, "os", "boots it"),
-        (Kind::Profile, "worker", "group workers"),
-    ] {
+    for (kind, name, why) in [(Kind::Image, "os", "boots it"), (Kind::Profile, "worker", "group workers")] {
         let refused = rig.changes.delete(kind, name, None, &operator()).await.unwrap_err();
         assert!(matches!(refused, ChangeError::Needed(..)) && refused.to_string().contains(why), "{refused}");
     }
@@ -174,7 +184,11 @@ async fn what_was_deleted_can_be_declared_again(rig: Rig) {
     rig.changes.delete(Kind::Profile, "seen", None, &operator()).await.unwrap();
     let seen = rig.documents()[3].clone();
     assert_eq!(changes(&rig.apply(&[seen.clone()]).await), [Change::Created]);
-    assert_eq!(rig.views.resource(Kind::Profile, "seen").unwrap().revision, 2, "revisions are never used twice");
+    assert_eq!(
+        rig.views.resource(Kind::Profile, "seen").unwrap().revision,
+        2,
+        "revisions are never used twice"
+    );
     rig.changes.delete(Kind::Profile, "seen", None, &operator()).await.unwrap();
     let rig = rig.restarted().await;
     rig.apply(&[seen]).await;
@@ -232,7 +246,10 @@ async fn applying_while_the_machine_lives_on_loses_nothing(rig: Rig) {
                 machine.seen = Some(pilotlight_types::Timestamp::from_micros(i64::from(n)));
             };
             let event = pilotlight::domain::stage::Event::BootStarted;
-            rig.machines.apply(id, &event, &pilotlight::service::journal::Actor::daemon(), also).await.unwrap();
+            rig.machines
+                .apply(id, &event, &pilotlight::service::journal::Actor::daemon(), also)
+                .await
+                .unwrap();
         }
     };
     let declare = async {

@@ -67,7 +67,8 @@ fn reserved(name: &str, mac: &str, ip: &str) -> Value {
 
 async fn a_reserved_address_is_its_machines_and_nobody_elses(rig: Rig) {
     let rig = rig.with_documents().await;
-    rig.apply(&[reserved("n1", MAC1, "10.77.0.50"), reserved("n2", "52:54:00:00:00:02", "10.77.0.101")]).await;
+    rig.apply(&[reserved("n1", MAC1, "10.77.0.50"), reserved("n2", "52:54:00:00:00:02", "10.77.0.101")])
+        .await;
     let rack = rack();
     let n1 = Asker { machine: Some(rig.id("n1")), ..asker(&rack, mac(MAC1)) };
     assert_eq!(rig.leases.offer(n1, Some(address(100))).unwrap().ip, address(50), "even outside the ranges");
@@ -79,8 +80,10 @@ async fn a_reserved_address_is_its_machines_and_nobody_elses(rig: Rig) {
 }
 
 async fn our_own_and_the_gateways_address_are_never_given(rig: Rig) {
-    rig.apply(&[json!({"kind": "Subnet", "name": "rack-a", "spec": {"cidr": "10.77.0.0/24", "mode": "authoritative",
-        "ranges": ["10.77.0.1-10.77.0.3"], "gateway": "10.77.0.2"}})])
+    rig.apply(&[
+        json!({"kind": "Subnet", "name": "rack-a", "spec": {"cidr": "10.77.0.0/24", "mode": "authoritative",
+        "ranges": ["10.77.0.1-10.77.0.3"], "gateway": "10.77.0.2"}}),
+    ])
     .await;
     assert_eq!(lease(&rig, client(1)).await, Some(address(3)));
     assert_eq!(lease(&rig, client(2)).await, None);
@@ -134,7 +137,8 @@ async fn an_ended_lease_is_given_to_another_and_survives(rig: Rig) {
     let ip = lease(&rig, client(5)).await.expect("an ended lease");
     let rig = rig.restarted().await;
     assert_eq!(rig.leases.of(&rack(), client(5)), Some(ip));
-    let changed = rig.changes.delete(pilotlight_types::resource::Kind::Subnet, "rack-a", None, &operator()).await;
+    let changed =
+        rig.changes.delete(pilotlight_types::resource::Kind::Subnet, "rack-a", None, &operator()).await;
     changed.unwrap();
     assert_eq!(lease(&rig, client(5)).await, None, "a subnet that is gone gives nothing");
 }

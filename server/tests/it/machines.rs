@@ -153,7 +153,10 @@ async fn a_deleted_machine_is_not_changed(rig: Rig) {
         assert!(changed.is_ok());
         rig.changes.delete(kind, "n1", None, &actor).await.unwrap();
     }
-    assert!(matches!(rig.machines.apply(id, &Event::Accept, &actor, |_| {}).await, Err(MachineError::NotFound(_))));
+    assert!(matches!(
+        rig.machines.apply(id, &Event::Accept, &actor, |_| {}).await,
+        Err(MachineError::NotFound(_))
+    ));
     assert!(rig.restarted().await.roster.machine(id).is_none());
 }
 
@@ -168,16 +171,29 @@ async fn a_flood_of_made_up_machines_ends() {
                     macs: vec![Mac::new([2, 1, 1, a, b, c])],
                     ..Default::default()
                 };
-                let stage = if accept { pilotlight::domain::stage::Stage::Ready } else { pilotlight::domain::stage::Stage::Discovered };
+                let stage = if accept {
+                    pilotlight::domain::stage::Stage::Ready
+                } else {
+                    pilotlight::domain::stage::Stage::Discovered
+                };
                 let id = pilotlight_types::MachineId::new(rig.journal.now(), [0, 0, 0, 0, 0, 0, a, b, c, 1]);
                 let name = format!("m-020101{a:02x}{b:02x}{c:02x}").parse().unwrap();
-                let machine =
-                    pilotlight::domain::machine::Machine::new(id, name, Default::default(), spec, stage, rig.journal.now());
+                let machine = pilotlight::domain::machine::Machine::new(
+                    id,
+                    name,
+                    Default::default(),
+                    spec,
+                    stage,
+                    rig.journal.now(),
+                );
                 inventory.put(std::sync::Arc::new(machine));
             }
         });
         let more = rig.machines.discover(mac("52:54:00:00:00:09"), None, accept).await;
         assert!(matches!(more, Err(MachineError::TooMany)), "accept: {accept}");
-        assert!(rig.machines.discover(Mac::new([2, 1, 1, 0, 0, 7]), None, accept).await.is_ok(), "those that are known stay so");
+        assert!(
+            rig.machines.discover(Mac::new([2, 1, 1, 0, 0, 7]), None, accept).await.is_ok(),
+            "those that are known stay so"
+        );
     }
 }

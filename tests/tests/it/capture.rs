@@ -36,7 +36,20 @@ impl Capture {
         let file = folder.join("capture.pcap");
         let mut tcpdump = network
             .command("tcpdump")
-            .args(["-i", BRIDGE, "-n", "-U", "-s", "0", "-B", "65536", "-Z", "root", "-w"])
+            .args([
+                "-i",
+                BRIDGE,
+                "-n",
+                "-U",
+                "--immediate-mode",
+                "-s",
+                "0",
+                "-B",
+                "65536",
+                "-Z",
+                "root",
+                "-w",
+            ])
             .arg(&file)
             .arg(filter)
             .stdout(Stdio::null())
@@ -102,8 +115,9 @@ fn packet(frame: &[u8]) -> Option<Packet> {
 /// The one-time tokens that crossed the network in `config.img`, in the order of their seeing.
 pub fn tokens(packets: &[Packet]) -> Vec<String> {
     let begins = |packet: &&Packet| {
-        let head = String::from_utf8_lossy(packet.payload.get(..400.min(packet.payload.len())).unwrap_or_default())
-            .to_ascii_lowercase();
+        let head =
+            String::from_utf8_lossy(packet.payload.get(..400.min(packet.payload.len())).unwrap_or_default())
+                .to_ascii_lowercase();
         head.starts_with("http/1.1 200") && head.contains("octet-stream") && head.contains("no-store")
     };
     let mut tokens: Vec<String> = Vec::new();
@@ -126,8 +140,10 @@ pub fn tokens(packets: &[Packet]) -> Vec<String> {
         let _ = GzDecoder::new(&stream[gzip..]).read_to_end(&mut archive);
         let text = String::from_utf8_lossy(&archive);
         for rest in text.split("Bearer ").skip(1) {
-            let token: String =
-                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+            let token: String = rest
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                .collect();
             if token.len() > 16 && !tokens.contains(&token) {
                 tokens.push(token);
             }

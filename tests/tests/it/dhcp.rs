@@ -62,7 +62,10 @@ impl Client {
             socket.set_broadcast(true)?;
             Ok(socket)
         })??;
-        Ok(Self { socket, mac: mac.parse()?, xid: 0x5eed_0000 })
+        let mac: Mac = mac.parse()?;
+        // Answers are broadcast: those to others must not be taken for ours.
+        let [.., a, b, c, d] = mac.bytes();
+        Ok(Self { socket, mac, xid: u32::from_be_bytes([d, c, b, a]) })
     }
 
     /// Asks, and waits for the answer.
@@ -73,7 +76,7 @@ impl Client {
 
     /// Asks for nothing but to be heard.
     pub fn send(&mut self, kind: u8, ciaddr: Ipv4Addr, options: &[(u8, &[u8])]) -> Result<()> {
-        self.xid += 1;
+        self.xid = self.xid.wrapping_add(1);
         let mut packet = vec![1, 1, 6, 0];
         packet.extend(self.xid.to_be_bytes());
         // secs; then the flag that asks for broadcasts, since we have no address to be sent to.

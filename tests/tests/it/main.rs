@@ -8,6 +8,8 @@ mod capture;
 mod dhcp;
 mod faults;
 mod network;
+mod player;
 mod postgres;
 mod rig;
+mod secrets;
 mod unknown;
