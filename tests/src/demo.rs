@@ -82,12 +82,18 @@ pub async fn run(options: &Options) -> Result<()> {
     let line = |what: &str, text: &str| println!("  {} {text}", paint.dim(&format!("{what:<9}")));
     println!("\n{}", paint.bold("pilotlight serve"));
     line("network", &ground.network());
-    line("machines", &format!("{}, {}", fleet.len(), ground.runs_them()));
+    let (runs_them, why) = ground.runs_them();
+    line("machines", &format!("{}, {runs_them}", fleet.len()));
+    if let Some(why) = why {
+        line("", &format!("({why})"));
+    }
     line("database", database.as_ref().map_or("SQLite", |_| "PostgreSQL"));
     line("status", &format!("{}/status", door.url));
-    line("password", &format!("the token in {}, for any user", shown(&door.token_path())));
+    line("password", &format!("the token in {}; any user name", shown(&door.token_path())));
     println!();
-    door.pilotlight(&["apply", "-f", &shown(&options.resources), "-f", &shown(&state.resources)]).await?;
+    let apply = ["apply", "-f", &shown(&options.resources), "-f", &shown(&state.resources)];
+    println!("{}", paint.bold(&format!("$ pilotlight {}", apply.join(" "))));
+    print!("{}", door.output(&apply).await?);
 
     let client = Client::new(&door.url, Some(&door.daemon.token()?), &door.daemon.ca()?)?;
     let expected = ground.expected(fleet.len());

@@ -125,7 +125,7 @@ async fn a_second_seen_machine_in_the_way_is_named(rig: Rig) {
         rig.machines.discover(mac(address), None, false).await.unwrap();
     }
     let both = json!({"kind": "Machine", "name": "n9", "spec": {"macs": ["52:54:00:00:00:09", "52:54:00:00:00:0a"]}});
-    let found = mistakes(&rig, &[both.clone()]).await;
+    let found = mistakes(&rig, std::slice::from_ref(&both)).await;
     assert_eq!(found[0].1, "spec.macs[1]");
     assert!(
         found[0].2.contains("m-52540000000a's already, which was only seen so far: delete that one first"),
@@ -183,7 +183,7 @@ async fn what_was_deleted_can_be_declared_again(rig: Rig) {
     let rig = rig.with_documents().await;
     rig.changes.delete(Kind::Profile, "seen", None, &operator()).await.unwrap();
     let seen = rig.documents()[3].clone();
-    assert_eq!(changes(&rig.apply(&[seen.clone()]).await), [Change::Created]);
+    assert_eq!(changes(&rig.apply(std::slice::from_ref(&seen)).await), [Change::Created]);
     assert_eq!(
         rig.views.resource(Kind::Profile, "seen").unwrap().revision,
         2,

@@ -1,1 +1,230 @@
-//! To be written.
+//! The HTTP API as clients meet it: who may call what, what machines are told, what becomes of mistakes.
+use crate::rig::{Engine, MAC1, Rig, operator};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use pilotlight::http::{self, AgentApi, BootFiles, ENDPOINTS, Health, Peer, StatusPage, api::Api};
+use pilotlight_types::api::{NewToken, Problem, Role};
+use serde_json::{Value, json};
+use std::{net::SocketAddr, sync::Arc};
+use tower::ServiceExt;
+
+fn health(rig: &Rig) -> Health {
+    Health {
+        db: rig.db.clone(),
+        metrics: rig.metrics.clone(),
+        views: rig.views.clone(),
+        boots: rig.boots.clone(),
+        journal: rig.journal.clone(),
+        serving: Arc::default(),
+    }
+}
+
+fn secure(rig: &Rig) -> Router {
+    let api = Api {
+        views: rig.views.clone(),
+        changes: rig.changes.clone(),
+        machines: rig.machines.clone(),
+        boots: rig.boots.clone(),
+        explain: rig.explain.clone(),
+        access: rig.access.clone(),
+        journal: rig.journal.clone(),
+        db: rig.db.clone(),
+        stop: tokio_util::sync::CancellationToken::new(),
+    };
+    let agent = AgentApi { delivery: rig.delivery.clone(), agents: rig.agents.clone() };
+    let status = StatusPage {
+        views: rig.views.clone(),
+        journal: rig.journal.clone(),
+        db: rig.db.clone(),
+        site: "test".into(),
+    };
+    http::secure((api, rig.access.clone()), agent, status, health(rig), &rig.metrics.http)
+}
+
+fn plain(rig: &Rig) -> Router {
+    let boot = BootFiles {
+        delivery: rig.delivery.clone(),
+        files: rig.files.clone(),
+        boots: rig.boots.clone(),
+        metrics: rig.metrics.http.clone(),
+    };
+    http::plain(boot, health(rig), 8443, &rig.metrics.http)
+}
+
+async fn token(rig: &Rig, name: &str, role: Role) -> String {
+    let new = NewToken { name: name.into(), role, expires: None };
+    rig.access.create(new, &operator()).await.unwrap().expose().clone()
+}
+
+/// What a request from 10.77.0.100 gets.
+async fn asked(
+    router: &Router,
+    request: axum::http::request::Builder,
+    body: Body,
+) -> (StatusCode, HeaderMap, Vec<u8>) {
+    let peer = Peer {
+        remote: SocketAddr::from(([10, 77, 0, 100], 4000)),
+        local: SocketAddr::from(([10, 77, 0, 1], 8443)),
+    };
+    let mut request: Request<Body> = request.body(body).unwrap();
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
+}
+
+#[tokio::test]
+async fn each_endpoint_is_open_to_those_in_the_table_and_to_nobody_else() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let (viewer, admin) = (token(&rig, "v", Role::Viewer).await, token(&rig, "a", Role::Admin).await);
+    let router = secure(&rig);
+    for (method, path, needed) in ENDPOINTS {
+        // No such thing is there: what may be asked is answered, and nothing is changed.
+        let path = path
+            .replace("{name}", "none")
+            .replace("{kind}", "groups")
+            .replace("{id}", "01940000-0000-7000-8000-000000000000");
+        let as_whom = async |authorization: Option<String>| {
+            let mut request = Request::builder().method(method).uri(&path);
+            if let Some(authorization) = authorization {
+                request = request.header(header::AUTHORIZATION, authorization);
+            }
+            asked(&router, request, Body::empty()).await.0
+        };
+        assert_eq!(as_whom(None).await, StatusCode::UNAUTHORIZED, "{method} {path} without a token");
+        assert_eq!(
+            as_whom(Some("Bearer wrong".into())).await,
+            StatusCode::UNAUTHORIZED,
+            "{method} {path}, wrong token"
+        );
+        let by_viewer = as_whom(Some(format!("Bearer {viewer}"))).await;
+        assert_eq!(
+            by_viewer == StatusCode::FORBIDDEN,
+            *needed == Role::Admin,
+            "{method} {path} by a viewer: {by_viewer}"
+        );
+        let by_admin = as_whom(Some(format!("Bearer {admin}"))).await;
+        assert!(
+            ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&by_admin),
+            "{method} {path}: {by_admin}"
+        );
+        assert!(!by_admin.is_server_error(), "{method} {path}: {by_admin}");
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_is_a_problem_document_that_says_what_and_where() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let admin = token(&rig, "a", Role::Admin).await;
+    let router = secure(&rig);
+    let bad_subnet = json!({"spec": {"cidr": "10.77.0.0/33", "mode": "authoritative"}}).to_string();
+    for (method, path, body, status, code) in [
+        (Method::GET, "/api/v1/machines/none", "", 404, "not-found"),
+        (Method::GET, "/api/v1/nothing", "", 404, "not-found"),
+        (Method::DELETE, "/api/v1/events", "", 405, "method-not-allowed"),
+        (Method::POST, "/api/v1/apply", "{", 400, "bad-request"),
+        (Method::PUT, "/api/v1/subnets/x", bad_subnet.as_str(), 422, "invalid"),
+        (Method::PUT, "/api/v1/subnets/x", r#"{"name": "y", "spec": {}}"#, 400, "bad-request"),
+        (Method::DELETE, "/api/v1/images/os", "", 409, "needed"),
+        (Method::GET, "/api/v1/machines?selector=a%20b", "", 400, "bad-request"),
+        (Method::GET, "/api/v1/boots/rubbish", "", 400, "bad-request"),
+    ] {
+        let request = Request::builder()
+            .method(&method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {admin}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        let (found, headers, bytes) = asked(&router, request, Body::from(body.to_owned())).await;
+        let problem: Problem =
+            serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        assert_eq!((found.as_u16(), problem.code.as_str()), (status, code), "{method} {path}: {problem:?}");
+        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(problem.request_id.as_deref(), headers["x-request-id"].to_str().ok());
+    }
+}
+
+#[tokio::test]
+async fn who_writes_over_another_is_told() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let admin = token(&rig, "a", Role::Admin).await;
+    let router = secure(&rig);
+    let write = async |etag: &str| {
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri("/api/v1/groups/workers")
+            .header(header::AUTHORIZATION, format!("Bearer {admin}"))
+            .header(header::IF_MATCH, etag);
+        let body = json!({"spec": {"profile": "worker", "priority": 3}}).to_string();
+        asked(&router, request, Body::from(body)).await
+    };
+    let (status, headers, _) = write("\"1\"").await;
+    assert_eq!((status, headers[header::ETAG].to_str().unwrap()), (StatusCode::OK, "\"2\""));
+    assert_eq!(write("\"1\"").await.0, StatusCode::PRECONDITION_FAILED, "somebody was here before");
+}
+
+#[tokio::test]
+async fn a_machine_is_told_to_wait_and_never_that_there_is_nothing() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let (boot, _) = rig.script(MAC1, [10, 77, 0, 100]).await;
+    let router = plain(&rig);
+    let get = async |path: &str| asked(&router, Request::builder().uri(path), Body::empty()).await;
+    for path in [
+        "/boot/01940000-0000-7000-8000-000000000000/kernel".to_owned(),
+        "/boot/rubbish/kernel".to_owned(),
+        "/boot/rubbish".to_owned(),
+        "/boot/01940000-0000-7000-8000-000000000000/config.img".to_owned(),
+    ] {
+        assert_eq!(get(&path).await.0, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+    }
+    for path in ["/boot/ipxe", "/boot/ipxe?mac=x", "//boot//ipxe?mac=52-54-00-00-00-01"] {
+        let (status, _, body) = get(path).await;
+        assert!(status == StatusCode::OK && body.starts_with(b"#!ipxe\n"), "{path}: {status}");
+    }
+    let (status, headers, body) = get(&format!("/boot/{boot}/kernel")).await;
+    assert_eq!(
+        (status, body.len(), headers[header::CONTENT_LENGTH].to_str().unwrap()),
+        (StatusCode::OK, 5000, "5000")
+    );
+    let part = Request::builder().uri(format!("/boot/{boot}/kernel")).header(header::RANGE, "bytes=4990-");
+    let (status, _, body) = asked(&router, part, Body::empty()).await;
+    assert_eq!(
+        (status, body.len()),
+        (StatusCode::PARTIAL_CONTENT, 10),
+        "a download goes on where it broke off"
+    );
+    let head = Request::builder().method(Method::HEAD).uri(format!("/boot/{boot}/kernel"));
+    let (_, headers, body) = asked(&router, head, Body::empty()).await;
+    assert_eq!(
+        (headers[header::CONTENT_LENGTH].to_str().unwrap(), body.len()),
+        ("5000", 0),
+        "UEFI asks for the size first"
+    );
+}
+
+#[tokio::test]
+async fn facts_that_are_none_are_refused_and_a_stranger_reports_nothing() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let (boot, _) = rig.script(MAC1, [10, 77, 0, 100]).await;
+    let token = rig.delivery.agent_token(boot).unwrap().expose().clone();
+    let router = secure(&rig);
+    let report = async |token: &str, body: Value| {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("/agent/v1/boots/{boot}/facts"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        asked(&router, request, Body::from(body.to_string())).await.0
+    };
+    assert_eq!(report("wrong", json!({"version": 1})).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        report(&token, json!({"version": 1, "hostname": "x".repeat(5000)})).await,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(report(&token, json!("rubbish")).await, StatusCode::BAD_REQUEST);
+    assert_eq!(rig.stage("n1"), "provisioning", "nothing of that made it active");
+    assert_eq!(report(&token, json!({"version": 1})).await, StatusCode::OK);
+    assert_eq!(rig.stage("n1"), "active");
+}

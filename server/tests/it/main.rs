@@ -1,10 +1,7 @@
 //! The services and the HTTP API of the daemon in one process, on SQLite and on a real PostgreSQL.
-mod access;
 mod agents;
-mod boots;
 mod changes;
 mod delivery;
-mod dhcp;
 mod http;
 mod leases;
 mod machines;

@@ -46,15 +46,7 @@ impl Door {
         self.daemon.data_dir().join("admin.token")
     }
 
-    /// Runs the client as a person would.
-    pub async fn pilotlight(&self, arguments: &[&str]) -> Result<()> {
-        println!("$ pilotlight {}", arguments.join(" "));
-        let status = self.command(arguments)?.status().await.context("pilotlight cannot be started")?;
-        ensure!(status.success(), "`pilotlight {}` failed", arguments.join(" "));
-        Ok(())
-    }
-
-    /// The same for what it prints.
+    /// Runs the client as a person would, and gives what it prints.
     pub async fn output(&self, arguments: &[&str]) -> Result<String> {
         let output = self.command(arguments)?.output().await.context("pilotlight cannot be started")?;
         let complaint = String::from_utf8_lossy(&output.stderr);

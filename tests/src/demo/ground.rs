@@ -98,11 +98,11 @@ impl Ground {
         }
     }
 
-    /// How machines run, in words.
-    pub fn runs_them(&self) -> String {
+    /// How machines run, in words, and why so.
+    pub fn runs_them(&self) -> (String, Option<&str>) {
         match self {
-            Self::Rack { accel: Choice { accel, reason }, .. } => format!("run by {accel}: {reason}"),
-            Self::Simulated { .. } => "simulated".into(),
+            Self::Rack { accel: Choice { accel, reason }, .. } => (format!("run by {accel}"), Some(reason)),
+            Self::Simulated { .. } => ("simulated".into(), None),
         }
     }
 

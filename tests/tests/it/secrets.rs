@@ -186,7 +186,7 @@ async fn a_boot_keeps_its_profile_when_that_is_changed_half_way() -> Result<()> 
     let profile = machine.profile.context("no profile")?;
     assert_eq!(
         (profile.desired, profile.running),
-        (1, Some(1)),
+        (2, Some(1)),
         "the change waits for the next provisioning"
     );
     Ok(())
