@@ -11,13 +11,13 @@ pub const PILOTLIGHT: &str = "PILOTLIGHT_BIN";
 /// The environment variable that names an agent to use as it is.
 pub const AGENT: &str = "PILOTLIGHT_AGENT_BIN";
 
-/// The daemon and client: what [`PILOTLIGHT`] says, or the workspace's, built first.
+/// The daemon and client: what `PILOTLIGHT_BIN` says, or the workspace's, built first.
 pub fn pilotlight() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&BUILT, || built(PILOTLIGHT, &["--workspace", "--bins"], "", "debug/pilotlight"))
 }
 
-/// The agent as machines get it, static: what [`AGENT`] says, or the workspace's, built first.
+/// The agent as machines get it, static: what `PILOTLIGHT_AGENT_BIN` says, or the workspace's, built first.
 pub fn agent() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     const TARGET: &str = "x86_64-unknown-linux-gnu";

@@ -106,7 +106,7 @@ pub fn write(out: &mut Vec<u8>, code: u8, data: &[u8]) {
     }
 }
 
-/// How many bytes [`write`] takes for it.
+/// How many bytes `write` takes for it.
 pub fn written_len(data: &[u8]) -> usize {
     data.len() + 2 * data.len().div_ceil(255).max(1)
 }
