@@ -23,7 +23,7 @@ fn health(rig: &Rig) -> Health {
     }
 }
 
-fn secure(rig: &Rig) -> Router {
+pub fn secure(rig: &Rig) -> Router {
     let api = Api {
         views: rig.views.clone(),
         changes: rig.changes.clone(),
@@ -45,7 +45,7 @@ fn secure(rig: &Rig) -> Router {
     http::secure((api, rig.access.clone()), agent, status, health(rig), &rig.metrics.http)
 }
 
-fn plain(rig: &Rig) -> Router {
+pub fn plain(rig: &Rig) -> Router {
     let boot = BootFiles {
         delivery: rig.delivery.clone(),
         files: rig.files.clone(),
@@ -55,13 +55,13 @@ fn plain(rig: &Rig) -> Router {
     http::plain(boot, health(rig), 8443, &rig.metrics.http)
 }
 
-async fn token(rig: &Rig, name: &str, role: Role) -> String {
+pub async fn token(rig: &Rig, name: &str, role: Role) -> String {
     let new = NewToken { name: name.into(), role, expires: None };
     rig.access.create(new, &operator()).await.unwrap().expose().clone()
 }
 
 /// What a request from 10.77.0.100 gets.
-async fn asked(
+pub async fn asked(
     router: &Router,
     request: axum::http::request::Builder,
     body: Body,
@@ -164,45 +164,6 @@ async fn who_writes_over_another_is_told() {
     let (status, headers, _) = write("\"1\"").await;
     assert_eq!((status, headers[header::ETAG].to_str().unwrap()), (StatusCode::OK, "\"2\""));
     assert_eq!(write("\"1\"").await.0, StatusCode::PRECONDITION_FAILED, "somebody was here before");
-}
-
-#[tokio::test]
-async fn a_machine_is_told_to_wait_and_never_that_there_is_nothing() {
-    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
-    let (boot, _) = rig.script(MAC1, [10, 77, 0, 100]).await;
-    let router = plain(&rig);
-    let get = async |path: &str| asked(&router, Request::builder().uri(path), Body::empty()).await;
-    for path in [
-        "/boot/01940000-0000-7000-8000-000000000000/kernel".to_owned(),
-        "/boot/rubbish/kernel".to_owned(),
-        "/boot/rubbish".to_owned(),
-        "/boot/01940000-0000-7000-8000-000000000000/config.img".to_owned(),
-    ] {
-        assert_eq!(get(&path).await.0, StatusCode::SERVICE_UNAVAILABLE, "{path}");
-    }
-    for path in ["/boot/ipxe", "/boot/ipxe?mac=x", "//boot//ipxe?mac=52-54-00-00-00-01"] {
-        let (status, _, body) = get(path).await;
-        assert!(status == StatusCode::OK && body.starts_with(b"#!ipxe\n"), "{path}: {status}");
-    }
-    let (status, headers, body) = get(&format!("/boot/{boot}/kernel")).await;
-    assert_eq!(
-        (status, body.len(), headers[header::CONTENT_LENGTH].to_str().unwrap()),
-        (StatusCode::OK, 5000, "5000")
-    );
-    let part = Request::builder().uri(format!("/boot/{boot}/kernel")).header(header::RANGE, "bytes=4990-");
-    let (status, _, body) = asked(&router, part, Body::empty()).await;
-    assert_eq!(
-        (status, body.len()),
-        (StatusCode::PARTIAL_CONTENT, 10),
-        "a download goes on where it broke off"
-    );
-    let head = Request::builder().method(Method::HEAD).uri(format!("/boot/{boot}/kernel"));
-    let (_, headers, body) = asked(&router, head, Body::empty()).await;
-    assert_eq!(
-        (headers[header::CONTENT_LENGTH].to_str().unwrap(), body.len()),
-        ("5000", 0),
-        "UEFI asks for the size first"
-    );
 }
 
 #[tokio::test]

@@ -1,7 +1,12 @@
 //! The services and the HTTP API of the daemon in one process, on SQLite and on a real PostgreSQL.
+mod access;
 mod agents;
+mod boots;
 mod changes;
+mod clear;
 mod delivery;
+mod dhcp;
+mod events;
 mod http;
 mod leases;
 mod machines;

@@ -193,6 +193,14 @@ async fn a_machine_keeps_its_address_when_the_daemon_is_killed_and_when_its_clie
         let again = udhcpc(&host, &folder, &["-C", "-x", &id])?;
         assert_eq!(ip(&again, "ip")?, first);
         assert_eq!(ip(&udhcpc(&host, &folder, &["-C"])?, "ip")?, first);
+        let config = format!("send dhcp-client-identifier \"client-{round}\";");
+        assert_eq!(ip(&dhclient(&host, &folder, &config)?, "new_ip_address")?, first);
+        // That one stays, to renew: it must not be in the way of the next.
+        let pid = fs::read_to_string(folder.join("dhclient.pid"))?;
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid.trim().parse()?),
+            nix::sys::signal::Signal::SIGKILL,
+        )?;
     }
     Ok(())
 }
