@@ -18,9 +18,11 @@ use crate::{
         agents::Agents,
         boots::Boots,
         changes::Changes,
+        configs::Configs,
         delivery::{Delivery, Ports},
         explain::Explain,
         files::Files,
+        history::History,
         images::Images,
         journal::{Actor, Journal},
         leases::Leases,
@@ -28,7 +30,7 @@ use crate::{
         roster::Roster,
         views::Views,
     },
-    site::{self, DataDir, SiteError},
+    site::{DataDir, SiteError},
     store::{Db, StoreError, Writer},
     tftp::{
         files::TftpFiles,
@@ -153,10 +155,8 @@ impl App {
         life.last.spawn(writing);
         let journal = Journal::new(writer, clock);
         let ca = data.ca(settings.site.as_str())?;
-        let tls = match &settings.certificate {
-            Some((chain, key)) => site::given_certificate(chain, key)?,
-            None => ca.server_config(&ours, &names())?,
-        };
+        let given = settings.certificate.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path()));
+        let tls = ca.server_config(&ours, &names(), given)?;
 
         let metrics = Metrics::new();
         let roster = Roster::load(&db).await?;
@@ -172,13 +172,10 @@ impl App {
         let files = Files::load(&settings.ipxe_dir, settings.agent.as_deref(), ports.http)
             .map_err(|source| StartError::File { what: settings.ipxe_dir.clone(), source })?;
         warn_of_missing(&settings, &files);
-        let delivery = Delivery::new(
-            (boots.clone(), roster.clone(), journal.clone()),
-            (images.clone(), files.clone()),
-            ports,
-            ca.pem.clone(),
-            data.site_key()?,
-        );
+        let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
+        let known = (boots.clone(), roster.clone(), journal.clone());
+        let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
+        let history = History::new(db.clone());
         let access = Access::load(&db, journal.clone()).await?;
         if access.is_empty() {
             let new = NewToken { name: "admin".into(), role: Role::Admin, expires: None };
@@ -187,7 +184,7 @@ impl App {
         let views = Views::new(roster.clone(), boots.clone(), leases.clone());
         let serving = Arc::new(AtomicBool::new(false));
         let health = http::Health {
-            db: db.clone(),
+            history: history.clone(),
             metrics: metrics.clone(),
             views: views.clone(),
             boots: boots.clone(),
@@ -200,8 +197,7 @@ impl App {
             boots: boots.clone(),
             metrics: metrics.http.clone(),
         };
-        let agents =
-            Agents::new(delivery.clone(), boots.clone(), machines.clone(), roster.clone(), journal.clone());
+        let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let api = Api {
             views: views.clone(),
             changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
@@ -210,13 +206,13 @@ impl App {
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             access: access.clone(),
             journal: journal.clone(),
-            db: db.clone(),
+            history: history.clone(),
             stop: life.soft.clone(),
         };
         let status = http::StatusPage {
             views,
             journal: journal.clone(),
-            db: db.clone(),
+            history: history.clone(),
             site: settings.site.to_string(),
         };
         let plain = http::plain(boot_files, health.clone(), ports.https, &metrics.http);

@@ -108,11 +108,7 @@ impl Metrics {
         registry.register("tftp_requests", "TFTP requests, by what came of each", tftp.requests.clone());
         registry.register("tftp_sent_bytes", "Bytes that TFTP clients acknowledged", tftp.bytes.clone());
         registry.register("http_requests", "HTTP requests, by listener and status", http.requests.clone());
-        registry.register(
-            "http_file_bytes",
-            "Bytes of images and boot programs sent by HTTP",
-            http.bytes.clone(),
-        );
+        registry.register("http_file_bytes", "Bytes of image files sent by HTTP", http.bytes.clone());
         registry.register(
             "http_request_seconds",
             "Seconds until an HTTP response began",

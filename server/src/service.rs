@@ -3,12 +3,17 @@ pub mod access;
 pub mod agents;
 pub mod boots;
 pub mod changes;
+pub mod configs;
 pub mod delivery;
 pub mod explain;
 pub mod files;
+pub mod history;
 pub mod images;
 pub mod journal;
 pub mod leases;
 pub mod machines;
 pub mod roster;
 pub mod views;
+
+/// How a use case fails when the database does.
+pub use crate::store::StoreError;

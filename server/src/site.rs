@@ -7,6 +7,12 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls::{
+    ServerConfig,
+    crypto::CryptoProvider,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
     collections::HashSet,
@@ -181,14 +187,33 @@ fn ca_params(site: &str) -> CertificateParams {
 }
 
 impl SiteCa {
-    /// TLS with a certificate for these addresses and names.
+    /// TLS with a certificate for these addresses and names; and with the operator's own, where one is `given` (chain and key, PEM).
     pub fn server_config(
         &self,
         addresses: &HashSet<IpAddr>,
         names: &[String],
-    ) -> Result<Arc<rustls::ServerConfig>, SiteError> {
-        let bad = |why: String| SiteError::Certificate { what: "the server's certificate".into(), why };
-        let mut params = CertificateParams::new(names.to_vec()).map_err(|e| bad(e.to_string()))?;
+        given: Option<(&Path, &Path)>,
+    ) -> Result<Arc<ServerConfig>, SiteError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let site = Arc::new(self.own_certificate(addresses, names, &provider)?);
+        let given = given.map(|(chain, key)| given_certificate(chain, key, &provider)).transpose()?;
+        let certificates = Certificates { named: given.map_or_else(|| site.clone(), Arc::new), site };
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| bad("TLS", e.to_string()))?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(certificates));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn own_certificate(
+        &self,
+        addresses: &HashSet<IpAddr>,
+        names: &[String],
+        provider: &CryptoProvider,
+    ) -> Result<CertifiedKey, SiteError> {
+        let failed = |e: rcgen::Error| bad("the server's certificate", e.to_string());
+        let mut params = CertificateParams::new(names.to_vec()).map_err(failed)?;
         params.subject_alt_names.extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
         let mut name = DistinguishedName::new();
         name.push(DnType::CommonName, "Pilotlight");
@@ -196,32 +221,38 @@ impl SiteCa {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2049, 12, 31);
-        let key = KeyPair::generate().map_err(|e| bad(e.to_string()))?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(|e| bad(e.to_string()))?;
+        let key = KeyPair::generate().map_err(failed)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
         let chain = vec![certificate.der().clone()];
-        let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| bad(e.to_owned()))?;
-        config(chain, key).map_err(|e| bad(e.to_string()))
+        let wrong = |why: String| bad("the server's certificate", why);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| wrong(e.to_owned()))?;
+        CertifiedKey::from_der(chain, key, provider).map_err(|e| wrong(e.to_string()))
     }
 }
 
-/// TLS with a certificate of the operator's.
-pub fn given_certificate(chain: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, SiteError> {
-    let bad = |path: &Path, why: String| SiteError::Certificate { what: path.display().to_string(), why };
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
-        .and_then(Iterator::collect)
-        .map_err(|e| bad(chain, e.to_string()))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| bad(key, e.to_string()))?;
-    config(certificates, private).map_err(|e| bad(chain, e.to_string()))
+/// Machines trust the site CA and come by address; people come by name. A client that names nobody (RFC 6066 section 3: an
+/// address is not a name) gets the site's certificate, whatever the operator gave for people.
+#[derive(Debug)]
+struct Certificates {
+    site: Arc<CertifiedKey>,
+    named: Arc<CertifiedKey>,
 }
 
-fn config(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut config = builder.with_no_client_auth().with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(if hello.server_name().is_some() { self.named.clone() } else { self.site.clone() })
+    }
+}
+
+fn given_certificate(chain: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, SiteError> {
+    let wrong = |path: &Path, why: String| bad(&path.display().to_string(), why);
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect)
+        .map_err(|e| wrong(chain, e.to_string()))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, e.to_string()))?;
+    CertifiedKey::from_der(certificates, private, provider).map_err(|e| wrong(chain, e.to_string()))
+}
+
+fn bad(what: &str, why: String) -> SiteError {
+    SiteError::Certificate { what: what.to_owned(), why }
 }

@@ -1,7 +1,7 @@
 //! Keeps the direction of imports: `app`, `cli` → edges → `service` → `domain`, `store`. A path that goes another way fails with
 //! its file and line. docs/architecture.md has the picture.
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -49,16 +49,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["app", "clock", "config", "dhcp", "domain", "errors", "interface", "lifecycle", "store"]),
 ];
 
-/// What breaks the rules today, as file and module. A line that is not needed any more fails the test: take it out.
-const DEBTS: &[(&str, &str)] = &[
-    ("http/api.rs", "store"),
-    ("http/api/events.rs", "store"),
-    ("http/health.rs", "store"),
-    ("http/problem.rs", "store"),
-    ("http/status.rs", "store"),
-    ("reconcile/stalls.rs", "store"),
-];
-
 /// Crates that are one module's affair, and the modules that may name them.
 const OWNED: &[(&str, &[&str])] = &[
     ("axum", &["app", "http"]),
@@ -88,32 +78,19 @@ const IMPURE: &[&str] = &[
 fn imports_run_downward() {
     let rules: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
     let mut wrong = Vec::new();
-    let mut debts: BTreeSet<(&str, &str)> = DEBTS.iter().copied().collect();
     for source in sources() {
         let Some(allowed) = rules.get(source.module.as_str()) else {
             wrong.push(format!("{}: module `{}` has no rule in MAY_USE", source.name, source.module));
             continue;
         };
         for (line, used) in source.uses() {
-            if used == source.module || allowed.contains(&used.as_str()) || !rules.contains_key(used.as_str())
+            if used != source.module && !allowed.contains(&used.as_str()) && rules.contains_key(used.as_str())
             {
-                continue;
-            }
-            let owed = DEBTS.iter().find(|(file, module)| *file == source.name && *module == used);
-            match owed {
-                Some(debt) => drop(debts.remove(debt)),
-                None => wrong.push(format!(
-                    "server/src/{}:{line}: `{}` may not use `{used}`",
-                    source.name, source.module
-                )),
+                let Source { name, module, .. } = &source;
+                wrong.push(format!("server/src/{name}:{line}: `{module}` may not use `{used}`"));
             }
         }
     }
-    wrong.extend(
-        debts
-            .iter()
-            .map(|(file, module)| format!("{file} does not use `{module}` any more: take it out of DEBTS")),
-    );
     assert!(wrong.is_empty(), "imports run downward (docs/architecture.md):\n{}", wrong.join("\n"));
 }
 

@@ -7,10 +7,9 @@ mod tokens;
 
 use super::problem::Failure;
 use crate::service::{
-    access::Access, boots::Boots, changes::Changes, explain::Explain, journal::Journal, machines::Machines,
-    views::Views,
+    access::Access, boots::Boots, changes::Changes, explain::Explain, history::History, journal::Journal,
+    machines::Machines, views::Views,
 };
-use crate::store::Db;
 use axum::Router;
 use pilotlight_types::resource::Name;
 use serde::Deserialize;
@@ -34,17 +33,17 @@ pub struct Api {
     /// Events as they come.
     pub journal: Journal,
     /// Events that were.
-    pub db: Db,
+    pub history: History,
     /// Ends the streams of events.
     pub stop: CancellationToken,
 }
 
 pub(super) fn router(api: Api) -> Router {
-    let Api { views, changes, machines, boots, explain, access, journal, db, stop } = api;
+    let Api { views, changes, machines, boots, explain, access, journal, history, stop } = api;
     Router::new()
         .merge(machines::router(views.clone(), machines, explain))
         .merge(boots::router(boots, views.clone(), journal.clone()))
-        .merge(events::router(journal, db, stop))
+        .merge(events::router(journal, history, stop))
         .merge(tokens::router(access))
         .merge(resources::router(views, changes))
 }

@@ -1,5 +1,6 @@
 //! What firmware and iPXE fetch, in the clear: nothing here is secret but for the one-time token in `config.img`, which is bound to
-//! the boot, the machine and its address. A machine is never told 404: it waits, and asks again.
+//! the boot, the machine and its address. Whatever becomes of its boot, a machine is not told 404, which firmware and iPXE take for
+//! the end: it waits, and asks again. Only a boot program that nobody has is 404.
 use super::{Peer, problem::Failure};
 use crate::{
     domain::{

@@ -2,8 +2,7 @@
 use super::problem::Failure;
 use crate::{
     metrics::{Metrics, State as MetricsState},
-    service::{boots::Boots, journal::Journal, views::Views},
-    store::Db,
+    service::{boots::Boots, history::History, journal::Journal, views::Views},
 };
 use axum::{
     Json, Router,
@@ -25,7 +24,7 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Health {
     /// The database.
-    pub db: Db,
+    pub history: History,
     /// The metrics.
     pub metrics: Metrics,
     /// Machines and leases.
@@ -51,7 +50,8 @@ pub(super) fn router(health: Health) -> Router {
 
 async fn ready(State(health): State<Health>) -> Response {
     let serving = health.serving.load(Ordering::Acquire);
-    let database = tokio::time::timeout(PATIENCE, health.db.ping()).await.is_ok_and(|answer| answer.is_ok());
+    let database =
+        tokio::time::timeout(PATIENCE, health.history.ping()).await.is_ok_and(|answer| answer.is_ok());
     let status = if serving && database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({"sockets": serving, "database": database}))).into_response()
 }

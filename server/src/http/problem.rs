@@ -2,10 +2,9 @@
 use crate::{
     errors,
     service::{
-        access::TokenError, agents::ReportError, changes::ChangeError, delivery::Denied,
+        StoreError, access::TokenError, agents::ReportError, changes::ChangeError, delivery::Denied,
         explain::ExplainError, machines::MachineError,
     },
-    store::StoreError,
 };
 use axum::{
     Json,

@@ -2,8 +2,7 @@
 use super::problem::Failure;
 use crate::{
     domain::selector::Selector,
-    service::{journal::Journal, views::Views},
-    store::Db,
+    service::{history::History, journal::Journal, views::Views},
 };
 use axum::{
     Router,
@@ -26,7 +25,7 @@ pub struct StatusPage {
     /// The time.
     pub journal: Journal,
     /// Events.
-    pub db: Db,
+    pub history: History,
     /// The site's name.
     pub site: String,
 }
@@ -49,7 +48,7 @@ pub(super) fn router(page: StatusPage) -> Router {
 async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
     let now = page.journal.now();
     let machines = page.views.machines(&Selector::default(), None, MOST_MACHINES);
-    let events = page.db.read().await?.newest_events(None, MOST_EVENTS).await?;
+    let events = page.history.newest(None, MOST_EVENTS).await?;
     let html = render(&page.site, now, &page.views.stages(), &machines, &events);
     let headers = [
         (

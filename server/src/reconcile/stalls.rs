@@ -2,8 +2,7 @@
 use super::Reconcile;
 use crate::{
     domain::attempt::{diagnosis, last_sign},
-    service::{boots::Boots, journal::Journal},
-    store::StoreError,
+    service::{StoreError, boots::Boots, journal::Journal},
 };
 use pilotlight_types::api::Outcome;
 use std::time::Duration;

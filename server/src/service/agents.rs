@@ -1,7 +1,7 @@
 //! What agents report: progress, facts, heartbeats. An agent speaks for its machine's newest boot, and for no other.
 use super::{
     boots::{Boots, Seen},
-    delivery::{Delivery, HEARTBEAT_SECONDS},
+    configs::{Configs, HEARTBEAT_SECONDS},
     journal::{Actor, Journal},
     machines::{MachineError, Machines, object},
     roster::Roster,
@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// Takes the reports of agents.
 #[derive(Debug, Clone)]
 pub struct Agents {
-    delivery: Delivery,
+    configs: Configs,
     boots: Boots,
     machines: Machines,
     roster: Roster,
@@ -58,13 +58,13 @@ const LONGEST_DETAIL: usize = 1000;
 impl Agents {
     /// Takes the reports of agents.
     pub const fn new(
-        delivery: Delivery,
+        configs: Configs,
         boots: Boots,
         machines: Machines,
         roster: Roster,
         journal: Journal,
     ) -> Self {
-        Self { delivery, boots, machines, roster, journal }
+        Self { configs, boots, machines, roster, journal }
     }
 
     /// A step that the host has reached.
@@ -136,7 +136,7 @@ impl Agents {
     }
 
     fn authenticate(&self, boot: BootId, token: &str) -> Result<(Arc<Machine>, Boot), ReportError> {
-        if !self.delivery.is_agent(boot, token) {
+        if !self.configs.is_agent(boot, token) {
             return Err(ReportError::Unauthorized);
         }
         let (machine, record) = self.boots.newest(boot).ok_or(ReportError::Gone(boot))?;

@@ -1,4 +1,7 @@
 //! Boots: each attempt of each machine, from its first packet, with what was decided and what was seen.
+mod newest;
+
+use self::newest::Newest;
 use super::{
     journal::{Actor, Journal},
     machines::{Machines, object},
@@ -22,7 +25,6 @@ use pilotlight_types::{
 };
 use serde_json::json;
 use std::{
-    collections::HashMap,
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -35,14 +37,6 @@ pub struct Boots {
     journal: Journal,
     machines: Machines,
     db: Db,
-}
-
-/// The newest boot of each machine, open or ended. Older ones are in the database only.
-#[derive(Debug, Default)]
-struct Newest {
-    of: HashMap<MachineId, Boot>,
-    by_id: HashMap<BootId, MachineId>,
-    by_address: HashMap<Ipv4Addr, MachineId>,
 }
 
 /// A question, answered.
@@ -374,31 +368,6 @@ impl Seen {
             bytes: self.bytes,
             requests: u32::from(self.request),
             detail: self.detail,
-        }
-    }
-}
-
-impl Newest {
-    fn get(&self, id: BootId) -> Option<(MachineId, Boot)> {
-        let machine = *self.by_id.get(&id)?;
-        self.of.get(&machine).map(|boot| (machine, boot.clone()))
-    }
-
-    fn put(&mut self, machine: MachineId, boot: Boot) {
-        self.forget(machine);
-        self.by_id.insert(boot.id, machine);
-        self.by_address.extend(boot.address.map(|address| (address, machine)));
-        self.of.insert(machine, boot);
-    }
-
-    fn forget(&mut self, machine: MachineId) {
-        if let Some(before) = self.of.remove(&machine) {
-            self.by_id.remove(&before.id);
-            if let Some(address) = before.address
-                && self.by_address.get(&address) == Some(&machine)
-            {
-                self.by_address.remove(&address);
-            }
         }
     }
 }

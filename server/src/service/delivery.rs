@@ -1,7 +1,7 @@
 //! What a machine is handed on its way: the script, the image's files, the initrd with the pointer, and its config.
 use super::{
     boots::{Asked, Boots, Seen, ends_with_script},
-    files::Files,
+    configs::{ConfigError, Configs},
     images::Images,
     journal::{Actor, Journal},
     machines::object,
@@ -13,37 +13,27 @@ use crate::{
         boot::{BootRequest, Plan},
         delivery,
         machine::Machine,
-        profile::{self, Context, MachineContext},
         script::{self, ScriptFor},
-        stage::Revision,
     },
-    secret::{Secret, SiteKey, new_token, token_hash},
+    secret::{new_token, token_hash},
     store::{NewBootToken, StoreError, TokenUse, Write},
 };
 use bytes::Bytes;
 use pilotlight_types::{
     BootId, Mac,
-    agent::AgentConfig,
     api::{Boot, Outcome, Phase},
 };
 use serde_json::Value;
 use std::{
-    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use uuid::Uuid;
 
 /// How long a one-time token is good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
-
-/// Seconds between the agent's heartbeats.
-pub const HEARTBEAT_SECONDS: u32 = 30;
-
-/// The agent's unit, as it is installed.
-const AGENT_UNIT: &str = include_str!("../../../agent/dist/pilotlight-agent.service");
 
 /// Where machines reach this server.
 #[derive(Debug, Clone, Copy)]
@@ -77,21 +67,12 @@ impl Ports {
 /// Hands things to machines.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    shared: Arc<Shared>,
+    ports: Ports,
+    configs: Configs,
     boots: Boots,
     roster: Roster,
     journal: Journal,
     images: Images,
-    files: Files,
-}
-
-#[derive(Debug)]
-struct Shared {
-    ports: Ports,
-    ca_pem: String,
-    key: SiteKey,
-    // What the pointers of boots under way promise, by boot: the hash in the pointer must be the hash of this.
-    configs: Mutex<HashMap<BootId, Bytes>>,
 }
 
 /// Why a machine is not handed something.
@@ -108,6 +89,12 @@ pub enum Denied {
     Store(#[from] StoreError),
 }
 
+impl From<ConfigError> for Denied {
+    fn from(error: ConfigError) -> Self {
+        Self::NotNow(error.to_string())
+    }
+}
+
 /// A file of an image, for one boot.
 #[derive(Debug, Clone)]
 pub struct ImageFile {
@@ -118,16 +105,14 @@ pub struct ImageFile {
 }
 
 impl Delivery {
-    /// Hands things to machines.
+    /// Hands things to machines that reach us at these ports.
     pub fn new(
-        (boots, roster, journal): (Boots, Roster, Journal),
-        (images, files): (Images, Files),
         ports: Ports,
-        ca_pem: String,
-        key: SiteKey,
+        configs: Configs,
+        images: Images,
+        (boots, roster, journal): (Boots, Roster, Journal),
     ) -> Self {
-        let shared = Shared { ports, ca_pem, key, configs: Mutex::default() };
-        Self { shared: Arc::new(shared), boots, roster, journal, images, files }
+        Self { ports, configs, boots, roster, journal, images }
     }
 
     /// The script for a machine that asks from `peer`. There always is one.
@@ -139,7 +124,7 @@ impl Delivery {
     ) -> Result<String, StoreError> {
         let (mac, uuid) = (request.mac, request.uuid);
         let mut asked = self.boots.ask(request, peer).await;
-        let again = self.shared.ports.script(local, mac, uuid);
+        let again = self.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
             return Ok(self.render(&asked.decision.plan, &[], &name, mac, "", &again));
@@ -160,7 +145,7 @@ impl Delivery {
         if ends_with_script(&asked.decision.plan) {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
-        let base = format!("{}/boot/{boot}", self.shared.ports.http(local));
+        let base = format!("{}/boot/{boot}", self.ports.http(local));
         let args = self.kernel_args(&asked);
         Ok(self.render(&asked.decision.plan, &args, machine.name.as_str(), mac, &base, &again))
     }
@@ -168,7 +153,7 @@ impl Delivery {
     /// The script that a decision leads to, for people to read.
     pub fn preview(&self, asked: &Asked, machine: &str, local: IpAddr) -> String {
         let mac = asked.request.mac;
-        let base = format!("{}/boot/BOOT", self.shared.ports.http(local));
+        let base = format!("{}/boot/BOOT", self.ports.http(local));
         let args = self.kernel_args(asked);
         self.render(
             &asked.decision.plan,
@@ -176,7 +161,7 @@ impl Delivery {
             machine,
             mac,
             &base,
-            &self.shared.ports.script(local, mac, asked.request.uuid),
+            &self.ports.script(local, mac, asked.request.uuid),
         )
     }
 
@@ -214,7 +199,7 @@ impl Delivery {
         let Some(pinned) = Pinned::of(&boot) else {
             return Err(Denied::NotNow("this boot has no config yet".into()));
         };
-        let config: Bytes = self.config(&machine, &boot, &pinned.profile, local)?.to_string().into();
+        let config: Bytes = self.configs.make(&machine, &boot, &pinned.profile, local)?.to_string().into();
         let token = new_token();
         let stored = NewBootToken {
             hash: token_hash(token.expose()),
@@ -223,13 +208,11 @@ impl Delivery {
             expires: self.journal.now().plus(TOKEN_LIFE),
         };
         self.journal.commit(vec![Write::BootToken(stored)]).await?;
-        let url = format!("{}/agent/v1/boots/{id}/ignition", self.shared.ports.https(local));
-        let pointer = delivery::pointer(&url, token.expose(), &self.shared.ca_pem, &config);
-        self.configs(|configs| {
-            // Boots that ended need theirs no more.
-            configs.retain(|boot, _| self.boots.newest(*boot).is_some_and(|(_, boot)| boot.ended.is_none()));
-            configs.insert(id, config)
-        });
+        let url = format!("{}/agent/v1/boots/{id}/ignition", self.ports.https(local));
+        let pointer = delivery::pointer(&url, token.expose(), self.configs.ca_pem(), &config);
+        // Boots that ended need theirs no more.
+        let open = |boot| self.boots.newest(boot).is_some_and(|(_, boot)| boot.ended.is_none());
+        self.configs.promise(id, config, open);
         let initrd = delivery::initrd(pointer.to_string().as_bytes());
         initrd.map(Bytes::from).map_err(|e| Denied::NotNow(format!("the initrd was not made: {e}")))
     }
@@ -250,11 +233,10 @@ impl Delivery {
         if let Some(hold) = &machine.hold {
             return Err(Denied::NotNow(format!("{} is on hold: {}", machine.name, hold.reason)));
         }
-        let kept = self.configs(|configs| configs.get(&id).cloned());
-        let config = match kept {
+        let config = match self.configs.kept(id) {
             Some(config) => config,
             // The daemon was started again since: the same config is made from the same things.
-            None => self.config(&machine, &boot, &pinned.profile, local)?.to_string().into(),
+            None => self.configs.make(&machine, &boot, &pinned.profile, local)?.to_string().into(),
         };
         let used = TokenUse { hash: hash.clone(), boot: id, address: peer, at: self.journal.now() };
         let told = self.journal.event(
@@ -292,17 +274,7 @@ impl Delivery {
             self.journal.now(),
             Value::Null,
         );
-        self.config(machine, &boot, profile, local).ok().map(|config| delivery::masked(&config))
-    }
-
-    /// The token of a boot's agent.
-    pub fn agent_token(&self, boot: BootId) -> Option<Secret<String>> {
-        self.shared.key.token(&agent_subject(boot))
-    }
-
-    /// Whether the token is that of the boot's agent.
-    pub fn is_agent(&self, boot: BootId, token: &str) -> bool {
-        self.shared.key.verify(&agent_subject(boot), token)
+        self.configs.make(machine, &boot, profile, local).ok().map(|config| delivery::masked(&config))
     }
 
     fn pin(&self, plan: &Plan) -> Result<Option<Pinned>, String> {
@@ -357,58 +329,6 @@ impl Delivery {
         })
     }
 
-    fn config(
-        &self,
-        machine: &Machine,
-        boot: &Boot,
-        revision: &Revision,
-        local: IpAddr,
-    ) -> Result<Value, Denied> {
-        let (layers, vars) = self.roster.read(|inventory| {
-            let spec = inventory.profile_revisions.get(revision);
-            let layers = spec.map(|spec| inventory.layers(&revision.profile, spec));
-            (layers, inventory.variables(&machine.labels, &machine.spec.macs))
-        });
-        let layers =
-            layers.ok_or_else(|| Denied::NotNow(format!("profile {revision} is not in the inventory")))?;
-        let about = MachineContext::new(
-            machine.name.as_str(),
-            &machine.labels,
-            &machine.spec,
-            &boot.mac.to_string(),
-            boot.address,
-        );
-        let mut configs = profile::configs(&layers, &Context { machine: about, vars }).map_err(|wrongs| {
-            let all: Vec<String> = wrongs.into_iter().map(|w| format!("{}: {}", w.path, w.detail)).collect();
-            Denied::NotNow(format!("the config of {} cannot be made: {}", machine.name, all.join("; ")))
-        })?;
-        configs.push(self.additions(machine, boot, local)?);
-        Ok(delivery::merged(&configs))
-    }
-
-    fn additions(&self, machine: &Machine, boot: &Boot, local: IpAddr) -> Result<Value, Denied> {
-        let ports = self.shared.ports;
-        let token =
-            self.agent_token(boot.id).ok_or_else(|| Denied::NotNow("no token could be made".into()))?;
-        let config = AgentConfig {
-            server: ports.https(local),
-            ca: self.shared.ca_pem.clone(),
-            machine: machine.name.to_string(),
-            boot: boot.id,
-            token: token.expose().clone(),
-            boot_mac: Some(boot.mac),
-            heartbeat_seconds: HEARTBEAT_SECONDS,
-        };
-        let agent_config = serde_json::to_string(&config).map_err(|e| Denied::NotNow(e.to_string()))?;
-        let url = format!("{}/boot/files/pilotlight-agent", ports.http(local));
-        Ok(delivery::additions(delivery::Additions {
-            hostname: machine.name.as_str(),
-            agent: self.files.agent().map(|agent| (url.as_str(), agent.sha512.as_str())),
-            agent_config: &agent_config,
-            agent_unit: AGENT_UNIT,
-        }))
-    }
-
     /// The machine whose newest boot this is.
     fn current(&self, id: BootId) -> Result<(Arc<Machine>, Boot), Denied> {
         let (machine, boot) = self
@@ -433,12 +353,4 @@ impl Delivery {
             Err(error) => error.into(),
         }
     }
-
-    fn configs<T>(&self, look: impl FnOnce(&mut HashMap<BootId, Bytes>) -> T) -> T {
-        look(&mut self.shared.configs.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn agent_subject(boot: BootId) -> String {
-    format!("agent/{boot}")
 }

@@ -17,7 +17,7 @@ fn facts() -> Facts {
 async fn facts_make_the_machine_active_and_may_come_twice(rig: Rig) {
     let rig = rig.with_documents().await;
     let (boot, _) = rig.script(MAC1, FROM).await;
-    let token = rig.delivery.agent_token(boot).unwrap().expose().clone();
+    let token = rig.configs.agent_token(boot).unwrap().expose().clone();
     for _ in 0..2 {
         rig.agents.facts(boot, &token, facts()).await.unwrap();
         assert_eq!(rig.stage("n1"), "active");
@@ -31,7 +31,7 @@ async fn facts_make_the_machine_active_and_may_come_twice(rig: Rig) {
 async fn the_agent_of_an_older_boot_is_told_that_it_is_over(rig: Rig) {
     let rig = rig.with_documents().await;
     let (older, _) = rig.script(MAC1, FROM).await;
-    let token = rig.delivery.agent_token(older).unwrap().expose().clone();
+    let token = rig.configs.agent_token(older).unwrap().expose().clone();
     rig.agents.facts(older, &token, facts()).await.unwrap();
     let (newer, _) = rig.script(MAC1, FROM).await;
     assert_ne!(older, newer, "a machine that comes back is in another boot");

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 fn health(rig: &Rig) -> Health {
     Health {
-        db: rig.db.clone(),
+        history: rig.history.clone(),
         metrics: rig.metrics.clone(),
         views: rig.views.clone(),
         boots: rig.boots.clone(),
@@ -32,14 +32,14 @@ pub fn secure(rig: &Rig) -> Router {
         explain: rig.explain.clone(),
         access: rig.access.clone(),
         journal: rig.journal.clone(),
-        db: rig.db.clone(),
+        history: rig.history.clone(),
         stop: tokio_util::sync::CancellationToken::new(),
     };
     let agent = AgentApi { delivery: rig.delivery.clone(), agents: rig.agents.clone() };
     let status = StatusPage {
         views: rig.views.clone(),
         journal: rig.journal.clone(),
-        db: rig.db.clone(),
+        history: rig.history.clone(),
         site: "test".into(),
     };
     http::secure((api, rig.access.clone()), agent, status, health(rig), &rig.metrics.http)
@@ -170,7 +170,7 @@ async fn who_writes_over_another_is_told() {
 async fn facts_that_are_none_are_refused_and_a_stranger_reports_nothing() {
     let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
     let (boot, _) = rig.script(MAC1, [10, 77, 0, 100]).await;
-    let token = rig.delivery.agent_token(boot).unwrap().expose().clone();
+    let token = rig.configs.agent_token(boot).unwrap().expose().clone();
     let router = secure(&rig);
     let report = async |token: &str, body: Value| {
         let request = Request::builder()

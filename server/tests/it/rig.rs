@@ -12,9 +12,11 @@ use pilotlight::{
         agents::Agents,
         boots::{Asked, Boots},
         changes::Changes,
+        configs::Configs,
         delivery::{Delivery, Ports},
         explain::Explain,
         files::Files,
+        history::History,
         images::Images,
         journal::{Actor, Journal},
         leases::Leases,
@@ -88,7 +90,9 @@ pub struct Rig {
     pub boots: Boots,
     pub leases: Leases,
     pub changes: Changes,
+    pub configs: Configs,
     pub delivery: Delivery,
+    pub history: History,
     pub agents: Agents,
     pub access: Access,
     pub views: Views,
@@ -139,17 +143,15 @@ impl Rig {
         let leases = Leases::load(&db, roster.clone(), journal.clone(), [OURS].into()).await.unwrap();
         let images = Images::open(&folder.path().join("images"), http_client()).unwrap();
         let files = Files::load(folder.path(), Some(&folder.path().join("agent")), 8080).unwrap();
-        let delivery = Delivery::new(
-            (boots.clone(), roster.clone(), journal.clone()),
-            (images.clone(), files.clone()),
-            Ports { advertise: None, http: 8080, https: 8443 },
-            "-----BEGIN CERTIFICATE-----\n".into(),
-            SiteKey::new([7; 32]),
-        );
+        let ports = Ports { advertise: None, http: 8080, https: 8443 };
+        let ca = "-----BEGIN CERTIFICATE-----\n".to_owned();
+        let configs = Configs::new(roster.clone(), files.clone(), ports, ca, SiteKey::new([7; 32]));
+        let known = (boots.clone(), roster.clone(), journal.clone());
+        let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
         Self {
             access: Access::load(&db, journal.clone()).await.unwrap(),
             agents: Agents::new(
-                delivery.clone(),
+                configs.clone(),
                 boots.clone(),
                 machines.clone(),
                 roster.clone(),
@@ -159,6 +161,8 @@ impl Rig {
             views: Views::new(roster.clone(), boots.clone(), leases.clone()),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             metrics: Metrics::new(),
+            history: History::new(db.clone()),
+            configs,
             db,
             clock,
             journal,

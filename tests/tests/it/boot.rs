@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::capture::{Capture, tokens};
-use crate::network::{Net, SERVER};
+use crate::net::{Net, SERVER};
 use crate::rig::{Plan, document, file_ref, refused, skipped, subnet};
 
 /// Where the image is kept from run to run.
@@ -188,7 +188,10 @@ async fn a_boot_goes_on_though_the_daemon_is_killed_at_every_step_of_it() -> Res
         if boot.id == id {
             assert_eq!(boot.address, address, "the address that was given is still its own");
         }
+        let told = net.rig.admin.events(0).await?;
         net.rig.daemon.restart().await?;
+        let after = net.rig.admin.events(0).await?;
+        assert!(after.starts_with(&told), "what was told of is still so, after a kill at {phase}");
     }
     let found = net.rig.admin.wait_for(&member.name, "active", patience(accel) * 2).await?;
     facts_are_true(&found, member)?;

@@ -5,11 +5,15 @@
 mod api;
 mod boot;
 mod capture;
+mod clients;
 mod dhcp;
 mod faults;
+mod net;
 mod network;
 mod player;
 mod postgres;
 mod rig;
 mod secrets;
+mod tftp;
+mod tls;
 mod unknown;

@@ -1,138 +1,18 @@
-//! DHCP and TFTP on real wires, with the clients of others: udhcpc, dhclient, dhcrelay, atftp, curl.
+//! DHCP on real wires, with the clients of others: udhcpc, dhclient, dhcrelay.
 
-use std::collections::HashMap;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pilotlight_tests::daemon::Builder;
-use pilotlight_tests::rack::{Host, Namespace};
-use serde_json::{Value, json};
+use pilotlight_tests::rack::Namespace;
+use serde_json::json;
 
 use crate::capture::Capture;
+use crate::clients::{dhclient, ip, udhcpc};
 use crate::dhcp::{ACK, Client, DECLINE, DISCOVER, IPXE, Message, NAK, OFFER, RELEASE, REQUEST, UEFI};
-use crate::rig::{Plan, Rig, document, skipped, small_site, subnet};
-
-pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-const NONE: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
-
-/// A daemon on a network of its own; the daemon goes first.
-pub struct Net {
-    pub rig: Rig,
-    pub rack: Namespace,
-}
-
-impl Net {
-    pub async fn start(name: &str, documents: &[Value]) -> Result<Self> {
-        Self::start_with(name, documents, |builder| builder).await
-    }
-
-    pub async fn start_with(
-        name: &str,
-        documents: &[Value],
-        change: impl FnOnce(Builder) -> Builder,
-    ) -> Result<Self> {
-        let rack = Namespace::create(name, Some(format!("{SERVER}/24").parse()?))?;
-        let rig = Plan::new()?.with(|builder| change(builder.inside(&rack, SERVER))).start().await?;
-        rig.admin.apply(documents).await?;
-        Ok(Self { rig, rack })
-    }
-
-    /// One of the daemon's counters.
-    pub async fn counted(&self, metric: &str) -> Result<u64> {
-        let text = self.rig.admin.request(reqwest::Method::GET, "/metrics", &[], None).await?.text();
-        let value = text.lines().find_map(|line| line.strip_prefix(metric));
-        value.map_or(Ok(0), |value| Ok(value.trim().parse()?))
-    }
-
-    /// Asks a question that must stay without an answer: the daemon says that it was silent, and why.
-    pub async fn silence(&self, client: &mut Client, options: &[(u8, &[u8])], why: &str) -> Result<()> {
-        let counter = format!("outcome=\"silent\",reason=\"{why}\"");
-        self.taken(client, DISCOVER, NONE, options, &counter).await
-    }
-
-    /// Sends what has no answer, and returns when the daemon has counted it.
-    async fn taken(
-        &self,
-        client: &mut Client,
-        kind: u8,
-        ciaddr: Ipv4Addr,
-        options: &[(u8, &[u8])],
-        counter: &str,
-    ) -> Result<()> {
-        let metric = format!("pilotlight_dhcp_packets_total{{{counter}}}");
-        let before = self.counted(&metric).await?;
-        client.send(kind, ciaddr, options)?;
-        for _ in 0..50 {
-            assert_eq!(client.answer(Duration::from_millis(100))?, None, "nobody should answer");
-            if self.counted(&metric).await? > before {
-                return Ok(());
-            }
-        }
-        let metrics = self.rig.admin.request(reqwest::Method::GET, "/metrics", &[], None).await?.text();
-        anyhow::bail!("the daemon did not count {counter}: {metrics}")
-    }
-}
-
-/// What a client's script was told, by the name of the variable.
-type Told = HashMap<String, String>;
-
-/// A script for udhcpc or dhclient that writes down what it is told, and changes nothing.
-fn script(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
-    let (script, told) = (folder.join(format!("{name}.sh")), folder.join(format!("{name}.env")));
-    let text = format!(
-        "#!/bin/sh\ncase \"$1$reason\" in bound|renew|BOUND|RENEW|REBOOT) env > {0}.new; mv {0}.new {0};; esac\nexit 0\n",
-        told.display()
-    );
-    fs::write(&script, text)?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    let _ = fs::remove_file(&told);
-    Ok((script, told))
-}
-
-fn told(path: &Path) -> Result<Told> {
-    let text = fs::read_to_string(path).context("the client was not given a lease")?;
-    Ok(text.lines().filter_map(|line| line.split_once('=')).map(|(a, b)| (a.into(), b.into())).collect())
-}
-
-fn succeeded(output: Output) -> Result<()> {
-    ensure!(
-        output.status.success(),
-        "{}: {}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
-}
-
-fn udhcpc(host: &Host, folder: &Path, more: &[&str]) -> Result<Told> {
-    let (script, env) = script(folder, "udhcpc")?;
-    let mut command = host.command("udhcpc");
-    command.args(["-i", "eth0", "-f", "-n", "-q", "-t", "10", "-T", "1", "-s"]).arg(script).args(more);
-    succeeded(command.output()?)?;
-    told(&env)
-}
-
-fn dhclient(host: &Host, folder: &Path, config: &str) -> Result<Told> {
-    let (script, env) = script(folder, "dhclient")?;
-    let (leases, conf) = (folder.join("dhclient.leases"), folder.join("dhclient.conf"));
-    let _ = fs::remove_file(&leases);
-    fs::write(&conf, config)?;
-    let mut command = host.command("timeout");
-    command.args(["30", "dhclient", "-1", "-lf"]).arg(leases).arg("-cf").arg(conf);
-    command.arg("-pf").arg(folder.join("dhclient.pid")).arg("-sf").arg(script).arg("eth0");
-    succeeded(command.output()?)?;
-    told(&env)
-}
-
-fn ip(told: &Told, key: &str) -> Result<Ipv4Addr> {
-    Ok(told.get(key).with_context(|| format!("no {key} in {told:?}"))?.parse()?)
-}
+use crate::net::{NONE, Net, SERVER};
+use crate::rig::{document, skipped, small_site, subnet};
 
 fn in_range(address: Ipv4Addr) -> bool {
     (Ipv4Addr::new(10, 77, 0, 100)..=Ipv4Addr::new(10, 77, 0, 199)).contains(&address)
@@ -403,62 +283,5 @@ async fn firmware_gets_its_boot_program_and_ipxe_its_script() -> Result<()> {
     assert_eq!(ack.text(67)?, "http://10.77.0.1:8080/boot/files/snponly.efi");
     let mut unknown = Client::new(&net.rack.host("unknown", None)?, "02:00:00:00:05:02")?;
     net.silence(&mut unknown, UEFI, "unknown_machine").await?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_tftp_client_gets_the_file_whole() -> Result<()> {
-    if skipped("network") {
-        return Ok(());
-    }
-    let net = Net::start("pltftp", &[]).await?;
-    let host = net.rack.host("client", Some("10.77.0.9/24".parse()?))?;
-    let out = net.rig.folder.path().join("out");
-    let atftp = |file: &str, options: &[&str]| {
-        let mut command = host.command("atftp");
-        for option in options {
-            command.args(["--option", option]);
-        }
-        command.args(["-g", "-r", file, "-l"]).arg(&out).arg("10.77.0.1");
-        command
-    };
-    let curl = |file: &str, options: &[&str]| {
-        let mut command = host.command("curl");
-        command.args(["-sS", "--max-time", "60"]).args(options).arg("-o").arg(&out);
-        command.arg(format!("tftp://10.77.0.1/{file}"));
-        command
-    };
-    for file in ["undionly.kpxe", "snponly.efi"] {
-        let expected = fs::read(Path::new("/usr/lib/ipxe").join(file)).context("apt-get install ipxe")?;
-        let commands = [
-            atftp(file, &[]),
-            atftp(file, &["blksize 1468", "tsize 0"]),
-            atftp(file, &["blksize 1468", "windowsize 4"]),
-            atftp(file, &["blksize 512", "windowsize 64", "timeout 3"]),
-            atftp(file, &["blksize 8", "tsize 0"]),
-            atftp(file, &["blksize 65464"]),
-            curl(file, &[]),
-            curl(file, &["--tftp-blksize", "1432"]),
-            curl(file, &["--tftp-no-options"]),
-        ];
-        for mut command in commands {
-            let _ = fs::remove_file(&out);
-            succeeded(command.output()?).with_context(|| format!("{command:?}"))?;
-            assert_eq!(fs::read(&out)?.len(), expected.len(), "{command:?}");
-            assert!(fs::read(&out)? == expected, "{command:?} brought another content");
-        }
-    }
-    // What firmware writes: a leading slash, a backslash, a folder of its own.
-    for name in ["/undionly.kpxe", "//undionly.kpxe", "\\undionly.kpxe", "02-00-00-00-00-01/undionly.kpxe"] {
-        succeeded(atftp(name, &[]).output()?).with_context(|| name.to_owned())?;
-    }
-    for name in ["none", "../../etc/passwd", "/etc/passwd"] {
-        let _ = fs::remove_file(&out);
-        let mut command = curl(name, &[]);
-        let output = command.output()?;
-        assert!(!output.status.success(), "{name} was served: {output:?}");
-    }
-    let sent = net.counted("pilotlight_tftp_requests_total{outcome=\"sent\",reason=\"\"}").await?;
-    assert_eq!(sent, 2 * 9 + 4);
     Ok(())
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use pilotlight_types::api::{Event, Outcome, Phase};
 use serde_json::{Value, json};
 
-use crate::network::Net;
+use crate::net::Net;
 use crate::player::Player;
 use crate::rig::{Rig, document, skipped, small_site, subnet};
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use pilotlight_types::api::Machine;
 use serde_json::json;
 
-use crate::network::Net;
+use crate::net::Net;
 use crate::player::Player;
 use crate::rig::{document, skipped, small_site, subnet};
 

@@ -1,5 +1,8 @@
 //! Events: a list, or a stream that goes on where it was left (server-sent events, `Last-Event-ID`).
-use crate::{http::problem::Failure, service::journal::Journal, store::Db};
+use crate::{
+    http::problem::Failure,
+    service::{history::History, journal::Journal},
+};
 use axum::{
     Json, Router,
     extract::{Query, State},
@@ -20,12 +23,12 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 struct EventsApi {
     journal: Journal,
-    db: Db,
+    history: History,
     stop: CancellationToken,
 }
 
-pub(super) fn router(journal: Journal, db: Db, stop: CancellationToken) -> Router {
-    Router::new().route("/events", get(events)).with_state(EventsApi { journal, db, stop })
+pub(super) fn router(journal: Journal, history: History, stop: CancellationToken) -> Router {
+    Router::new().route("/events", get(events)).with_state(EventsApi { journal, history, stop })
 }
 
 /// How many events are read at once.
@@ -48,11 +51,10 @@ async fn events(
         return follow(api, which, &headers).await;
     }
     let limit = which.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let mut tx = api.db.read().await?;
     let items = match which.after {
-        Some(after) => tx.events_after(after, which.object.as_deref(), limit).await?,
+        Some(after) => api.history.after(after, which.object.as_deref(), limit).await?,
         // Without a place to begin at, the newest: that is what one wants to see.
-        None => tx.newest_events(which.object.as_deref(), limit).await?,
+        None => api.history.newest(which.object.as_deref(), limit).await?,
     };
     let full = i64::try_from(items.len()).is_ok_and(|len| len >= limit);
     let next = items.last().filter(|_| full && which.after.is_some()).map(|last| last.seq.to_string());
@@ -61,7 +63,7 @@ async fn events(
 
 /// What a follower has still to be sent, and where it is.
 struct Follower {
-    db: Db,
+    history: History,
     live: broadcast::Receiver<Event>,
     object: Option<String>,
     last: i64,
@@ -77,10 +79,10 @@ async fn follow(api: EventsApi, which: Which, headers: &HeaderMap) -> Result<Res
     let from = resumed.or(which.after);
     let last = match from {
         Some(last) => last,
-        None => api.db.read().await?.newest_events(None, 1).await?.first().map_or(0, |event| event.seq),
+        None => api.history.newest(None, 1).await?.first().map_or(0, |event| event.seq),
     };
     let follower = Follower {
-        db: api.db,
+        history: api.history,
         live,
         object: which.object,
         last,
@@ -133,8 +135,7 @@ impl Follower {
         if !self.waiting.is_empty() {
             return Some(());
         }
-        let mut tx = self.db.read().await.ok()?;
-        let page = tx.events_after(self.last, self.object.as_deref(), PAGE).await.ok()?;
+        let page = self.history.after(self.last, self.object.as_deref(), PAGE).await.ok()?;
         self.behind = i64::try_from(page.len()).is_ok_and(|len| len >= PAGE);
         self.waiting = page.into();
         Some(())

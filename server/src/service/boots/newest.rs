@@ -1,0 +1,36 @@
+//! The newest boot of each machine, found by machine, by boot, and by address.
+use pilotlight_types::{BootId, MachineId, api::Boot};
+use std::{collections::HashMap, net::Ipv4Addr};
+
+/// The newest boot of each machine, open or ended. Older ones are in the database only.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    pub(super) of: HashMap<MachineId, Boot>,
+    by_id: HashMap<BootId, MachineId>,
+    pub(super) by_address: HashMap<Ipv4Addr, MachineId>,
+}
+
+impl Newest {
+    pub(super) fn get(&self, id: BootId) -> Option<(MachineId, Boot)> {
+        let machine = *self.by_id.get(&id)?;
+        self.of.get(&machine).map(|boot| (machine, boot.clone()))
+    }
+
+    pub(super) fn put(&mut self, machine: MachineId, boot: Boot) {
+        self.forget(machine);
+        self.by_id.insert(boot.id, machine);
+        self.by_address.extend(boot.address.map(|address| (address, machine)));
+        self.of.insert(machine, boot);
+    }
+
+    pub(super) fn forget(&mut self, machine: MachineId) {
+        if let Some(before) = self.of.remove(&machine) {
+            self.by_id.remove(&before.id);
+            if let Some(address) = before.address
+                && self.by_address.get(&address) == Some(&machine)
+            {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}
