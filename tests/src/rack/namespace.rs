@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ipnet::Ipv4Net;
@@ -138,7 +139,9 @@ impl Host {
             self.ip(&format!("addr add {address} dev {nic}"))?;
         }
         self.ip(&format!("link set {nic} up"))?;
-        Ok(())
+        // The kernel notices a new cable up to a second later, and drops what is sent before then.
+        network.netns.wait_for_carrier(&port)?;
+        self.netns.wait_for_carrier(nic)
     }
 }
 
@@ -159,6 +162,20 @@ impl Netns {
 
     fn ip(&self, arguments: &str) -> Result<String> {
         ip(&format!("-n {} {arguments}", self.name))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "making a network blocks anyway: it runs `ip`, for a moment"
+    )]
+    fn wait_for_carrier(&self, interface: &str) -> Result<()> {
+        for _ in 0..200 {
+            if self.ip(&format!("-o link show {interface}"))?.contains("state UP") {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(25));
+        }
+        bail!("`{interface}` in `{}` does not come up", self.name)
     }
 
     fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
@@ -239,7 +256,6 @@ fn port_number(text: &str) -> u32 {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
-    use std::time::Duration;
 
     use super::*;
     use crate::rack::Forward;

@@ -20,6 +20,19 @@ fn ip(args: &str) {
     assert!(output.status.success(), "ip {args}: {output:?}");
 }
 
+/// Waits until the kernel has noticed that the cable is in: up to a second after it is, and what is sent before then is dropped.
+#[expect(clippy::disallowed_methods, reason = "a thread of its own, or a test that has nothing else to do")]
+fn until_up(interface: &str) {
+    for _ in 0..100 {
+        let output = Command::new("ip").args(["-o", "link", "show", interface]).output().unwrap();
+        if String::from_utf8_lossy(&output.stdout).contains("state UP") {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{interface} does not come up");
+}
+
 /// Each side's way to wait for the other.
 type Signals = (Sender<()>, Receiver<()>);
 
@@ -50,6 +63,7 @@ fn at_the_other_end(
 fn rom(port: u16) -> Std {
     ip("addr add 10.77.0.100/24 dev far0");
     ip("link set far0 address 52:54:00:12:34:56 arp off up");
+    until_up("far0");
     let socket = Std::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
     socket2::SockRef::from(&socket).bind_device(Some(b"far0")).unwrap();
     socket.set_broadcast(true).unwrap();
@@ -81,6 +95,7 @@ fn a_new_client_is_reached_by_broadcast_and_by_its_hardware_address_without_arp(
         let socket = Socket::bind("eth0", 1067).unwrap();
         assert!(socket.has_raw() && !socket.is_stale());
         from_there.recv().unwrap();
+        until_up("eth0");
         socket.send(b"to all", Target::Reply(Destination::Broadcast), SERVER).await.unwrap();
         let mac = "52:54:00:12:34:56".parse().unwrap();
         let to = Destination::HardwareUnicast { mac, yiaddr: [10, 77, 0, 100].into() };
@@ -115,6 +130,7 @@ fn what_comes_names_our_address_and_a_relay_is_answered_at_the_server_port() {
         );
         assert_eq!(first.from, "10.77.0.100:1068".parse().unwrap());
         let second = recv(&socket).await;
+        until_up("eth0");
         assert_eq!((second.to, second.local), ([10, 77, 0, 2].into(), [10, 77, 0, 2].into()));
         here.send(()).unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
