@@ -7,6 +7,7 @@ use crate::{
         listener::{Listener as DhcpListener, Role as DhcpRole, Settings as DhcpSettings},
         socket::{Socket, SocketError},
     },
+    domain::firmware::table,
     http::{self, PlainListener, TlsListener, api::Api},
     interface::{self, InterfaceError},
     lifecycle::Lifecycle,
@@ -22,6 +23,7 @@ use crate::{
         delivery::{Delivery, Ports},
         explain::Explain,
         files::Files,
+        firmware::FirmwareTable,
         history::History,
         images::Images,
         journal::{Actor, Journal},
@@ -161,7 +163,6 @@ impl App {
         let metrics = Metrics::new();
         let roster = Roster::load(&db).await?;
         let machines = Machines::new(roster.clone(), journal.clone());
-        let boots = Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone()).await?;
         let ours4: HashSet<Ipv4Addr> =
             ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
         let leases = Leases::load(&db, roster.clone(), journal.clone(), ours4).await?;
@@ -172,6 +173,9 @@ impl App {
         let files = Files::load(&settings.ipxe_dir, settings.agent.as_deref(), ports.http)
             .map_err(|source| StartError::File { what: settings.ipxe_dir.clone(), source })?;
         warn_of_missing(&settings, &files);
+        let firmware = FirmwareTable::new(files.clone());
+        let boots =
+            Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone(), firmware).await?;
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
@@ -366,21 +370,18 @@ fn download_client() -> Result<reqwest::Client, StartError> {
         .map_err(|e| StartError::HttpClient(e.to_string()))
 }
 
+/// The rows of the firmware table that every site needs.
+const EXPECTED: [&str; 2] = ["bios", "efi-x64"];
+
 fn warn_of_missing(settings: &Settings, files: &Files) {
-    for path in files.missing() {
-        tracing::debug!("there is no {}", path.display());
-    }
-    if files.program("undionly.kpxe", IpAddr::V4(Ipv4Addr::LOCALHOST)).is_none() {
-        tracing::warn!(
-            "there is no undionly.kpxe in {}: BIOS machines cannot boot; install the package `ipxe`, or set ipxe.dir",
-            settings.ipxe_dir.display()
-        );
-    }
-    if files.program("snponly.efi", IpAddr::V4(Ipv4Addr::LOCALHOST)).is_none() {
-        tracing::warn!(
-            "there is no snponly.efi in {}: UEFI machines cannot boot; install the package `ipxe`, or set ipxe.dir",
-            settings.ipxe_dir.display()
-        );
+    for (row, spec) in table::shipped().iter().filter(|(row, _)| EXPECTED.contains(&row.as_str())) {
+        if !spec.programs.iter().any(|program| files.has(program)) {
+            tracing::warn!(
+                "there is none of {} in {}: {row} machines cannot boot; install the package `ipxe`, or set ipxe.dir",
+                spec.programs.join(", "),
+                settings.ipxe_dir.display()
+            );
+        }
     }
     if files.agent().is_none() {
         tracing::warn!("there is no agent to hand out, so no machine becomes active: set agent.binary");

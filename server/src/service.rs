@@ -7,6 +7,7 @@ pub mod configs;
 pub mod delivery;
 pub mod explain;
 pub mod files;
+pub mod firmware;
 pub mod history;
 pub mod images;
 pub mod journal;

@@ -1,12 +1,14 @@
 //! Resources: the documents in which operators say what they want, `{kind, name, labels?, spec}`.
+mod firmware;
 mod spec;
 mod value;
 
+pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
 pub use spec::{
     BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode,
     SubnetSpec, Unknown,
 };
-pub use value::{Duration, Ipv4Range, Labels, Name, Sha256, ValueError};
+pub use value::{Duration, Ipv4Range, Labels, Name, Oui, Sha256, ValueError};
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -14,6 +16,8 @@ use std::{fmt, str::FromStr};
 /// The kinds of resources, in the order in which they depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
+    /// How one make of firmware is answered.
+    Firmware,
     /// A network that we answer on.
     Subnet,
     /// Kernel, initramfs and rootfs of one version of an OS.
@@ -28,11 +32,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, those that others refer to first.
-    pub const ALL: [Self; 5] = [Self::Subnet, Self::Image, Self::Profile, Self::Group, Self::Machine];
+    pub const ALL: [Self; 6] =
+        [Self::Firmware, Self::Subnet, Self::Image, Self::Profile, Self::Group, Self::Machine];
 
     /// The kind as documents have it: `Subnet`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Firmware => "Firmware",
             Self::Subnet => "Subnet",
             Self::Image => "Image",
             Self::Profile => "Profile",
@@ -44,6 +50,8 @@ impl Kind {
     /// The kind as REST paths have it: `subnets`.
     pub const fn plural(self) -> &'static str {
         match self {
+            // No plural of it is in use.
+            Self::Firmware => "firmware",
             Self::Subnet => "subnets",
             Self::Image => "images",
             Self::Profile => "profiles",
@@ -71,7 +79,7 @@ impl FromStr for Kind {
             .ok_or_else(|| {
                 ValueError::new(
                     text,
-                    "no kind of resource: subnet, image, profile, group or machine is expected",
+                    "no kind of resource: firmware, subnet, image, profile, group or machine is expected",
                 )
             })
     }

@@ -3,10 +3,11 @@ use super::ServeArgs;
 use crate::{
     config::{self, DatabaseUrl, Settings},
     dhcp::socket::Socket,
-    domain::firmware::{Arch, boot_program},
+    domain::firmware::table,
     errors, interface,
     store::Db,
 };
+use pilotlight_types::resource::{FirmwareSpec, Name};
 use std::{net::SocketAddr, path::Path, process::ExitCode};
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -108,20 +109,24 @@ async fn tftp(settings: &Settings) -> Finding {
 }
 
 fn programs(settings: &Settings) -> Vec<Finding> {
-    let check = |arch: Arch| {
-        let file = settings.ipxe_dir.join(boot_program(arch)?);
-        Some(if file.is_file() {
-            Finding::Good(format!("boot program for {}: {}", arch.name(), file.display()))
-        } else {
-            Finding::Bad(format!(
-                "boot program for {}: there is no {}; install the package `ipxe`, or set ipxe.dir",
-                arch.name(),
-                file.display()
-            ))
-        })
+    let check = |(row, spec): &(Name, FirmwareSpec)| {
+        let there =
+            spec.programs.iter().map(|program| settings.ipxe_dir.join(program)).find(|path| path.is_file());
+        match there {
+            Some(path) => Finding::Good(format!("boot program for {row}: {}", path.display())),
+            None if NEEDED.contains(&row.as_str()) => Finding::Bad(format!(
+                "boot program for {row}: there is none of {} in {}; install the package `ipxe`, or set ipxe.dir",
+                spec.programs.join(", "),
+                settings.ipxe_dir.display()
+            )),
+            None => Finding::Good(format!("boot program for {row}: none; such machines get no answer")),
+        }
     };
-    [Arch::Bios, Arch::EfiX64].into_iter().filter_map(check).collect()
+    table::shipped().iter().map(check).collect()
 }
+
+/// The rows of the firmware table that every site needs.
+const NEEDED: [&str; 2] = ["bios", "efi-x64"];
 
 fn agent(settings: &Settings) -> Finding {
     match &settings.agent {

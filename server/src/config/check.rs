@@ -120,11 +120,17 @@ impl Settings {
                 None
             }
         };
+        let data_dir = from.server.data_dir.unwrap_or_else(|| "/var/lib/pilotlight".into());
+        let ipxe_dir = from.ipxe.dir.unwrap_or_else(|| "/usr/lib/ipxe".into());
+        if data_dir.starts_with(&ipxe_dir) {
+            let why = "everything below it is served to everybody, and server.data-dir, which has the keys, is there";
+            found("ipxe.dir", why.into());
+        }
         let packaged = || Some(PathBuf::from(AGENT)).filter(|path| path.is_file());
         let settings = (|| {
             Some(Self {
                 site: site?,
-                data_dir: from.server.data_dir.unwrap_or_else(|| "/var/lib/pilotlight".into()),
+                data_dir,
                 advertise,
                 http: http?,
                 https: https?,
@@ -132,7 +138,7 @@ impl Settings {
                 dhcp_interfaces: interfaces,
                 dhcp_port,
                 tftp: tftp?,
-                ipxe_dir: from.ipxe.dir.unwrap_or_else(|| "/usr/lib/ipxe".into()),
+                ipxe_dir,
                 agent: from.agent.binary.or_else(packaged),
                 patience: patience?,
                 database: database?,

@@ -48,6 +48,14 @@ fn a_database_url_that_is_none_is_not_repeated() {
 }
 
 #[test]
+fn boot_programs_are_not_kept_where_the_keys_are() {
+    let problems =
+        checked("[server]\ndata-dir = \"/srv/boot/data\"\n[ipxe]\ndir = \"/srv/boot\"").unwrap_err();
+    assert!(problems[0].starts_with("ipxe.dir"), "{problems:?}");
+    assert!(checked("[server]\ndata-dir = \"/srv/data\"\n[ipxe]\ndir = \"/srv/data/ipxe\"").is_ok());
+}
+
+#[test]
 fn flags_win_over_the_file() {
     let overrides = Overrides { http_listen: Some("127.0.0.1:1".into()), ..Overrides::default() };
     let fragment = parse("[http]\nlisten = \"127.0.0.1:2\"").unwrap().overridden(&overrides);

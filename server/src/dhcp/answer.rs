@@ -6,7 +6,7 @@ use super::{
 use crate::{
     domain::{
         boot::{BootRequest, Step},
-        firmware::{Arch, Client, classify},
+        firmware::classify,
     },
     metrics::DhcpMetrics,
     service::{
@@ -20,7 +20,7 @@ use crate::{
 use pilotlight_types::{
     Mac,
     api::Phase,
-    resource::{Name, SubnetMode, SubnetSpec},
+    resource::{Name, ReplyStyle, SubnetMode, SubnetSpec},
 };
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -74,6 +74,9 @@ impl Handler for DhcpAnswers {
         let own = Some(request.ciaddr).filter(|address| !address.is_unspecified());
         let from = request.link().or(own).unwrap_or(arrival.local);
         let firmware = classify(&request.identity());
+        if request.kind == MessageType::Discover {
+            self.boots.firmware().asks(mac, &firmware, self.journal.now());
+        }
         let question = BootRequest { mac, uuid: request.uuid, firmware };
         let asked = self.boots.ask(question, from).await;
         let found = asked.subnet.clone().and_then(|name| {
@@ -186,14 +189,18 @@ impl DhcpAnswers {
 
     fn boot_fields(&self, client: &Client4<'_>) -> Option<BootFields> {
         let local = IpAddr::V4(client.server);
-        let firmware = &client.asked.request.firmware;
-        let by_tftp = if firmware.arch == Some(Arch::Bios) { Style::PxeBios } else { Style::PxeEfi };
-        let style = if matches!(firmware.client, Client::Ipxe { .. }) { Style::Ipxe } else { by_tftp };
         match &client.asked.decision.step {
-            Step::BootProgram { file } => Some(BootFields { file: (*file).to_owned(), style }),
-            Step::BootProgramByHttp { file } => {
-                let url = format!("{}/boot/files/{file}", self.ports.http(local));
-                Some(BootFields { file: url, style: Style::HttpClient })
+            Step::BootProgram { file, reply } => {
+                self.boots.firmware().told(client.mac, *reply);
+                let style = match reply {
+                    ReplyStyle::Plain => Style::Plain,
+                    ReplyStyle::Pxe => Style::Pxe,
+                    ReplyStyle::RaspberryPi => Style::RaspberryPi,
+                    ReplyStyle::Http => Style::HttpClient,
+                };
+                let url = || format!("{}/boot/files/{file}", self.ports.http(local));
+                let file = if style == Style::HttpClient { url() } else { file.clone() };
+                Some(BootFields { file, style })
             }
             Step::Script => Some(BootFields {
                 file: self.ports.script(local, client.mac, client.request.uuid),

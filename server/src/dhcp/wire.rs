@@ -227,11 +227,13 @@ impl LeaseTimes {
 /// How a client wants to be told what to boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// A PXE ROM: 60 with 43.6 = 8, "use the file name that you have here".
-    PxeBios,
+    /// 60 with 43.6 = 8, "use the file name that you have here": PXE ROMs.
+    Pxe,
+    /// As [`Self::Pxe`], with the menu that a Raspberry Pi looks for: 43.9 and 43.10.
+    RaspberryPi,
     /// UEFI's PXE. With an address, neither 60 nor 43: 60 alone would send it to port 4011. As a proxy 60,
     /// and it does ask at 4011.
-    PxeEfi,
+    Plain,
     /// UEFI HTTP Boot: takes nothing without its own option 60 echoed.
     HttpClient,
     /// iPXE: with an address, 175.176 = 1 spares it the two seconds that it would wait for a proxy.

@@ -1,11 +1,11 @@
 //! The decision: what a machine that asks gets now, and why. DHCP, TFTP, HTTP boot and `explain` all ask this function.
 use super::{
-    firmware::{Arch, Client, Firmware, boot_program},
+    firmware::{Arch, Client, Firmware, table::Chosen},
     stage::{Revision, Stage},
 };
 use pilotlight_types::{
     Mac,
-    resource::{BootMode, Name, SubnetMode, Unknown},
+    resource::{BootMode, Leave, Name, ReplyStyle, SubnetMode, Unknown},
 };
 use serde::Serialize;
 use std::fmt;
@@ -33,6 +33,8 @@ pub struct Known {
     pub armed: Option<Assigned>,
     /// The profile that unknown machines boot.
     pub discovery: Option<Assigned>,
+    /// What the firmware table says to the program that asks.
+    pub firmware: Option<Chosen>,
 }
 
 /// A machine, as far as the decision goes.
@@ -111,6 +113,8 @@ pub enum Silence {
     Retired,
     /// There is no boot program for the machine's architecture.
     NoBootProgram,
+    /// The machine is to go on to its disk, and its firmware does so when it hears nothing.
+    LocalDisk,
 }
 
 /// The next thing that the asking program gets.
@@ -119,15 +123,12 @@ pub enum Silence {
 pub enum Step {
     /// An address and nothing else: it is an operating system or a BMC.
     AddressOnly,
-    /// An address and a boot program, by TFTP.
+    /// An address and a boot program.
     BootProgram {
-        /// The file's name.
-        file: &'static str,
-    },
-    /// An address and a boot program, by HTTP.
-    BootProgramByHttp {
-        /// The file's name.
-        file: &'static str,
+        /// Its path below `ipxe.dir`.
+        file: String,
+        /// How it is told.
+        reply: ReplyStyle,
     },
     /// An address and the URL of the script: it is iPXE.
     Script,
@@ -155,7 +156,7 @@ pub struct Decision {
 pub fn decide(request: &BootRequest, known: &Known) -> Decision {
     let mut because = Vec::new();
     let plan = plan(known, &mut because);
-    let step = step(&request.firmware, &plan, &mut because);
+    let step = step(&request.firmware, &plan, known.firmware.as_ref(), &mut because);
     Decision { plan, step, because }
 }
 
@@ -243,42 +244,37 @@ fn boot(assigned: &Assigned, because: &mut Vec<String>) -> Plan {
     }
 }
 
-fn step(firmware: &Firmware, plan: &Plan, because: &mut Vec<String>) -> Step {
+fn step(firmware: &Firmware, plan: &Plan, row: Option<&Chosen>, because: &mut Vec<String>) -> Step {
     because.push(format!("{} asks: {}", firmware.client.name(), firmware.why));
     if let Plan::Nothing { why } = plan {
         return Step::Silent { why: *why };
     }
-    let arch = firmware.arch.map_or("an unknown architecture", Arch::name);
-    let program = || firmware.arch.and_then(boot_program);
-    match &firmware.client {
-        Client::Os | Client::Bmc { .. } => {
-            because.push("that gets an address and no boot program".into());
-            Step::AddressOnly
-        }
-        Client::Ipxe { features } if features.http() => {
-            because.push("iPXE that can fetch by HTTP gets its script".into());
-            Step::Script
-        }
-        Client::Pxe | Client::Ipxe { .. } => match program() {
-            Some(file) => {
-                because.push(format!("{arch} boots {file}"));
-                Step::BootProgram { file }
-            }
-            None => no_program(arch, because),
-        },
-        Client::HttpBoot => match program() {
-            Some(file) => {
-                because.push(format!("{arch} boots {file}, by HTTP"));
-                Step::BootProgramByHttp { file }
-            }
-            None => no_program(arch, because),
-        },
+    if matches!(firmware.client, Client::Os | Client::Bmc { .. }) {
+        because.push("that gets an address and no boot program".into());
+        return Step::AddressOnly;
     }
-}
-
-fn no_program(arch: &str, because: &mut Vec<String>) -> Step {
-    because.push(format!("there is no boot program for {arch}"));
-    Step::Silent { why: Silence::NoBootProgram }
+    if *plan == Plan::LocalDisk && row.is_some_and(|row| row.leave == Some(Leave::Silence)) {
+        because.push("its firmware goes on to the disk when it hears nothing".into());
+        return Step::Silent { why: Silence::LocalDisk };
+    }
+    if matches!(&firmware.client, Client::Ipxe { features } if features.http()) {
+        because.push("iPXE that can fetch by HTTP gets its script".into());
+        return Step::Script;
+    }
+    let arch = firmware.arch.map_or("an unknown architecture", Arch::name);
+    match row.and_then(|row| Some((row, row.program.clone()?))) {
+        Some((row, file)) => {
+            because.push(format!("{arch} boots {file}, told as `{}`: {}", row.reply.name(), row.by));
+            Step::BootProgram { file, reply: row.reply }
+        }
+        None => {
+            let why = row
+                .map(|row| format!(" ({}, and none of its programs is there)", row.by))
+                .unwrap_or_default();
+            because.push(format!("there is no boot program for {arch}{why}"));
+            Step::Silent { why: Silence::NoBootProgram }
+        }
+    }
 }
 
 impl Silence {
@@ -290,6 +286,7 @@ impl Silence {
             Self::UnknownMachine => "unknown_machine",
             Self::Retired => "retired",
             Self::NoBootProgram => "no_boot_program",
+            Self::LocalDisk => "local_disk",
         }
     }
 }

@@ -1,7 +1,10 @@
 //! From what was sent to what is meant: each document as its kind, or where it is wrong.
 use pilotlight_types::{
     api::Mistake,
-    resource::{Document, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SubnetSpec},
+    resource::{
+        Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec,
+        SubnetSpec,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,6 +12,8 @@ use serde_json::Value;
 /// A spec of whatever kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Of firmware.
+    Firmware(FirmwareSpec),
     /// Of a subnet.
     Subnet(SubnetSpec),
     /// Of an image.
@@ -38,6 +43,7 @@ impl Spec {
     /// Its kind.
     pub const fn kind(&self) -> Kind {
         match self {
+            Self::Firmware(_) => Kind::Firmware,
             Self::Subnet(_) => Kind::Subnet,
             Self::Image(_) => Kind::Image,
             Self::Profile(_) => Kind::Profile,
@@ -49,6 +55,7 @@ impl Spec {
     /// The spec as JSON.
     pub fn json(&self) -> Value {
         let json = match self {
+            Self::Firmware(spec) => serde_json::to_value(spec),
             Self::Subnet(spec) => serde_json::to_value(spec),
             Self::Image(spec) => serde_json::to_value(spec),
             Self::Profile(spec) => serde_json::to_value(spec),
@@ -86,6 +93,7 @@ pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
 fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
     let Document { kind, name, labels, spec } = typed::<Document>(index, "", document)?;
     let spec = match kind {
+        Kind::Firmware => Spec::Firmware(typed(index, "spec", &spec)?),
         Kind::Subnet => Spec::Subnet(typed(index, "spec", &spec)?),
         Kind::Image => Spec::Image(typed(index, "spec", &spec)?),
         Kind::Profile => Spec::Profile(typed(index, "spec", &spec)?),

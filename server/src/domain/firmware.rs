@@ -1,6 +1,7 @@
 //! Who is asking: which firmware, on which processor, and how that was seen. From DHCP options 60, 77, 93 and
 //! 175 alone, so that an unknown value is logged and worked around, never refused (RFC 4578, RFC 3004).
 
+pub mod table;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,11 @@ const ARCHS: &[(u16, Arch, bool)] = &[
     (18, Arch::EfiArm32, true),
     (19, Arch::EfiArm64, true),
     (20, Arch::Bios, true),
+    // U-Boot, which runs EFI programs.
+    (21, Arch::EfiArm32, false),
+    (22, Arch::EfiArm64, false),
+    (23, Arch::EfiArm32, true),
+    (24, Arch::EfiArm64, true),
 ];
 
 impl Arch {
@@ -68,20 +74,6 @@ impl Arch {
 
 fn known(code: u16) -> Option<(Arch, bool)> {
     ARCHS.iter().find(|(known, ..)| *known == code).map(|&(_, arch, http)| (arch, http))
-}
-
-/// The boot programs that we serve, by TFTP and HTTP, from `ipxe.dir`.
-pub const BOOT_PROGRAMS: &[&str] = &["undionly.kpxe", "snponly.efi", "ipxe.efi", "ipxe.pxe"];
-
-/// The boot program for this processor and firmware. snponly and undionly use the firmware's own network
-/// driver: the one that is known to work with this card, since it has just carried the DHCP packets.
-pub fn boot_program(arch: Arch) -> Option<&'static str> {
-    match arch {
-        Arch::Bios => Some("undionly.kpxe"),
-        Arch::EfiX64 => Some("snponly.efi"),
-        // Distributions package no iPXE for these, and a program for another processor hangs the machine.
-        Arch::EfiIa32 | Arch::EfiArm32 | Arch::EfiArm64 | Arch::Other(_) => None,
-    }
 }
 
 /// What iPXE tells of itself in option 175 (iPXE `features.h`): encapsulated options, one for each feature.
@@ -214,6 +206,10 @@ pub struct Firmware {
     pub client: Client,
     /// What it runs on; `None` if nothing in the packet says so.
     pub arch: Option<Arch>,
+    /// The code of option 93, or of option 60, by which that was seen.
+    pub code: Option<u16>,
+    /// Option 60 as sent.
+    pub vendor_class: Option<String>,
     /// The options that decided it, for `explain`.
     pub why: String,
 }
@@ -234,7 +230,8 @@ const BMC_CLASSES: &[(&str, bool)] = &[
 /// address only.
 pub fn classify(identity: &Identity<'_>) -> Firmware {
     let class = identity.vendor_class.unwrap_or_default();
-    let (arch, from) = choose_arch(identity.archs, class);
+    let (code, from) = choose_arch(identity.archs, class);
+    let arch = code.map(Arch::from_code);
     let bmc = BMC_CLASSES.iter().find(|(start, only_without_93)| {
         starts_with_ignoring_case(class, start) && (identity.archs.is_empty() || !*only_without_93)
     });
@@ -258,7 +255,7 @@ pub fn classify(identity: &Identity<'_>) -> Firmware {
         Some(arch) => format!("{why}; {} by {from}", arch.name()),
         None => why,
     };
-    Firmware { client, arch, why }
+    Firmware { client, arch, code, vendor_class: identity.vendor_class.map(str::to_owned), why }
 }
 
 fn ipxe(identity: &Identity<'_>) -> Option<&'static str> {
@@ -280,18 +277,21 @@ fn user_classes(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Option 93 is a list (RFC 4578 section 2.1). The firmware that runs is the one that option 60 names;
-/// failing that, the first that we have a program for, then the first that we know, then the first.
-fn choose_arch(archs: &[u16], vendor_class: &str) -> (Option<Arch>, &'static str) {
+/// What is common, and so likely to have a boot program.
+const COMMON: &[u16] = &[0, 7, 9, 11, 16, 19];
+
+/// Option 93 is a list (RFC 4578 section 2.1). The firmware that runs is the one that option 60 names; failing that, the first
+/// that is common, then the first that we know, then the first.
+fn choose_arch(archs: &[u16], vendor_class: &str) -> (Option<u16>, &'static str) {
     let named = class_arch(vendor_class);
     let best = named
         .filter(|code| archs.contains(code))
-        .or_else(|| archs.iter().copied().find(|&code| boot_program(Arch::from_code(code)).is_some()))
+        .or_else(|| archs.iter().copied().find(|code| COMMON.contains(code)))
         .or_else(|| archs.iter().copied().find(|&code| known(code).is_some()))
         .or_else(|| archs.first().copied());
     match (best, named) {
-        (Some(code), _) => (Some(Arch::from_code(code)), "option 93"),
-        (None, Some(code)) => (Some(Arch::from_code(code)), "option 60"),
+        (Some(code), _) => (Some(code), "option 93"),
+        (None, Some(code)) => (Some(code), "option 60"),
         (None, None) => (None, ""),
     }
 }

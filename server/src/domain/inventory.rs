@@ -8,7 +8,10 @@ use super::{
 use ipnet::Ipv4Net;
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    resource::{BootMode, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SubnetSpec},
+    resource::{
+        BootMode, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec,
+        SubnetSpec,
+    },
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,6 +41,8 @@ pub type ByName<T> = BTreeMap<Name, Declared<T>>;
 /// Everything that is declared, and the machines.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
+    /// Rows of the firmware table that operators applied.
+    pub firmware: ByName<FirmwareSpec>,
     /// Networks.
     pub subnets: ByName<SubnetSpec>,
     /// Images.

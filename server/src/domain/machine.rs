@@ -4,7 +4,7 @@ use pilotlight_types::{
     MachineId, Timestamp,
     api::Hold,
     facts::Facts,
-    resource::{Labels, MachineSpec, Name},
+    resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
 
 /// A machine as it is now.
@@ -30,6 +30,8 @@ pub struct Machine {
     pub facts: Option<Reported>,
     /// When the agent was last heard.
     pub seen: Option<Timestamp>,
+    /// How its firmware wants to be told of its boot program, where that had to be found out.
+    pub reply: Option<ReplyStyle>,
     /// Counts its changes, from 1.
     pub version: i64,
 }
@@ -64,6 +66,7 @@ impl Machine {
             running: None,
             facts: None,
             seen: None,
+            reply: None,
             version: 1,
         }
     }

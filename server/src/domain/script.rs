@@ -2,7 +2,7 @@
 use super::boot::Plan;
 use pilotlight_types::{
     Mac,
-    resource::{ImageOs, ImageSpec},
+    resource::{ImageOs, ImageSpec, Leave},
 };
 use std::fmt::Write;
 
@@ -23,7 +23,12 @@ pub struct ScriptFor<'a> {
     pub base: &'a str,
     /// Where to ask for the script again: `http://10.77.0.1:8080/boot/ipxe?mac=…`.
     pub again: &'a str,
+    /// How it goes on to its disk; by what its platform is, where the firmware table does not say.
+    pub leave: Option<Leave>,
 }
+
+/// How often a boot's files are tried, all together, until the machine asks for its script again.
+const TRIES: usize = 10;
 
 /// A kernel argument that must not reach a script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,32 +88,53 @@ pub fn render(script: ScriptFor<'_>) -> String {
                 "echo Pilotlight: {machine} boots profile {profile}, image {image}\n\
                  set base {base}\n\
                  set tries:int32 0\n\
-                 :fetch\n\
-                 imgfree\n\
-                 kernel ${{base}}/kernel initrd=initramfs.img initrd=config.img {args} || goto failed\n\
-                 initrd --name initramfs.img ${{base}}/initramfs.img || goto failed\n\
-                 initrd --name config.img ${{base}}/config.img || goto failed\n\
-                 boot || goto failed\n\
-                 :failed\n\
-                 echo Pilotlight: that failed; trying again\n\
-                 sleep 2\n\
-                 inc tries\n\
-                 iseq ${{tries}} 5 || goto fetch\n\
+                 :kernel\n\
+                 kernel ${{base}}/kernel initrd=initramfs.img initrd=config.img {args} || goto kernel_failed\n\
+                 :initramfs\n\
+                 initrd --name initramfs.img ${{base}}/initramfs.img || goto initramfs_failed\n\
+                 :config\n\
+                 initrd --name config.img ${{base}}/config.img || goto config_failed\n\
+                 boot || goto again\n\
+                 {}{}{}\
                  :again\n\
-                 chain --replace --autofree {again} || sleep 10\n\
-                 goto again\n"
+                 imgfree\n\
+                 sleep 5\n\
+                 chain --replace --autofree {again} || goto again\n",
+                once_more("kernel"),
+                once_more("initramfs"),
+                once_more("config"),
             )
         }
-        Plan::LocalDisk => write!(
-            text,
-            "echo Pilotlight: {machine} boots from its disk\n\
-             iseq ${{platform}} efi && exit 1 ||\n\
-             sanboot --no-describe --drive 0x80 || exit\n"
-        ),
+        Plan::LocalDisk => {
+            write!(text, "echo Pilotlight: {machine} boots from its disk\n{}", leave(script.leave))
+        }
         Plan::Hold { why } => write!(text, "{}", wait(machine, why, again)),
         Plan::Nothing { why } => write!(text, "{}", wait(machine, why.name(), again)),
     };
     text
+}
+
+/// Fetches one of the files again, after a while; what is there already stays. In the end the machine asks anew what it is to do.
+fn once_more(file: &str) -> String {
+    format!(
+        ":{file}_failed\n\
+         echo Pilotlight: {file} was not fetched; trying again\n\
+         inc tries\n\
+         iseq ${{tries}} {TRIES} && goto again ||\n\
+         sleep 2\n\
+         goto {file}\n"
+    )
+}
+
+/// How iPXE ends. UEFI goes on to its next boot option after a program that failed, and stops at its menu after one that did not;
+/// a BIOS starts its disk through the program, for its boot order may have nothing after the network.
+const fn leave(how: Option<Leave>) -> &'static str {
+    match how {
+        None => "iseq ${platform} efi && exit 1 ||\nsanboot --no-describe --drive 0x80 || exit 1\n",
+        Some(Leave::Sanboot) => "sanboot --no-describe --drive 0x80 || exit 1\n",
+        Some(Leave::ExitSuccess) => "exit 0\n",
+        Some(Leave::Exit | Leave::Silence) => "exit 1\n",
+    }
 }
 
 fn wait(machine: &str, why: &str, again: &str) -> String {

@@ -56,7 +56,7 @@ const NEWS: u64 = 8 << 20;
 pub(super) fn router(boot: BootFiles) -> Router {
     Router::new()
         .route("/boot/ipxe", get(script))
-        .route("/boot/files/{name}", get(program))
+        .route("/boot/files/{*name}", get(program))
         .route("/boot/{boot}/config.img", get(config))
         .route("/boot/{boot}/{file}", get(image_file))
         .with_state(boot)

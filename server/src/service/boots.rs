@@ -3,6 +3,7 @@ mod newest;
 
 use self::newest::Newest;
 use super::{
+    firmware::FirmwareTable,
     journal::{Actor, Journal},
     machines::{Machines, object},
     roster::Roster,
@@ -36,6 +37,7 @@ pub struct Boots {
     roster: Roster,
     journal: Journal,
     machines: Machines,
+    firmware: FirmwareTable,
     db: Db,
 }
 
@@ -93,12 +95,13 @@ impl Boots {
         roster: Roster,
         journal: Journal,
         machines: Machines,
+        firmware: FirmwareTable,
     ) -> Result<Self, StoreError> {
         let mut newest = Newest::default();
         for BootRow { machine, boot } in db.read().await?.newest_boots().await? {
             newest.put(machine, boot);
         }
-        Ok(Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, db })
+        Ok(Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, firmware, db })
     }
 
     /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
@@ -127,7 +130,12 @@ impl Boots {
     }
 
     /// What a machine that asks would get; records nothing.
-    pub fn answer(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
+    pub fn answer(&self, mut request: BootRequest, from: Ipv4Addr) -> Asked {
+        if request.firmware.code.is_none()
+            && let Some(before) = self.firmware.of(request.mac)
+        {
+            (request.firmware.arch, request.firmware.code) = (before.arch, before.code);
+        }
         self.roster.read(|inventory| {
             let machine = inventory.machine_that_says(request.mac, request.uuid).cloned();
             let subnet = inventory.subnet_of(from);
@@ -152,6 +160,12 @@ impl Boots {
                 }),
                 armed,
                 discovery: inventory.discovery(),
+                firmware: self.firmware.choose(
+                    inventory,
+                    &request,
+                    machine.as_deref(),
+                    subnet.map(|(_, declared)| &*declared.spec),
+                ),
             };
             let decision = decide(&request, &known);
             Asked { subnet: subnet.map(|(name, _)| name.clone()), request, machine, known, decision }
@@ -210,6 +224,12 @@ impl Boots {
             newest.put(machine.id, boot.clone());
             (boot.id, writes, !goes_on)
         };
+        if let Some(reply) =
+            self.firmware.learned(asked.request.mac).filter(|reply| machine.reply != Some(*reply))
+            && let Err(error) = self.machines.learn(machine.id, reply).await
+        {
+            tracing::warn!(machine.id = %machine.id, error = &error as &dyn std::error::Error, "it was not remembered what {}'s firmware takes", machine.name);
+        }
         if began && matches!(machine.stage, Stage::Failed { .. }) {
             self.step(machine.id, &Event::BootStarted).await;
         }
@@ -222,6 +242,9 @@ impl Boots {
         let writes = {
             let mut newest = self.lock();
             let Some((machine, mut boot)) = newest.get(id) else { return };
+            if seen.phase == Phase::BootProgram {
+                self.firmware.came(boot.mac);
+            }
             let Some(row) = self.roster.machine(machine) else { return };
             let writes = self.advance(&row, &mut boot, seen, now);
             newest.put(machine, boot);
@@ -268,6 +291,11 @@ impl Boots {
             self.step(machine, &Event::BootFailed(why)).await;
         }
         Ok(())
+    }
+
+    /// What firmware is told of its boot program, and what it made of that.
+    pub const fn firmware(&self) -> &FirmwareTable {
+        &self.firmware
     }
 
     /// The newest boot of a machine.

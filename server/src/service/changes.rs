@@ -155,6 +155,7 @@ impl Changes {
             .await?;
         self.roster.change(|inventory| match (kind, machine) {
             (_, Some(id)) => inventory.remove(id),
+            (Kind::Firmware, _) => drop(inventory.firmware.remove(&parsed)),
             (Kind::Subnet, _) => drop(inventory.subnets.remove(&parsed)),
             (Kind::Image, _) => drop(inventory.images.remove(&parsed)),
             (Kind::Profile, _) => drop(inventory.profiles.remove(&parsed)),

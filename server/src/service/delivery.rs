@@ -127,7 +127,7 @@ impl Delivery {
         let again = self.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
-            return Ok(self.render(&asked.decision.plan, &[], &name, mac, "", &again));
+            return Ok(self.render(&asked, &name, "", &again));
         };
         let pinned = match self.pin(&asked.decision.plan) {
             Ok(pinned) => pinned,
@@ -146,23 +146,14 @@ impl Delivery {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
         let base = format!("{}/boot/{boot}", self.ports.http(local));
-        let args = self.kernel_args(&asked);
-        Ok(self.render(&asked.decision.plan, &args, machine.name.as_str(), mac, &base, &again))
+        Ok(self.render(&asked, machine.name.as_str(), &base, &again))
     }
 
     /// The script that a decision leads to, for people to read.
     pub fn preview(&self, asked: &Asked, machine: &str, local: IpAddr) -> String {
         let mac = asked.request.mac;
         let base = format!("{}/boot/BOOT", self.ports.http(local));
-        let args = self.kernel_args(asked);
-        self.render(
-            &asked.decision.plan,
-            &args,
-            machine,
-            mac,
-            &base,
-            &self.ports.script(local, mac, asked.request.uuid),
-        )
+        self.render(asked, machine, &base, &self.ports.script(local, mac, asked.request.uuid))
     }
 
     /// One of the image's files, as this boot gets it.
@@ -303,15 +294,8 @@ impl Delivery {
         })
     }
 
-    fn render(
-        &self,
-        plan: &Plan,
-        args: &[String],
-        machine: &str,
-        mac: Mac,
-        base: &str,
-        again: &str,
-    ) -> String {
+    fn render(&self, asked: &Asked, machine: &str, base: &str, again: &str) -> String {
+        let plan = &asked.decision.plan;
         let image = match plan {
             Plan::Boot { image, .. } => {
                 self.roster.read(|i| i.images.get(image).map(|image| image.spec.clone()))
@@ -321,11 +305,12 @@ impl Delivery {
         script::render(ScriptFor {
             plan,
             image: image.as_deref(),
-            kernel_args: args,
+            kernel_args: &self.kernel_args(asked),
             machine,
-            mac,
+            mac: asked.request.mac,
             base,
             again,
+            leave: asked.known.firmware.as_ref().and_then(|row| row.leave),
         })
     }
 

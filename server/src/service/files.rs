@@ -1,23 +1,29 @@
 //! The files that are the same for every machine: boot programs and the agent.
-use crate::domain::firmware::BOOT_PROGRAMS;
 use sha2::{Digest, Sha512};
 use std::{
+    collections::BTreeMap,
     io,
     net::IpAddr,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-/// Boot programs and the agent, read once, served from memory.
+/// Boot programs and the agent. A boot program is read when it is first asked for, and then served from memory.
 #[derive(Debug, Clone)]
 pub struct Files(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    programs: Vec<(&'static str, bytes::Bytes)>,
-    missing: Vec<PathBuf>,
+    programs: BTreeMap<String, Program>,
     agent: Option<Agent>,
     http_port: u16,
+}
+
+#[derive(Debug)]
+struct Program {
+    path: PathBuf,
+    content: OnceLock<bytes::Bytes>,
 }
 
 /// The agent's binary.
@@ -32,37 +38,45 @@ pub struct Agent {
 /// The script that iPXE builds of 2023 and later ask for beside their own binary.
 pub const AUTOEXEC: &str = "autoexec.ipxe";
 
+/// How deep below `ipxe.dir` boot programs are looked for, and how many at most.
+const DEEPEST: usize = 3;
+const MOST: usize = 4096;
+
+/// A file above this is no boot program, in bytes.
+const LARGEST: u64 = 64 << 20;
+
+/// Where the files of Raspberry Pis are: each asks for them in a folder named like its serial number, eight hex digits.
+const RASPBERRY_PI: &str = "raspberry-pi";
+
 impl Files {
-    /// Reads the boot programs from `ipxe`, and the agent.
+    /// Finds the boot programs in `ipxe`, and reads the agent.
     pub fn load(ipxe: &Path, agent: Option<&Path>, http_port: u16) -> io::Result<Self> {
-        let mut programs = Vec::new();
-        let mut missing = Vec::new();
-        for name in BOOT_PROGRAMS {
-            let path = ipxe.join(name);
-            match std::fs::read(&path) {
-                Ok(content) => programs.push((*name, content.into())),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(path),
-                Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
-                }
-            }
-        }
+        let mut programs = BTreeMap::new();
+        find(ipxe, "", &mut programs, DEEPEST)?;
         let agent = agent.map(read_agent).transpose()?;
-        Ok(Self(Arc::new(Inner { programs, missing, agent, http_port })))
+        Ok(Self(Arc::new(Inner { programs, agent, http_port })))
     }
 
-    /// A boot program, or the script that goes with it; `local` is the address that the client asked.
+    /// Whether there is a boot program at this path below `ipxe.dir`.
+    pub fn has(&self, path: &str) -> bool {
+        self.0.programs.contains_key(path)
+    }
+
+    /// A boot program, or the script that goes with it; `local` is the address that the client asked. Firmware and iPXE write folders
+    /// of their own before a name (a MAC, a serial number, the folder that they think they are in), which are passed over.
     pub fn program(&self, name: &str, local: IpAddr) -> Option<bytes::Bytes> {
-        let file = name.rsplit('/').next()?;
-        if file == AUTOEXEC {
+        let parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
+        let tails = (0..parts.len()).filter_map(|from| Some(parts.get(from..)?.join("/")));
+        let found = tails.clone().find_map(|tail| self.0.programs.get(&tail));
+        if let Some(content) = found.and_then(Program::content) {
+            return Some(content);
+        }
+        if parts.last() == Some(&AUTOEXEC) {
             return Some(self.autoexec(local).into());
         }
-        self.0.programs.iter().find(|(program, _)| *program == file).map(|(_, content)| content.clone())
-    }
-
-    /// The boot programs that are not where they should be.
-    pub fn missing(&self) -> &[PathBuf] {
-        &self.0.missing
+        let of_a_pi = parts.first().is_some_and(|first| is_serial(first));
+        let path = parts.get(1..).filter(|_| of_a_pi)?.join("/");
+        self.0.programs.get(&format!("{RASPBERRY_PI}/{path}")).and_then(Program::content)
     }
 
     /// The agent, where there is one to hand out.
@@ -80,6 +94,60 @@ impl Files {
              goto again\n"
         )
     }
+}
+
+impl Program {
+    fn content(&self) -> Option<bytes::Bytes> {
+        if let Some(content) = self.content.get() {
+            return Some(content.clone());
+        }
+        match std::fs::read(&self.path) {
+            Ok(content) => Some(self.content.get_or_init(|| content.into()).clone()),
+            Err(error) => {
+                tracing::error!("{} cannot be read: {error}", self.path.display());
+                None
+            }
+        }
+    }
+}
+
+/// Puts what is in a folder into `programs`, by its path below the first one. A folder that is not there has nothing in it.
+fn find(
+    folder: &Path,
+    prefix: &str,
+    programs: &mut BTreeMap<String, Program>,
+    deeper: usize,
+) -> io::Result<()> {
+    let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        // Links are followed: that is how distributions lay them out. One that leads nowhere is no boot program.
+        let (Some(name), Ok(about)) = (path.file_name().and_then(|name| name.to_str()), path.metadata())
+        else {
+            continue;
+        };
+        // What is hidden, or is not for everybody on this host, is not for everybody on the network.
+        let open = !name.starts_with('.') && about.mode() & 0o004 != 0;
+        let name = format!("{prefix}{name}");
+        if !open {
+            continue;
+        }
+        if about.is_dir() && deeper > 1 {
+            find(&path, &format!("{name}/"), programs, deeper - 1)?;
+        } else if about.is_file() && about.len() <= LARGEST && programs.len() < MOST {
+            programs.insert(name, Program { path, content: OnceLock::new() });
+        }
+    }
+    Ok(())
+}
+
+fn is_serial(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn read_agent(path: &Path) -> io::Result<Agent> {

@@ -14,7 +14,7 @@ use crate::{
 use pilotlight_types::{
     Mac, MachineId,
     api::Hold,
-    resource::{Labels, MachineSpec, Name},
+    resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -169,6 +169,15 @@ impl Machines {
         .await
     }
 
+    /// Remembers how a machine's firmware wants to be told of its boot program.
+    pub async fn learn(&self, id: MachineId, reply: ReplyStyle) -> Result<(), MachineError> {
+        let learn = |machine: &mut Machine| {
+            machine.reply = Some(reply);
+            Ok(())
+        };
+        self.change(id, &Actor::daemon(), learn).await.map(drop)
+    }
+
     /// Arms every machine that is ready, has a profile, and never ran one: declaring a machine with a profile is asking for it.
     pub async fn arm_ready(&self, actor: &Actor) -> Result<(), MachineError> {
         let ready: Vec<(MachineId, Revision)> = self.roster.read(|inventory| {
@@ -254,6 +263,14 @@ impl Machines {
                 None => ("machine.released", format!("{} is not on hold any more", after.name)),
             };
             writes.push(self.journal.event(kind, &object, actor, None, message));
+        }
+        if let Some(reply) = after.reply.filter(|_| before.reply != after.reply) {
+            let message = format!(
+                "{} takes a boot program that it is told of as `{}`, and nothing else",
+                after.name,
+                reply.name()
+            );
+            writes.push(self.journal.event("machine.firmware", &object, actor, None, message));
         }
         if actor.request.is_some() {
             let state = |m: &Machine| serde_json::json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())});

@@ -2,15 +2,17 @@
 use super::{boots::Boots, roster::Roster};
 use crate::{
     domain::{
-        inventory::{ByName, Inventory},
+        firmware::table,
+        inventory::{ByName, Declared, Inventory},
         machine::Machine,
         selector::Selector,
     },
     service::leases::Leases,
 };
 use pilotlight_types::{
+    Timestamp,
     api::{self, MachineProfile, Resource},
-    resource::{Kind, Name},
+    resource::{FirmwareSpec, Kind, Labels, Name},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ impl Views {
         limit: usize,
     ) -> Vec<Resource> {
         self.roster.read(|inventory| match kind {
+            Kind::Firmware => page(kind, &with_shipped(&inventory.firmware), selector, after, limit),
             Kind::Subnet => page(kind, &inventory.subnets, selector, after, limit),
             Kind::Image => page(kind, &inventory.images, selector, after, limit),
             Kind::Profile => page(kind, &inventory.profiles, selector, after, limit),
@@ -50,6 +53,7 @@ impl Views {
     pub fn resource(&self, kind: Kind, name: &str) -> Option<Resource> {
         let name: Name = name.parse().ok()?;
         self.roster.read(|inventory| match kind {
+            Kind::Firmware => one(kind, &with_shipped(&inventory.firmware), &name),
             Kind::Subnet => one(kind, &inventory.subnets, &name),
             Kind::Image => one(kind, &inventory.images, &name),
             Kind::Profile => one(kind, &inventory.profiles, &name),
@@ -138,6 +142,20 @@ impl Views {
             revision: machine.version,
         }
     }
+}
+
+/// The firmware table as it counts: what operators applied, and the shipped rows that have no such row. The latter have revision 0.
+fn with_shipped(declared: &ByName<FirmwareSpec>) -> ByName<FirmwareSpec> {
+    let shipped = table::shipped().iter().map(|(name, spec)| {
+        let row = Declared {
+            labels: Labels::default(),
+            spec: Arc::new(spec.clone()),
+            revision: 0,
+            updated: Timestamp::default(),
+        };
+        (name.clone(), row)
+    });
+    shipped.chain(declared.iter().map(|(name, row)| (name.clone(), row.clone()))).collect()
 }
 
 fn page<T: Serialize>(

@@ -16,6 +16,7 @@ struct Columns {
     facts: Option<String>,
     facts_at: Option<i64>,
     seen: Option<i64>,
+    reply: Option<String>,
     version: i64,
 }
 
@@ -37,6 +38,7 @@ impl TryFrom<Columns> for Machine {
                 .zip(row.facts_at)
                 .map(|(facts, at)| Reported { facts, at: Timestamp::from_micros(at) }),
             seen: row.seen.map(Timestamp::from_micros),
+            reply: row.reply.map(|json| codec::from_json("reply style", &json)).transpose()?,
             version: row.version,
         })
     }
@@ -46,7 +48,7 @@ impl Tx {
     /// Every machine, by name.
     pub async fn machines(&mut self) -> Result<Vec<Machine>, StoreError> {
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
-            "SELECT id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, version \
+            "SELECT id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, reply, version \
              FROM machine ORDER BY name").fetch_all(conn).await)
         .map_err(StoreError::backend("reading machines"))?;
         rows.into_iter().map(Machine::try_from).collect()
@@ -60,21 +62,22 @@ impl Tx {
         let running =
             machine.running.as_ref().map(|run| codec::to_json("running revision", run)).transpose()?;
         let facts = machine.facts.as_ref().map(|r| codec::to_json("set of facts", &r.facts)).transpose()?;
+        let reply = machine.reply.as_ref().map(|reply| codec::to_json("reply style", reply)).transpose()?;
         let labels = codec::to_json("set of labels", &machine.labels)?;
         let spec = codec::to_json("machine", &machine.spec)?;
         let stage = codec::to_json("stage", &machine.stage)?;
         // One that was deleted meanwhile must not come back: only the first version is inserted.
         let text = if machine.version == 1 {
-            "INSERT INTO machine (id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            "INSERT INTO machine (id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, version, reply) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
         } else {
             "UPDATE machine SET name = $2, labels = $3, spec = $4, stage = $5, since = $6, hold = $7, running = $8, \
-             facts = $9, facts_at = $10, seen = $11, version = $12 WHERE id = $1 AND version = $12 - 1"
+             facts = $9, facts_at = $10, seen = $11, version = $12, reply = $13 WHERE id = $1 AND version = $12 - 1"
         };
         let changed = on!(self, conn => sqlx::query(text)
             .bind(&id).bind(machine.name.as_str()).bind(labels).bind(spec).bind(stage).bind(machine.since.micros())
             .bind(hold).bind(running).bind(facts).bind(machine.facts.as_ref().map(|r| r.at.micros()))
-            .bind(machine.seen.map(Timestamp::micros)).bind(machine.version)
+            .bind(machine.seen.map(Timestamp::micros)).bind(machine.version).bind(reply)
             .execute(conn).await.map(|done| done.rows_affected()))
         .map_err(|e| conflict(e, "writing a machine", what))?;
         if changed != 1 {

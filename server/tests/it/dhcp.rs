@@ -26,7 +26,7 @@ fn answers(rig: &Rig) -> DhcpAnswers {
 }
 
 /// UEFI firmware asks.
-fn firmware(kind: MessageType, address: &str) -> Request {
+pub fn firmware(kind: MessageType, address: &str) -> Request {
     let mut raw = [0; 16];
     raw[..6].copy_from_slice(&mac(address).bytes());
     Request {
@@ -61,11 +61,11 @@ fn system(kind: MessageType, address: &str) -> Request {
     Request { vendor_class: None, archs: Vec::new(), undi: None, ..firmware(kind, address) }
 }
 
-fn ipxe(kind: MessageType, address: &str) -> Request {
+pub fn ipxe(kind: MessageType, address: &str) -> Request {
     Request { user_class: Some(b"iPXE".to_vec()), ipxe: Some(vec![0x13, 1, 1]), ..firmware(kind, address) }
 }
 
-async fn tell(rig: &Rig, request: Request) -> Answered {
+pub async fn tell(rig: &Rig, request: Request) -> Answered {
     let arrival = Arrival {
         interface: "eth1".into(),
         local: OURS,

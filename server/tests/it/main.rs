@@ -7,6 +7,7 @@ mod clear;
 mod delivery;
 mod dhcp;
 mod events;
+mod firmware;
 mod http;
 mod leases;
 mod machines;

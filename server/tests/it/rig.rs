@@ -16,6 +16,7 @@ use pilotlight::{
         delivery::{Delivery, Ports},
         explain::Explain,
         files::Files,
+        firmware::FirmwareTable,
         history::History,
         images::Images,
         journal::{Actor, Journal},
@@ -120,8 +121,10 @@ impl Rig {
         {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
-        for name in ["undionly.kpxe", "snponly.efi", "agent"] {
-            std::fs::write(folder.path().join(name), format!("program {name}")).unwrap();
+        std::fs::create_dir(folder.path().join("ipxe")).unwrap();
+        for name in ["ipxe/undionly.kpxe", "ipxe/snponly.efi", "agent"] {
+            let content = format!("program {}", name.trim_start_matches("ipxe/"));
+            std::fs::write(folder.path().join(name), content).unwrap();
         }
         let url = match engine {
             Engine::Sqlite => None,
@@ -139,10 +142,14 @@ impl Rig {
         let journal = Journal::new(writer, Clock::Manual(clock.clone()));
         let roster = Roster::load(&db).await.unwrap();
         let machines = Machines::new(roster.clone(), journal.clone());
-        let boots = Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone()).await.unwrap();
+        let files =
+            Files::load(&folder.path().join("ipxe"), Some(&folder.path().join("agent")), 8080).unwrap();
+        let firmware = FirmwareTable::new(files.clone());
+        let boots = Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone(), firmware)
+            .await
+            .unwrap();
         let leases = Leases::load(&db, roster.clone(), journal.clone(), [OURS].into()).await.unwrap();
         let images = Images::open(&folder.path().join("images"), http_client()).unwrap();
-        let files = Files::load(folder.path(), Some(&folder.path().join("agent")), 8080).unwrap();
         let ports = Ports { advertise: None, http: 8080, https: 8443 };
         let ca = "-----BEGIN CERTIFICATE-----\n".to_owned();
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca, SiteKey::new([7; 32]));

@@ -37,6 +37,9 @@ pub struct SubnetSpec {
     /// for networks where a router advertises itself, this is to be off.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub answer_router_solicitations: bool,
+    /// The row of the firmware table for every machine here, whatever it says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Name>,
 }
 
 const fn yes() -> bool {
@@ -209,4 +212,7 @@ pub struct MachineSpec {
     /// The rack unit of its lower edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<u16>,
+    /// The row of the firmware table for it, whatever it says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Name>,
 }

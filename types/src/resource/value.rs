@@ -1,4 +1,5 @@
 //! The small values inside resources: each is a text outside, and checked once, when it is read.
+use crate::Mac;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr, str::FromStr};
 
@@ -68,6 +69,43 @@ impl FromStr for Name {
     }
 }
 text_value!(Name);
+
+/// The first three bytes of a MAC: who made the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Oui([u8; 3]);
+
+impl Oui {
+    /// Whether the MAC begins with it.
+    pub fn made(self, mac: Mac) -> bool {
+        mac.bytes().starts_with(&self.0)
+    }
+}
+
+impl fmt::Display for Oui {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}")
+    }
+}
+
+impl FromStr for Oui {
+    type Err = ValueError;
+
+    /// Takes `b8:27:eb`, with hyphens too.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError::new(text, "no OUI: three bytes such as b8:27:eb are expected");
+        let mut bytes = text.split([':', '-']).map(|part| {
+            (part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()))
+                .then(|| u8::from_str_radix(part, 16).ok())?
+        });
+        let mut next = || bytes.next().flatten();
+        match (next(), next(), next()) {
+            (Some(a), Some(b), Some(c)) if text.len() == 8 => Ok(Self([a, b, c])),
+            _ => Err(wrong()),
+        }
+    }
+}
+text_value!(Oui);
 
 /// Labels: what people sort machines by. Keys and values are up to 63 of `A-Z a-z 0-9 . _ - /`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -21,6 +21,9 @@ const DEAR: Rank = 2;
 /// Left out before any option is moved into `sname`.
 const CHEAP: Rank = 10;
 
+/// What its boot ROM looks for (and nothing else of option 43): a boot server of type 0, "Raspberry Pi Boot", and the prompt `PXE`.
+const RASPBERRY_PI_MENU: &[u8] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
+
 struct Field {
     code: u8,
     data: Vec<u8>,
@@ -225,18 +228,19 @@ fn boot_options(fields: &mut Fields, request: &Request, reply: &Reply, boot: &Bo
     // address, UEFI asks at 4011.
     let class: Option<&[u8]> = match boot.style {
         Style::HttpClient => Some(b"HTTPClient"),
-        Style::PxeBios => Some(b"PXEClient"),
-        Style::PxeEfi | Style::Ipxe => proxy.then_some(b"PXEClient"),
+        Style::Pxe | Style::RaspberryPi => Some(b"PXEClient"),
+        Style::Plain | Style::Ipxe => proxy.then_some(b"PXEClient"),
     };
     if let Some(class) = class {
         fields.push(code::VENDOR_CLASS, KEEP, class);
     }
     match (request.boot_item, boot.style) {
         // The ROM asked for an item of a menu: it takes the answer only with the same item.
-        (Some([a, b, c, d]), Style::PxeBios | Style::PxeEfi) => {
+        (Some([a, b, c, d]), Style::Pxe | Style::Plain) => {
             fields.push(code::VENDOR, KEEP, [71, 4, a, b, c, d, code::END]);
         }
-        (_, Style::PxeBios) => fields.push(code::VENDOR, KEEP, [6, 1, 8, code::END]),
+        (_, Style::Pxe) => fields.push(code::VENDOR, KEEP, [6, 1, 8, code::END]),
+        (_, Style::RaspberryPi) => fields.push(code::VENDOR, KEEP, RASPBERRY_PI_MENU),
         (_, Style::Ipxe) if !proxy => fields.push(code::IPXE, CHEAP, [176, 1, 1]),
         _ => {}
     }
@@ -245,7 +249,7 @@ fn boot_options(fields: &mut Fields, request: &Request, reply: &Reply, boot: &Bo
     let name = until_nul(&boot.file);
     let rank = if name.len() <= FILE_ROOM { DEAR + 3 } else { 1 };
     fields.push(code::BOOT_FILE, rank, [name.as_bytes(), &[0]].concat());
-    if matches!(boot.style, Style::PxeBios | Style::PxeEfi) {
+    if matches!(boot.style, Style::Pxe | Style::Plain | Style::RaspberryPi) {
         let server = if reply.siaddr.is_unspecified() { reply.server_id } else { reply.siaddr };
         fields.push_text(code::TFTP_SERVER, CHEAP + 3, Some(&server.to_string()));
     }

@@ -139,7 +139,7 @@ fn a_guid_for_a_hardware_address_is_the_machines_uuid() {
     let got = parse(&bytes).unwrap();
     assert_eq!(got.mac(), None);
     assert_eq!(got.uuid.unwrap().to_string(), "4c4c4544-0000-1000-8000-0000038a53e4");
-    assert_eq!(encode(&got, &offer(Style::PxeEfi, "f"))[28..44], bytes[28..44]);
+    assert_eq!(encode(&got, &offer(Style::Plain, "f"))[28..44], bytes[28..44]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_uuid_that_says_nothing_is_none_and_is_mirrored_all_the_same() {
     for raw in [&[0; 17][..], &[&[0][..], &[255; 16]].concat(), &[1; 17], &[0; 5], &[]] {
         let got = request(1, &[(code::MACHINE_ID, raw)]);
         assert_eq!(got.uuid, None, "{raw:?}");
-        let mirrored = option(&encode(&got, &offer(Style::PxeEfi, "f")), code::MACHINE_ID);
+        let mirrored = option(&encode(&got, &offer(Style::Plain, "f")), code::MACHINE_ID);
         assert_eq!(mirrored.unwrap_or_default(), raw);
     }
 }
@@ -165,8 +165,7 @@ fn group_addresses_and_zeros_are_no_mac() {
 fn every_answer_begins_with_its_kind_and_server_and_ends_with_the_relays_own_bytes() {
     let relay: &[u8] = &[1, 4, b'e', b't', b'h', b'1', 151, 1, 0, 151, 1, 1, 12, 0];
     let got = request(1, &[(code::RELAY_INFO, relay), (code::CLIENT_ID, &[1, 2, 3])]);
-    for reply in [offer(Style::PxeBios, "undionly.kpxe"), Reply::nak([10, 77, 0, 1].into(), "wrong network")]
-    {
+    for reply in [offer(Style::Pxe, "undionly.kpxe"), Reply::nak([10, 77, 0, 1].into(), "wrong network")] {
         let bytes = encode(&got, &reply);
         let all = sent(&bytes);
         assert_eq!(all[0].0, code::KIND);
@@ -181,7 +180,7 @@ fn every_answer_begins_with_its_kind_and_server_and_ends_with_the_relays_own_byt
 #[test]
 fn a_nak_has_nothing_but_what_a_nak_may_have() {
     let got = request(3, &[(code::MACHINE_ID, &[0; 17]), (code::CLIENT_ID, &[1])]);
-    let reply = Reply { kind: ReplyKind::Nak, message: Some("no".into()), ..offer(Style::PxeBios, "f") };
+    let reply = Reply { kind: ReplyKind::Nak, message: Some("no".into()), ..offer(Style::Pxe, "f") };
     let bytes = encode(&got, &reply);
     let codes: Vec<u8> = sent(&bytes).into_iter().map(|(code, _)| code).collect();
     assert_eq!(codes, [code::KIND, code::SERVER_ID, code::MESSAGE, code::CLIENT_ID]);
@@ -191,7 +190,7 @@ fn a_nak_has_nothing_but_what_a_nak_may_have() {
 
 #[test]
 fn an_answer_to_inform_gives_neither_address_nor_lease() {
-    let reply = Reply { kind: ReplyKind::Ack, ..offer(Style::PxeEfi, "f") };
+    let reply = Reply { kind: ReplyKind::Ack, ..offer(Style::Plain, "f") };
     let bytes = encode(&request(8, &[]), &reply);
     assert_eq!(bytes[16..20], [0; 4]);
     assert_eq!(option(&bytes, code::LEASE), None);
@@ -210,12 +209,12 @@ fn each_firmware_is_told_in_the_way_that_was_seen_to_work() {
         [code::VENDOR_CLASS, code::VENDOR, code::IPXE].map(|code| option(&bytes, code).unwrap_or_default())
     };
     let us = Some([10, 77, 0, 100].into());
-    assert_eq!(told(Style::PxeBios, us), [&b"PXEClient"[..], &[6, 1, 8, 255], &[]], "row H");
-    assert_eq!(told(Style::PxeEfi, us), [&b""[..], &[], &[]], "row I");
+    assert_eq!(told(Style::Pxe, us), [&b"PXEClient"[..], &[6, 1, 8, 255], &[]], "row H");
+    assert_eq!(told(Style::Plain, us), [&b""[..], &[], &[]], "row I");
     assert_eq!(told(Style::HttpClient, us), [&b"HTTPClient"[..], &[], &[]], "row HA");
     assert_eq!(told(Style::Ipxe, us), [&b""[..], &[], &[176, 1, 1]]);
-    assert_eq!(told(Style::PxeBios, None), [&b"PXEClient"[..], &[6, 1, 8, 255], &[]], "row B");
-    assert_eq!(told(Style::PxeEfi, None), [&b"PXEClient"[..], &[], &[]], "row A");
+    assert_eq!(told(Style::Pxe, None), [&b"PXEClient"[..], &[6, 1, 8, 255], &[]], "row B");
+    assert_eq!(told(Style::Plain, None), [&b"PXEClient"[..], &[], &[]], "row A");
     assert_eq!(told(Style::HttpClient, None), [&b"HTTPClient"[..], &[], &[]], "row HE");
     assert_eq!(told(Style::Ipxe, None), [&b"PXEClient"[..], &[], &[]]);
 }
@@ -226,7 +225,7 @@ fn the_boot_item_that_a_rom_chose_at_4011_comes_back() {
     bytes[12..16].copy_from_slice(&[10, 77, 0, 230]);
     let got = parse(&bytes).unwrap();
     assert_eq!(got.boot_item, Some([0x80, 0, 0, 0]));
-    let reply = Reply { kind: ReplyKind::Ack, yiaddr: None, ..offer(Style::PxeBios, "undionly.kpxe") };
+    let reply = Reply { kind: ReplyKind::Ack, yiaddr: None, ..offer(Style::Pxe, "undionly.kpxe") };
     let bytes = encode(&got, &reply);
     assert_eq!(option(&bytes, code::VENDOR).unwrap(), [71, 4, 0x80, 0, 0, 0, 255]);
     assert_eq!(bytes[12..16], [10, 77, 0, 230], "ciaddr is kept");
@@ -235,7 +234,7 @@ fn the_boot_item_that_a_rom_chose_at_4011_comes_back() {
 #[test]
 fn hostname_and_domain_are_for_those_who_ask() {
     let asked = request(1, &[(code::PARAMETERS, &[1, 3, 12])]);
-    let bytes = encode(&asked, &offer(Style::PxeEfi, "f"));
+    let bytes = encode(&asked, &offer(Style::Plain, "f"));
     assert!(option(&bytes, code::HOSTNAME).is_some() && option(&bytes, code::ROUTERS).is_some());
     assert!(option(&bytes, code::DOMAIN).is_none() && option(&bytes, code::BROADCAST).is_none());
 }
@@ -243,7 +242,7 @@ fn hostname_and_domain_are_for_those_who_ask() {
 #[test]
 fn replies_go_where_rfc_2131_says() {
     let mut got = request(1, &[]);
-    let (give, nak) = (offer(Style::PxeEfi, "f"), Reply::nak([10, 77, 0, 1].into(), "no"));
+    let (give, nak) = (offer(Style::Plain, "f"), Reply::nak([10, 77, 0, 1].into(), "no"));
     let (mac, yiaddr) = ("52:54:00:12:34:56".parse().unwrap(), [10, 77, 0, 100].into());
     assert_eq!(destination(&got, &give), Destination::HardwareUnicast { mac, yiaddr });
     assert_eq!(
@@ -300,7 +299,7 @@ proptest! {
         bytes[2] = fixed[1] % 17;
         bytes[12..16].copy_from_slice(&fixed[2..6]);
         let got = parse(&bytes).unwrap();
-        for style in [Style::PxeBios, Style::PxeEfi, Style::HttpClient, Style::Ipxe] {
+        for style in [Style::Pxe, Style::Plain, Style::RaspberryPi, Style::HttpClient, Style::Ipxe] {
             let reply = encode(&got, &offer(style, &file));
             prop_assert!(reply.len() >= 300 && reply.len() <= 1472);
             prop_assert!(reply.len() <= usize::from(got.max_size.unwrap_or(0).max(576)) - 28);
@@ -327,7 +326,7 @@ proptest! {
 
     #[test]
     fn another_codec_reads_the_answer_as_it_was_meant(yiaddr: u32, lease: u32, file in "[a-z/.]{1,127}") {
-        let reply = Reply { yiaddr: Some(yiaddr.into()), lease: Some(LeaseTimes::of(lease)), ..offer(Style::PxeBios, &file) };
+        let reply = Reply { yiaddr: Some(yiaddr.into()), lease: Some(LeaseTimes::of(lease)), ..offer(Style::Pxe, &file) };
         let bytes = encode(&request(1, &[]), &reply);
         let read = v4::Message::decode(&mut v4::Decoder::new(&bytes)).unwrap();
         prop_assert_eq!(read.yiaddr(), Ipv4Addr::from(yiaddr));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::firmware::{Identity, classify};
+use crate::domain::firmware::{Identity, classify, table::Table};
 use proptest::prelude::*;
 
 fn firmware(archs: &[u16], vendor: &str, ipxe: bool) -> Firmware {
@@ -46,17 +46,31 @@ fn known(stage: Stage) -> Known {
         subnet: subnet(Unknown::Discover),
         armed: Some(assigned(BootMode::Live)),
         discovery: None,
+        firmware: None,
     }
+}
+
+/// The decision, with what the shipped table says and every boot program there.
+fn decided(firmware: Firmware, known: &Known) -> Decision {
+    let request = request(firmware);
+    let declared = std::collections::BTreeMap::new();
+    let table = Table { declared: &declared, has: &|_| true };
+    let row = table.choose(&request.firmware, request.mac, [None, None], None, 0);
+    decide(&request, &Known { firmware: row, ..known.clone() })
+}
+
+fn program(file: &str, reply: ReplyStyle) -> Step {
+    Step::BootProgram { file: file.into(), reply }
 }
 
 #[test]
 fn firmware_gets_a_boot_program_and_ipxe_gets_the_script() {
     let known = known(Stage::Provisioning(revision()));
-    assert_eq!(decide(&request(bios()), &known).step, Step::BootProgram { file: "undionly.kpxe" });
+    assert_eq!(decided(bios(), &known).step, program("undionly.kpxe", ReplyStyle::Pxe));
     let efi = firmware(&[7], "PXEClient:Arch:00007:UNDI:003000", false);
-    assert_eq!(decide(&request(efi), &known).step, Step::BootProgram { file: "snponly.efi" });
+    assert_eq!(decided(efi, &known).step, program("x86_64-sb/snponly-shim.efi", ReplyStyle::Plain));
     let http = firmware(&[16], "HTTPClient:Arch:00016:UNDI:003000", false);
-    assert_eq!(decide(&request(http), &known).step, Step::BootProgramByHttp { file: "snponly.efi" });
+    assert_eq!(decided(http, &known).step, program("x86_64-sb/snponly-shim.efi", ReplyStyle::Http));
     let decision = decide(&request(ipxe()), &known);
     assert_eq!(decision.step, Step::Script);
     assert_eq!(decision.plan, Plan::Boot { profile: revision(), image: "fcos".parse().unwrap() });
@@ -82,7 +96,13 @@ fn a_network_that_nobody_configured_gets_no_answer() {
 
 #[test]
 fn a_machine_that_nobody_declared_gets_its_subnets_policy() {
-    let unknown = |policy, discovery| Known { machine: None, subnet: subnet(policy), armed: None, discovery };
+    let unknown = |policy, discovery| Known {
+        machine: None,
+        subnet: subnet(policy),
+        armed: None,
+        discovery,
+        firmware: None,
+    };
     let plan = |known: &Known| decide(&request(ipxe()), known).plan;
     assert_eq!(plan(&unknown(Unknown::Ignore, None)), Plan::Nothing { why: Silence::UnknownMachine });
     assert!(matches!(plan(&unknown(Unknown::Discover, None)), Plan::Hold { .. }));
@@ -107,6 +127,42 @@ fn a_hold_is_stronger_than_anything_but_retirement() {
 fn a_profile_that_boots_from_the_disk_sends_the_machine_there() {
     let known = Known { armed: Some(assigned(BootMode::Local)), ..known(Stage::Active(revision())) };
     assert_eq!(decide(&request(ipxe()), &known).plan, Plan::LocalDisk);
+}
+
+#[test]
+fn a_machine_whose_firmware_wants_silence_gets_it_when_it_is_to_boot_its_disk() {
+    let mut known = known(Stage::Ready);
+    let silent =
+        |known: &Known| decide(&request(bios()), known).step == Step::Silent { why: Silence::LocalDisk };
+    known.firmware =
+        decided(bios(), &known).step.eq(&program("undionly.kpxe", ReplyStyle::Pxe)).then(|| Chosen {
+            row: "silent".parse().unwrap(),
+            by: "row silent matches".into(),
+            reply: ReplyStyle::Pxe,
+            program: Some("undionly.kpxe".into()),
+            block_size: None,
+            window: None,
+            leave: Some(Leave::Silence),
+        });
+    assert!(silent(&known));
+    assert_eq!(
+        decide(&request(os()), &known).step,
+        Step::AddressOnly,
+        "its system gets its address all the same"
+    );
+    known.machine = Some(KnownMachine {
+        name: "n1".parse().unwrap(),
+        stage: Stage::Provisioning(revision()),
+        hold: None,
+    });
+    assert!(!silent(&known), "it is to boot from the network");
+}
+
+#[test]
+fn without_a_boot_program_that_is_there_nothing_is_advertised() {
+    let known = known(Stage::Provisioning(revision()));
+    let decision = decide(&request(bios()), &known);
+    assert_eq!(decision.step, Step::Silent { why: Silence::NoBootProgram });
 }
 
 proptest! {

@@ -1,6 +1,9 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
+mod firmware;
+
 use super::Inventory;
 use crate::domain::{
+    firmware::table,
     machine::Machine,
     profile::{self, Context, MachineContext},
     script::check_argument,
@@ -45,6 +48,11 @@ impl Findings {
 pub fn check(inventory: &Inventory, kind: Kind, name: &Name) -> Findings {
     let mut found = Findings::default();
     match kind {
+        Kind::Firmware => {
+            if let Some(row) = inventory.firmware.get(name) {
+                firmware::check_row(&row.spec, &mut found);
+            }
+        }
         Kind::Subnet => {
             if let Some(subnet) = inventory.subnets.get(name) {
                 check_subnet(inventory, name, &subnet.spec, &mut found);
@@ -92,11 +100,21 @@ pub fn needed_by(inventory: &Inventory, kind: Kind, name: &Name) -> Option<Strin
                 .or_else(|| group.map(|(group, _)| format!("group {group} gives it to its machines")))
                 .or_else(|| machine.map(|machine| format!("machine {} is armed for it", machine.name)))
         }
+        Kind::Firmware if table::shipped().iter().any(|(shipped, _)| shipped == name) => None,
+        Kind::Firmware => {
+            let names = |firmware: &Option<Name>| firmware.as_ref() == Some(name);
+            let subnet = inventory.subnets.iter().find(|(_, subnet)| names(&subnet.spec.firmware));
+            let machine = inventory.machines().find(|machine| names(&machine.spec.firmware));
+            subnet
+                .map(|(subnet, _)| format!("subnet {subnet} names it"))
+                .or_else(|| machine.map(|machine| format!("machine {} names it", machine.name)))
+        }
         Kind::Subnet | Kind::Group | Kind::Machine => None,
     }
 }
 
 fn check_subnet(inventory: &Inventory, name: &Name, spec: &SubnetSpec, found: &mut Findings) {
+    firmware::check_named(inventory, spec.firmware.as_ref(), found);
     let net = spec.cidr;
     if net.addr() != net.network() {
         found.error("spec.cidr", format!("{} is a host's address; the network is {}", net, net.trunc()));
@@ -263,6 +281,7 @@ fn advice(other: &Machine) -> &'static str {
 }
 
 fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: &mut Findings) {
+    firmware::check_named(inventory, spec.firmware.as_ref(), found);
     if spec.macs.is_empty() && spec.uuid.is_none() {
         found.error("spec.macs", "a machine is recognised by a MAC or by its UUID: one of them is needed");
     }

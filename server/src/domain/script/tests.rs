@@ -19,6 +19,7 @@ fn script(plan: &Plan, image: Option<&ImageSpec>, args: &[String]) -> String {
         mac: "52:54:00:12:34:56".parse().unwrap(),
         base: "http://10.77.0.1:8080/boot/B",
         again: "http://10.77.0.1:8080/boot/ipxe?mac=52-54-00-12-34-56",
+        leave: None,
     })
 }
 
@@ -33,9 +34,60 @@ fn a_boot_script_names_both_initrds_and_the_interface_that_boots() {
     assert!(text.contains(
         "kernel ${base}/kernel initrd=initramfs.img initrd=config.img \
          coreos.live.rootfs_url=http://10.77.0.1:8080/boot/B/rootfs.img ignition.firstboot ignition.platform.id=metal \
-         BOOTIF=01-52-54-00-12-34-56 console=ttyS0 || goto failed\n"
+         BOOTIF=01-52-54-00-12-34-56 console=ttyS0 || goto kernel_failed\n"
     ));
-    assert!(text.contains("initrd --name config.img ${base}/config.img || goto failed\n"));
+    assert!(text.contains("initrd --name config.img ${base}/config.img || goto config_failed\n"));
+}
+
+/// Every label that is gone to is there, once: iPXE finds out only when it goes.
+fn is_linted(text: &str) {
+    let labels: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(':')).collect();
+    let goes: Vec<&str> = text
+        .match_indices("goto ")
+        .filter_map(|(at, word)| text[at + word.len()..].split_whitespace().next())
+        .collect();
+    for label in &goes {
+        assert_eq!(labels.iter().filter(|other| other == &label).count(), 1, "{label} in {text}");
+    }
+    for label in labels {
+        assert!(
+            goes.contains(&label) || label == "initramfs" || label == "config" || label == "again",
+            "{label} in {text}"
+        );
+    }
+}
+
+#[test]
+fn every_script_goes_where_it_can() {
+    let boot = Plan::Boot {
+        profile: Revision { profile: "demo".parse().unwrap(), revision: 3 },
+        image: "demo".parse().unwrap(),
+    };
+    for plan in [boot, Plan::LocalDisk, Plan::Hold { why: "x".into() }] {
+        is_linted(&script(&plan, Some(&image()), &[]));
+    }
+}
+
+#[test]
+fn a_machine_leaves_for_its_disk_as_its_firmware_wants() {
+    let leave = |how| {
+        let mac = "52:54:00:12:34:56".parse().unwrap();
+        let plan = Plan::LocalDisk;
+        render(ScriptFor {
+            plan: &plan,
+            image: None,
+            kernel_args: &[],
+            machine: "n1",
+            mac,
+            base: "",
+            again: "",
+            leave: how,
+        })
+    };
+    assert!(leave(Some(Leave::Exit)).ends_with("\nexit 1\n"));
+    assert!(leave(Some(Leave::ExitSuccess)).ends_with("\nexit 0\n"));
+    assert!(leave(Some(Leave::Sanboot)).contains("\nsanboot "));
+    assert!(leave(None).contains("iseq ${platform} efi && exit 1 ||\nsanboot"));
 }
 
 #[test]

@@ -162,6 +162,7 @@ pub(super) fn current(inventory: &Inventory, kind: Kind, name: &Name) -> Option<
         Some((content(&declared.labels, &serde_json::to_value(&*declared.spec).ok()?), declared.revision))
     }
     match kind {
+        Kind::Firmware => of(inventory.firmware.get(name)),
         Kind::Subnet => of(inventory.subnets.get(name)),
         Kind::Image => of(inventory.images.get(name)),
         Kind::Profile => of(inventory.profiles.get(name)),

@@ -18,6 +18,7 @@ fn inventory(documents: &[Value]) -> Inventory {
     for (index, one) in understand(documents).unwrap().into_iter().enumerate() {
         let (name, labels) = (one.name, one.labels);
         match one.spec {
+            Spec::Firmware(spec) => drop(inventory.firmware.insert(name, declared(labels, spec))),
             Spec::Subnet(spec) => drop(inventory.subnets.insert(name, declared(labels, spec))),
             Spec::Image(spec) => drop(inventory.images.insert(name, declared(labels, spec))),
             Spec::Profile(spec) => drop(inventory.profiles.insert(name, declared(labels, spec))),
