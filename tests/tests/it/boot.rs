@@ -45,7 +45,7 @@ pub fn site(members: &[Member]) -> Result<Vec<Value>> {
 }
 
 /// A daemon with an agent to hand out, on a network of its own.
-async fn start(name: &str, documents: &[Value], change: impl FnOnce(Builder) -> Builder) -> Result<Net> {
+pub async fn start(name: &str, documents: &[Value], change: impl FnOnce(Builder) -> Builder) -> Result<Net> {
     let rack = Namespace::create(name, Some(format!("{SERVER}/24").parse()?))?;
     let plan = Plan::new()?.with(|builder| change(builder.inside(&rack, SERVER).with_agent()));
     let rig = plan.start().await?;

@@ -8,6 +8,7 @@ mod capture;
 mod clients;
 mod dhcp;
 mod faults;
+mod firmwares;
 mod net;
 mod network;
 mod player;
