@@ -1,7 +1,9 @@
 //! Resources: the documents in which operators say what they want, `{kind, name, labels?, spec}`.
+mod options;
 mod spec;
 mod value;
 
+pub use options::{DhcpOptions, OptionValue, Percent};
 pub use spec::{
     BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode,
     SubnetSpec, Unknown,

@@ -12,6 +12,7 @@ mod net;
 mod network;
 mod player;
 mod postgres;
+mod proxy;
 mod rig;
 mod secrets;
 mod tftp;
