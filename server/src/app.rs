@@ -3,9 +3,9 @@ use crate::{
     clock::Clock,
     config::{DatabaseUrl, Settings},
     dhcp::{
-        DhcpAnswers,
+        DhcpAnswers, Probes,
         listener::{Listener as DhcpListener, Role as DhcpRole, Settings as DhcpSettings},
-        socket::{Socket, SocketError},
+        socket::{Sharing, Socket, SocketError},
     },
     domain::firmware::table,
     http::{self, PlainListener, TlsListener, api::Api},
@@ -30,6 +30,7 @@ use crate::{
         leases::Leases,
         machines::Machines,
         roster::Roster,
+        sightings::Sightings,
         views::Views,
     },
     site::{DataDir, SiteError},
@@ -47,7 +48,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -126,10 +127,11 @@ impl StartError {
 pub struct App {
     http: (TcpListener, Router),
     https: (TcpListener, Router, Arc<rustls::ServerConfig>),
-    dhcp: Vec<Socket>,
+    dhcp: Vec<(Socket, DhcpRole)>,
     solicitations: Vec<Solicitations>,
     adverts: Adverts,
     answers: Arc<DhcpAnswers>,
+    probes: Probes,
     tftp: TftpListener<TftpFiles>,
     stalls: Stalls,
     serving: Arc<AtomicBool>,
@@ -165,7 +167,7 @@ impl App {
         let machines = Machines::new(roster.clone(), journal.clone());
         let ours4: HashSet<Ipv4Addr> =
             ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
-        let leases = Leases::load(&db, roster.clone(), journal.clone(), ours4).await?;
+        let sightings = Sightings::new(journal.clone());
         let client = download_client()?;
         let folder = data.path("images");
         let images =
@@ -176,6 +178,7 @@ impl App {
         let firmware = FirmwareTable::new(files.clone());
         let boots =
             Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone(), firmware).await?;
+        let leases = Leases::load(&db, roster.clone(), boots.clone(), journal.clone(), ours4).await?;
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
@@ -192,6 +195,7 @@ impl App {
             metrics: metrics.clone(),
             views: views.clone(),
             boots: boots.clone(),
+            sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
         };
@@ -228,7 +232,24 @@ impl App {
             Stalls { boots: boots.clone(), journal: journal.clone(), patience: settings.patience.std() };
         let adverts =
             Adverts { roster: roster.clone(), boots: boots.clone(), metrics: metrics.neighbor.clone() };
-        let answers = Arc::new(DhcpAnswers { boots, leases, roster, journal, ports, metrics: metrics.dhcp });
+        let probes = Probes {
+            leases: leases.clone(),
+            roster: roster.clone(),
+            sightings: sightings.clone(),
+            interfaces: settings.dhcp_interfaces.clone(),
+            metrics: metrics.dhcp.clone(),
+        };
+        let answers = Arc::new(DhcpAnswers {
+            boots,
+            leases,
+            roster,
+            journal,
+            ports,
+            sightings,
+            shared: settings.dhcp_share_port,
+            limiter: Mutex::default(),
+            metrics: metrics.dhcp,
+        });
         Ok(Self {
             http: (http, plain),
             https: (https, secure, tls),
@@ -236,6 +257,7 @@ impl App {
             solicitations,
             adverts,
             answers,
+            probes,
             tftp,
             stalls,
             serving,
@@ -261,16 +283,20 @@ impl App {
         let secure = secure.into_make_service_with_connect_info::<http::Peer>();
         let served = axum::serve(listener, secure).with_graceful_shutdown(stop.clone().cancelled_owned());
         life.spawn("https", async move { served.await });
-        for socket in self.dhcp {
+        for (socket, role) in self.dhcp {
             tracing::info!("serving DHCP on {}, port {}", socket.interface(), socket.port());
-            let listener =
-                DhcpListener::new(socket, DhcpRole::Server, self.answers.clone(), DhcpSettings::default());
+            let listener = DhcpListener::new(socket, role, self.answers.clone(), DhcpSettings::default());
             let (stop, tasks) = (stop.clone(), life.tasks.clone());
             life.spawn("dhcp", async move {
                 listener.run(stop, tasks).await;
                 Ok(())
             });
         }
+        let (probes, stop_probes) = (self.probes, stop.clone());
+        life.spawn("probes", async move {
+            probes.run(stop_probes).await;
+            Ok(())
+        });
         for socket in self.solicitations {
             let (adverts, stop) = (self.adverts.clone(), stop.clone());
             life.spawn("neighbor", async move {
@@ -303,8 +329,17 @@ fn port(socket: &TcpListener) -> u16 {
     socket.local_addr().map(|address| address.port()).unwrap_or_default()
 }
 
-fn bind_dhcp(settings: &Settings) -> Result<Vec<Socket>, StartError> {
-    settings.dhcp_interfaces.iter().map(|name| Ok(Socket::bind(name, settings.dhcp_port)?)).collect()
+/// Port 67 of each interface, and 4011 beside it. Firmware knows those two and no others: who serves DHCP on another port has other clients.
+fn bind_dhcp(settings: &Settings) -> Result<Vec<(Socket, DhcpRole)>, StartError> {
+    let sharing = if settings.dhcp_share_port { Sharing::Broadcasts } else { Sharing::Alone };
+    let mut sockets = Vec::new();
+    for name in &settings.dhcp_interfaces {
+        sockets.push((Socket::bind(name, settings.dhcp_port, sharing)?, DhcpRole::Server));
+        if settings.dhcp_port == 67 {
+            sockets.push((Socket::bind(name, 4011, Sharing::Alone)?, DhcpRole::BootServer));
+        }
+    }
+    Ok(sockets)
 }
 
 /// Without IPv6 nobody solicits: that is no reason not to start.

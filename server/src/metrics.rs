@@ -14,6 +14,11 @@ struct OutcomeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FoundLabels {
+    found: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabels {
     listener: &'static str,
     code: u16,
@@ -48,6 +53,7 @@ pub struct Metrics {
 #[derive(Debug, Clone, Default)]
 pub struct DhcpMetrics {
     packets: Family<OutcomeLabels, Counter>,
+    conflicts: Family<FoundLabels, Counter>,
 }
 
 /// Counts TFTP requests.
@@ -77,6 +83,7 @@ struct StateMetrics {
     machines: Family<StageLabels, Gauge>,
     leases: Family<SubnetLabels, Gauge>,
     boots: Gauge,
+    foreign_servers: Gauge,
 }
 
 /// What there is.
@@ -88,6 +95,8 @@ pub struct State {
     pub leases: Vec<(String, usize)>,
     /// Boots that go on.
     pub boots: usize,
+    /// Other DHCP servers seen lately where we are the server.
+    pub foreign_servers: usize,
 }
 
 impl Metrics {
@@ -104,6 +113,16 @@ impl Metrics {
             "dhcp_packets",
             "DHCP packets received, by what came of each",
             dhcp.packets.clone(),
+        );
+        registry.register(
+            "dhcp_conflicts",
+            "Addresses that were found in use though nobody held them, by how: arp, icmp, declined",
+            dhcp.conflicts.clone(),
+        );
+        registry.register(
+            "dhcp_foreign_servers",
+            "Other DHCP servers that gave addresses within the last hour on subnets that are ours",
+            state.foreign_servers.clone(),
         );
         registry.register("tftp_requests", "TFTP requests, by what came of each", tftp.requests.clone());
         registry.register("tftp_sent_bytes", "Bytes that TFTP clients acknowledged", tftp.bytes.clone());
@@ -139,6 +158,7 @@ impl Metrics {
             self.state.leases.get_or_create(&SubnetLabels { subnet }).set(number(count));
         }
         self.state.boots.set(number(now.boots));
+        self.state.foreign_servers.set(number(now.foreign_servers));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -159,6 +179,11 @@ impl DhcpMetrics {
     /// Counts a packet.
     pub fn count(&self, outcome: &'static str, reason: &'static str) {
         self.packets.get_or_create(&OutcomeLabels { outcome, reason }).inc();
+    }
+
+    /// Counts an address that was found in use.
+    pub fn conflict(&self, found: &'static str) {
+        self.conflicts.get_or_create(&FoundLabels { found }).inc();
     }
 }
 

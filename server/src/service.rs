@@ -14,6 +14,7 @@ pub mod journal;
 pub mod leases;
 pub mod machines;
 pub mod roster;
+pub mod sightings;
 pub mod views;
 
 /// How a use case fails when the database does.

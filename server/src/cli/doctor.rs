@@ -2,7 +2,7 @@
 use super::ServeArgs;
 use crate::{
     config::{self, DatabaseUrl, Settings},
-    dhcp::socket::Socket,
+    dhcp::socket::{Sharing, Socket},
     domain::firmware::table,
     errors, interface,
     store::Db,
@@ -80,7 +80,9 @@ fn interfaces(settings: &Settings) -> Vec<Finding> {
     if settings.dhcp_interfaces.is_empty() {
         return vec![Finding::Odd("DHCP: served on no interface; see dhcp.interfaces".into())];
     }
-    let check = |name: &String| match (interface::addresses(name), Socket::bind(name, settings.dhcp_port)) {
+    let sharing = if settings.dhcp_share_port { Sharing::Broadcasts } else { Sharing::Alone };
+    let bound = |name: &String| Socket::bind(name, settings.dhcp_port, sharing);
+    let check = |name: &String| match (interface::addresses(name), bound(name)) {
         (Err(error), _) => Finding::Bad(format!("DHCP: {error}")),
         (Ok(_), Err(error)) => Finding::Bad(format!("DHCP: {}", errors::chain(&error))),
         (Ok(addresses), Ok(_)) if addresses.is_empty() => Finding::Bad(format!(

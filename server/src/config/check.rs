@@ -28,6 +28,8 @@ pub struct Settings {
     pub dhcp_interfaces: Vec<String>,
     /// The DHCP server's port.
     pub dhcp_port: u16,
+    /// Whether another DHCP server on this host has that port as well.
+    pub dhcp_share_port: bool,
     /// Where TFTP is served.
     pub tftp: SocketAddrV4,
     /// Where the boot programs are.
@@ -137,6 +139,7 @@ impl Settings {
                 certificate,
                 dhcp_interfaces: interfaces,
                 dhcp_port,
+                dhcp_share_port: from.dhcp.share_port.unwrap_or(false),
                 tftp: tftp?,
                 ipxe_dir,
                 agent: from.agent.binary.or_else(packaged),

@@ -73,6 +73,8 @@ sections! {
         interfaces: Vec<String>,
         /// The server's port; clients are at the next one.
         port: u16,
+        /// Whether another DHCP server on this host has that port as well.
+        share_port: bool,
     }
     /// Boot programs.
     Ipxe {
@@ -132,6 +134,9 @@ pub struct Overrides {
     /// The DHCP server's port; clients are at the next one
     #[arg(long, env = "PILOTLIGHT_DHCP_PORT", value_name = "PORT", help_heading = "Settings")]
     pub dhcp_port: Option<u16>,
+    /// Whether another DHCP server on this host has that port as well: then only subnets of the mode `proxy` or `shadow` are served
+    #[arg(long, env = "PILOTLIGHT_DHCP_SHARE_PORT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Settings")]
+    pub dhcp_share_port: Option<bool>,
     /// Address and port for TFTP
     #[arg(long, env = "PILOTLIGHT_TFTP_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Settings")]
     pub tftp_listen: Option<String>,
@@ -172,6 +177,7 @@ impl Fragment {
         lay(&mut self.https.key, &over.https_key);
         lay(&mut self.dhcp.interfaces, &over.dhcp_interfaces);
         lay(&mut self.dhcp.port, &over.dhcp_port);
+        lay(&mut self.dhcp.share_port, &over.dhcp_share_port);
         lay(&mut self.tftp.listen, &over.tftp_listen);
         lay(&mut self.ipxe.dir, &over.ipxe_dir);
         lay(&mut self.agent.binary, &over.agent_binary);

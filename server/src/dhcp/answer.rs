@@ -1,12 +1,19 @@
-//! From a DHCP request to its answer: who asks, what they get, and which address (RFC 2131 section 4.3).
+//! From a DHCP request to its answer: who asks, on which network, and who is to answer there.
+mod addresses;
+mod proxy;
+mod reply;
+mod shadow;
+
 use super::{
-    listener::{Answered, Arrival, Handler, Outcome},
-    wire::{BootFields, LeaseTimes, MessageType, Reply, ReplyKind, Request, Style},
+    listener::{Answered, Arrival, Handler, Outcome, Role},
+    wire::{MessageType, Reply, ReplyKind, Request},
 };
 use crate::{
     domain::{
         boot::{BootRequest, Step},
-        firmware::classify,
+        firmware::{Client, classify},
+        flood::{Limiter, Verdict},
+        stage::Stage,
     },
     metrics::DhcpMetrics,
     service::{
@@ -15,16 +22,17 @@ use crate::{
         journal::Journal,
         leases::{Asker, Leases},
         roster::Roster,
+        sightings::Sightings,
     },
 };
 use pilotlight_types::{
     Mac,
     api::Phase,
-    resource::{Name, ReplyStyle, SubnetMode, SubnetSpec},
+    resource::{Name, SubnetMode, SubnetSpec},
 };
 use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Finds the answers to DHCP requests.
@@ -40,39 +48,44 @@ pub struct DhcpAnswers {
     pub journal: Journal,
     /// Where machines reach us.
     pub ports: Ports,
+    /// What is seen beside.
+    pub sightings: Sightings,
+    /// Whether another server on this host has our port as well: then no address is given.
+    pub shared: bool,
+    /// Keeps floods off.
+    pub limiter: Mutex<Limiter>,
     /// Counts the outcomes.
     pub metrics: DhcpMetrics,
 }
 
-/// A request of a client on a subnet that we serve.
+/// A request of a client on a subnet that we know.
 struct Client4<'a> {
     request: &'a Request,
     mac: Mac,
     asked: Asked,
     name: Name,
     subnet: Arc<SubnetSpec>,
+    /// Our address on its network.
+    local: Ipv4Addr,
+    /// Who we say that we are (option 54): `local`, or the relay where that asks for it (RFC 5107).
     server: Ipv4Addr,
+    role: Role,
+}
+
+impl Client4<'_> {
+    fn asker(&self) -> Asker<'_> {
+        let machine = self.asked.machine.as_ref().map(|machine| machine.id);
+        let boots = !matches!(self.asked.request.firmware.client, Client::Os | Client::Bmc { .. });
+        Asker { subnet: &self.name, mac: self.mac, machine, boots }
+    }
 }
 
 impl Handler for DhcpAnswers {
     async fn handle(&self, request: Request, arrival: Arrival) -> Answered {
-        if arrival.local.is_unspecified() {
-            return Answered::silent("no_address_of_ours");
-        }
-        let Some(mac) = request.mac() else { return Answered::silent("no_mac") };
-        if !matches!(
-            request.kind,
-            MessageType::Discover
-                | MessageType::Request
-                | MessageType::Decline
-                | MessageType::Release
-                | MessageType::Inform
-        ) {
-            return Answered::silent("not_for_servers");
-        }
-        // The relay says which network it is; a client that renews says its own address; else it is the interface's.
-        let own = Some(request.ciaddr).filter(|address| !address.is_unspecified());
-        let from = request.link().or(own).unwrap_or(arrival.local);
+        let (mac, from) = match self.taken(&request, &arrival) {
+            Ok(taken) => taken,
+            Err(why) => return Answered::silent(why),
+        };
         let firmware = classify(&request.identity());
         if request.kind == MessageType::Discover {
             self.boots.firmware().asks(mac, &firmware, self.journal.now());
@@ -84,130 +97,91 @@ impl Handler for DhcpAnswers {
                 .read(|inventory| inventory.subnets.get(&name).map(|subnet| (name, subnet.spec.clone())))
         });
         let Some((name, subnet)) = found else { return Answered::silent("no_subnet") };
-        if subnet.mode == SubnetMode::Ignore {
-            return Answered::silent("subnet_ignored");
-        }
+        let local = arrival.local;
+        let server = Some(&subnet)
+            .filter(|subnet| subnet.gives_addresses())
+            .and_then(|_| request.server_override())
+            .unwrap_or(local);
+        let client =
+            Client4 { request: &request, mac, asked, name, subnet, local, server, role: arrival.role };
         // A machine that is to get nothing gets nothing, whatever it asks.
-        if let Step::Silent { why } = asked.decision.step {
-            return Answered::silent(why.name());
-        }
-        let client = Client4 { request: &request, mac, asked, name, subnet, server: arrival.local };
-        let answered = match request.kind {
-            MessageType::Discover => self.discover(&client),
-            MessageType::Request => self.request(&client).await,
-            MessageType::Decline => self.decline(&client),
-            MessageType::Release => {
-                self.leases.release(&client.name, mac, request.ciaddr);
-                Answered { reply: None, outcome: Outcome::Released }
-            }
-            _ => self.inform(&client),
+        let silence = match client.asked.decision.step {
+            Step::Silent { why } => Some(why.name()),
+            _ => None,
         };
-        self.note(&client, &answered).await;
-        answered
+        match (client.subnet.mode, silence) {
+            (SubnetMode::Ignore, _) => Answered::silent("subnet_ignored"),
+            (SubnetMode::Authoritative, _) if self.shared => Answered::silent("port_shared"),
+            (SubnetMode::Shadow, why) => self.watch(&client, why),
+            (SubnetMode::Proxy, Some(why)) => Answered::silent(why),
+            (_, Some(why)) => {
+                self.look_for_others(&client);
+                Answered::silent(why)
+            }
+            (mode, None) => {
+                let answered = match (client.role, mode) {
+                    (Role::BootServer, _) => self.boot_server(&client),
+                    (Role::Server, SubnetMode::Proxy) => self.proxy(&client),
+                    (Role::Server, _) => self.address(&client).await,
+                };
+                self.note(&client, &answered).await;
+                answered
+            }
+        }
     }
 
     fn count(&self, outcome: Outcome) {
-        self.metrics.count(outcome.name(), if let Outcome::Silent(why) = outcome { why } else { "" });
+        let reason = if let Outcome::Silent(why) | Outcome::Shadow(why) = outcome { why } else { "" };
+        self.metrics.count(outcome.name(), reason);
     }
 }
 
 impl DhcpAnswers {
-    fn asker<'a>(&self, client: &'a Client4<'_>) -> Asker<'a> {
-        let machine = client.asked.machine.as_ref().map(|machine| machine.id);
-        Asker { subnet: &client.name, mac: client.mac, machine }
+    /// Whether a packet is looked at, before anything is looked up for it: whose it is, and from which network.
+    fn taken(&self, request: &Request, arrival: &Arrival) -> Result<(Mac, Ipv4Addr), &'static str> {
+        if arrival.local.is_unspecified() {
+            return Err("no_address_of_ours");
+        }
+        let mac = request.mac().ok_or("no_mac")?;
+        match (arrival.role, request.kind) {
+            (Role::BootServer, MessageType::Request | MessageType::Inform)
+            | (
+                Role::Server,
+                MessageType::Discover
+                | MessageType::Request
+                | MessageType::Decline
+                | MessageType::Release
+                | MessageType::Inform,
+            ) => {}
+            _ => return Err("not_for_servers"),
+        }
+        let declared = self.roster.read(|inventory| {
+            let machine = inventory.machine_that_says(mac, None);
+            machine.is_some_and(|machine| machine.stage != Stage::Discovered)
+        });
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        match limiter.take(mac, declared, self.journal.now()) {
+            Verdict::Take => {}
+            Verdict::TooOften => return Err("too_often"),
+            Verdict::Flood => return Err("flood"),
+        }
+        // The relay says which network it is, or the client does; one that renews says its own address; at port 4011 the address that it
+        // sends from is its own; else it is the interface's.
+        let at_4011 = Some(*arrival.from.ip()).filter(|_| arrival.role == Role::BootServer);
+        let own = [Some(request.ciaddr), at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
+        Ok((mac, request.link().or(own).unwrap_or(arrival.local)))
     }
 
-    fn discover(&self, client: &Client4<'_>) -> Answered {
-        match self.leases.offer(self.asker(client), client.request.requested) {
-            Ok(lease) => Answered::with(self.reply(client, ReplyKind::Offer, Some(lease.ip))),
-            Err(error) => {
-                tracing::warn!(machine.mac = %client.mac, subnet = %client.name, "no address for {}: {error}", client.mac);
-                Answered::silent("no_address")
-            }
-        }
-    }
-
-    async fn request(&self, client: &Client4<'_>) -> Answered {
-        let request = client.request;
-        // It took another server's offer (RFC 2131 section 4.3.2, SELECTING).
-        if request.server_id.is_some_and(|server| server != client.server) {
-            return Answered::silent("other_server");
-        }
-        let renewing = Some(request.ciaddr).filter(|address| !address.is_unspecified());
-        let Some(wanted) = request.requested.or(renewing) else {
-            return Answered::silent("no_address_asked");
-        };
-        if !ipnet::Ipv4Net::contains(&client.subnet.cidr, &wanted) {
-            return Answered::with(Reply::nak(client.server, format!("{wanted} is not on this network")));
-        }
-        match self.leases.bind(self.asker(client), wanted).await {
-            Ok(Some(lease)) => Answered::with(self.reply(client, ReplyKind::Ack, Some(lease.ip))),
-            Ok(None) => Answered::with(Reply::nak(client.server, format!("{wanted} is not yours to have"))),
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "a lease was not stored, so {} got no answer",
-                    client.mac
-                );
-                Answered { reply: None, outcome: Outcome::Failed }
-            }
-        }
-    }
-
-    fn decline(&self, client: &Client4<'_>) -> Answered {
-        if let Some(address) = client.request.requested
-            && self.leases.decline(&client.name, client.mac, address)
-        {
-            tracing::warn!(machine.mac = %client.mac, "{} found somebody else on {address}; it is left alone for a while", client.mac);
-        }
-        Answered { reply: None, outcome: Outcome::Declined }
-    }
-
-    /// A client that has an address and wants the rest: no lease times, no address (RFC 2131 section 4.3.5).
-    fn inform(&self, client: &Client4<'_>) -> Answered {
-        let reply = Reply { lease: None, ..self.reply(client, ReplyKind::Ack, None) };
-        Answered { reply: Some(reply), outcome: Outcome::Informed }
-    }
-
-    fn reply(&self, client: &Client4<'_>, kind: ReplyKind, address: Option<Ipv4Addr>) -> Reply {
-        let subnet = &client.subnet;
-        let known = client.asked.machine.as_ref();
-        Reply {
-            yiaddr: address,
-            siaddr: client.server,
-            lease: Some(LeaseTimes::of(subnet.lease.as_secs())),
-            mask: Some(subnet.cidr.netmask()),
-            routers: subnet.gateway.into_iter().collect(),
-            dns: subnet.dns.clone(),
-            domain: subnet.domain.clone(),
-            hostname: known.map(|machine| machine.name.to_string()),
-            broadcast_address: Some(subnet.cidr.broadcast()),
-            boot: self.boot_fields(client),
-            ..Reply::new(kind, client.server)
+    /// Another server that gives addresses here betrays itself by its clients, who name it.
+    fn look_for_others(&self, client: &Client4<'_>) {
+        let other = client.request.server_id.filter(|server| self.is_another(client, *server));
+        if let Some(server) = other.filter(|_| client.subnet.mode == SubnetMode::Authoritative) {
+            self.sightings.foreign_server(&client.name, server, client.mac);
         }
     }
 
-    fn boot_fields(&self, client: &Client4<'_>) -> Option<BootFields> {
-        let local = IpAddr::V4(client.server);
-        match &client.asked.decision.step {
-            Step::BootProgram { file, reply } => {
-                self.boots.firmware().told(client.mac, *reply);
-                let style = match reply {
-                    ReplyStyle::Plain => Style::Plain,
-                    ReplyStyle::Pxe => Style::Pxe,
-                    ReplyStyle::RaspberryPi => Style::RaspberryPi,
-                    ReplyStyle::Http => Style::HttpClient,
-                };
-                let url = || format!("{}/boot/files/{file}", self.ports.http(local));
-                let file = if style == Style::HttpClient { url() } else { file.clone() };
-                Some(BootFields { file, style })
-            }
-            Step::Script => Some(BootFields {
-                file: self.ports.script(local, client.mac, client.request.uuid),
-                style: Style::Ipxe,
-            }),
-            Step::AddressOnly | Step::Silent { .. } => None,
-        }
+    fn is_another(&self, client: &Client4<'_>, server: Ipv4Addr) -> bool {
+        server != client.server && server != client.local && !self.leases.is_ours(server)
     }
 
     /// Writes down what firmware and iPXE were told.
@@ -224,7 +198,7 @@ impl DhcpAnswers {
             request: true,
             done: reply.kind == ReplyKind::Ack,
         };
-        let (boot, writes) = self.boots.note(&client.asked, machine, reply.yiaddr, seen).await;
+        let (boot, writes) = self.boots.note(&client.asked, machine, client.address(reply), seen).await;
         self.journal.later(writes);
         tracing::info!(
             boot.id = %boot,
@@ -235,5 +209,13 @@ impl DhcpAnswers {
             reply.yiaddr.map_or_else(|| "no address".to_owned(), |address| address.to_string()),
             file.as_deref().unwrap_or("nothing")
         );
+    }
+}
+
+impl Client4<'_> {
+    /// The address that the client has by this answer, or from another server.
+    fn address(&self, reply: &Reply) -> Option<Ipv4Addr> {
+        let own = Some(self.request.ciaddr).filter(|ip| !ip.is_unspecified());
+        reply.yiaddr.or(own)
     }
 }

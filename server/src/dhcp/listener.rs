@@ -65,6 +65,8 @@ pub enum Outcome {
     Informed,
     /// No answer, for this reason.
     Silent(&'static str),
+    /// No answer, since the subnet is only watched; it would have been this outcome, or silent for this reason.
+    Shadow(&'static str),
     /// No DHCP request.
     Malformed,
     /// Too many packets at once.
@@ -86,6 +88,7 @@ impl Outcome {
             Self::Declined => "declined",
             Self::Informed => "informed",
             Self::Silent(_) => "silent",
+            Self::Shadow(_) => "shadow",
             Self::Malformed => "malformed",
             Self::Overloaded => "overloaded",
             Self::TimedOut => "timed_out",
@@ -203,7 +206,7 @@ impl<H: Handler> Listener<H> {
             return;
         }
         // While the interface is away this fails, quietly: `bind` looks for it first.
-        if let Ok(socket) = Socket::bind(self.socket.interface(), self.socket.port()) {
+        if let Ok(socket) = Socket::bind(self.socket.interface(), self.socket.port(), self.socket.sharing()) {
             tracing::info!("{} was made anew: serving DHCP on it again", socket.interface());
             self.socket = Arc::new(socket);
         }
@@ -250,14 +253,14 @@ async fn answer<H: Handler>(
 ) -> Outcome {
     // The decider takes the request; the answer is written from what the client sent.
     let sent = request.clone();
-    let (from, role) = (arrival.from, arrival.role);
+    let (from, role, local) = (arrival.from, arrival.role, arrival.local);
     let Answered { reply, outcome } = handler.handle(request, arrival).await;
     let Some(reply) = reply else { return outcome };
     let target = match role {
         Role::Server => Target::Reply(wire::destination(&sent, &reply)),
         Role::BootServer => Target::Peer(from),
     };
-    match socket.send(&wire::encode(&sent, &reply), target, reply.server_id).await {
+    match socket.send(&wire::encode(&sent, &reply), target, local).await {
         Ok(()) => {
             mute.store(false, Ordering::Relaxed);
             outcome

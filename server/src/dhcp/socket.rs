@@ -21,6 +21,7 @@ use std::{
 use tokio::{io::Interest, net::UdpSocket};
 
 mod frame;
+pub(super) use frame::checksum;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,8 @@ pub enum SocketError {
     /// Another server serves that interface.
     #[error(
         "UDP port {port} on {interface} is in use: another DHCP server runs here (see `ss -lunp`); \
-         stop it, or take {interface} out of dhcp.interfaces"
+         stop it, take {interface} out of dhcp.interfaces, or set dhcp.share-port and the subnet's mode to proxy (dnsmasq must \
+         then have `bind-interfaces`)"
     )]
     AddrInUse {
         /// Of which interface.
@@ -112,6 +114,17 @@ pub struct Socket {
     interface: Arc<str>,
     index: u32,
     port: u16,
+    sharing: Sharing,
+}
+
+/// Whether the port is ours alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It is: a second server on the same interface is an error, and not half of the answers.
+    Alone,
+    /// Another server on this host has it as well. We hear broadcasts only: what is sent to this host is the
+    /// other one's, such as the renewal of a lease that it gave.
+    Broadcasts,
 }
 
 #[derive(Debug)]
@@ -122,10 +135,8 @@ struct Raw {
 }
 
 impl Socket {
-    /// Takes the port on that interface. Needs a tokio runtime. Without SO_REUSEADDR on purpose: sockets of
-    /// different interfaces do not collide, and a second server on the same one is an error and not half of
-    /// the answers.
-    pub fn bind(interface: &str, port: u16) -> Result<Self, SocketError> {
+    /// Takes the port on that interface. Needs a tokio runtime. Sockets of different interfaces do not collide.
+    pub fn bind(interface: &str, port: u16, sharing: Sharing) -> Result<Self, SocketError> {
         let failed = |error| SocketError::new(interface, port, error);
         let index = interface::index(interface)
             .ok_or_else(|| SocketError::NoDevice { interface: interface.to_owned() })?;
@@ -135,9 +146,9 @@ impl Socket {
             Err(InterfaceError::Missing(interface)) => return Err(SocketError::NoDevice { interface }),
             Err(InterfaceError::List(error)) => return Err(failed(error)),
         };
-        let udp = open(interface, port).map_err(failed)?;
+        let udp = open(interface, port, sharing).map_err(failed)?;
         let port = udp.local_addr().map_err(failed)?.port();
-        Ok(Self { udp, raw, interface: interface.into(), index, port })
+        Ok(Self { udp, raw, interface: interface.into(), index, port, sharing })
     }
 
     /// The interface's name.
@@ -148,6 +159,11 @@ impl Socket {
     /// Our port: the one that was found, if 0 was asked for.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether others have the port as well.
+    pub fn sharing(&self) -> Sharing {
+        self.sharing
     }
 
     /// Whether the interface was deleted, and perhaps made again: this socket then hears nothing for ever,
@@ -240,14 +256,21 @@ fn may_be_the_source(error: &io::Error) -> bool {
     )
 }
 
-fn open(interface: &str, port: u16) -> io::Result<UdpSocket> {
+fn open(interface: &str, port: u16, sharing: Sharing) -> io::Result<UdpSocket> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.set_broadcast(true)?;
     setsockopt(&socket, Ipv4PacketInfo, &true)?;
     // The kernel gives what net.core.rmem_max allows.
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
+    let address = match sharing {
+        Sharing::Alone => Ipv4Addr::UNSPECIFIED,
+        Sharing::Broadcasts => {
+            socket.set_reuse_address(true)?;
+            Ipv4Addr::BROADCAST
+        }
+    };
+    socket.bind(&SocketAddrV4::new(address, port).into())?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
 }

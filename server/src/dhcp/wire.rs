@@ -12,10 +12,10 @@ mod tests;
 
 use crate::domain::firmware::Identity;
 pub use encode::encode;
-use options::Options;
+use options::{Options, code};
 pub use parse::parse;
 use pilotlight_types::Mac;
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 use uuid::Uuid;
 
 /// Where a message's kind is a DHCP one (RFC 2132 section 9.6).
@@ -159,14 +159,21 @@ impl Request {
         self.hardware.mac()
     }
 
-    /// The network that the address is to be from, as the relay says: 82.5 link selection (RFC 3527), else
-    /// `giaddr`.
+    /// The network that the address is to be from: what the relay selects (82.5, RFC 3527), else what the
+    /// client does (118, RFC 3011), else `giaddr`.
     pub fn link(&self) -> Option<Ipv4Addr> {
-        self.relay_sub_option(5)
-            .and_then(|raw| <[u8; 4]>::try_from(raw).ok())
-            .map(Ipv4Addr::from)
-            .or(Some(self.giaddr))
-            .filter(|link| !link.is_unspecified())
+        let address = |raw: [u8; 4]| Some(Ipv4Addr::from(raw)).filter(|ip| !ip.is_unspecified());
+        let relay = self.relay_sub_option(5).and_then(|raw| address(raw.try_into().ok()?));
+        relay
+            .or_else(|| self.options.first(code::SUBNET_SELECTION).and_then(address))
+            .or_else(|| address(self.giaddr.octets()))
+    }
+
+    /// The address that the relay wants to be told for the server's, so that renewals pass it (82.11, RFC
+    /// 5107).
+    pub fn server_override(&self) -> Option<Ipv4Addr> {
+        let raw: [u8; 4] = self.relay_sub_option(11)?.try_into().ok()?;
+        Some(Ipv4Addr::from(raw)).filter(|address| is_unicast(*address))
     }
 
     /// One sub-option of option 82 (RFC 3046 section 2.0): 1 is the circuit id, 2 the remote id.
@@ -278,6 +285,8 @@ pub struct Reply {
     pub broadcast_address: Option<Ipv4Addr>,
     /// What to boot, if anything.
     pub boot: Option<BootFields>,
+    /// What the operator adds, by number; it takes the place of what is above.
+    pub options: BTreeMap<u8, Vec<u8>>,
     /// Option 56, in a nak.
     pub message: Option<String>,
 }
@@ -298,6 +307,7 @@ impl Reply {
             hostname: None,
             broadcast_address: None,
             boot: None,
+            options: BTreeMap::new(),
             message: None,
         }
     }

@@ -56,6 +56,8 @@ pub struct KnownSubnet {
     pub name: Name,
     /// Whether we answer there.
     pub mode: SubnetMode,
+    /// Whether we give the addresses there, or in `shadow` would.
+    pub addresses: bool,
     /// What undeclared machines get.
     pub unknown: Unknown,
 }
@@ -113,7 +115,10 @@ pub enum Silence {
     Retired,
     /// There is no boot program for the machine's architecture.
     NoBootProgram,
-    /// The machine is to go on to its disk, and its firmware does so when it hears nothing.
+    /// It asks for an address and for nothing else, and another server gives those.
+    AddressOnly,
+    /// The machine is to go on to its disk, and its firmware does so when it hears nothing; at once, where another server gives the
+    /// addresses.
     LocalDisk,
 }
 
@@ -156,7 +161,11 @@ pub struct Decision {
 pub fn decide(request: &BootRequest, known: &Known) -> Decision {
     let mut because = Vec::new();
     let plan = plan(known, &mut because);
-    let step = step(&request.firmware, &plan, known.firmware.as_ref(), &mut because);
+    let proxy = known.subnet.as_ref().is_some_and(|subnet| !subnet.addresses);
+    let step = match step(&request.firmware, &plan, known.firmware.as_ref(), &mut because) {
+        step if proxy => as_proxy(step, &plan, &mut because),
+        step => step,
+    };
     Decision { plan, step, because }
 }
 
@@ -169,7 +178,11 @@ fn plan(known: &Known, because: &mut Vec<String>) -> Plan {
         because.push(format!("subnet {} has the mode `ignore`", subnet.name));
         return Plan::Nothing { why: Silence::SubnetIgnored };
     }
-    because.push(format!("it is on subnet {}, which we serve", subnet.name));
+    because.push(match (subnet.mode, subnet.addresses) {
+        (SubnetMode::Shadow, _) => format!("it is on subnet {}, where we only watch", subnet.name),
+        (_, true) => format!("it is on subnet {}, which we serve", subnet.name),
+        (_, false) => format!("it is on subnet {}, where another server gives the addresses", subnet.name),
+    });
     let Some(machine) = &known.machine else {
         because.push("nobody declared the machine".into());
         return undeclared(subnet, known, because);
@@ -277,6 +290,21 @@ fn step(firmware: &Firmware, plan: &Plan, row: Option<&Chosen>, because: &mut Ve
     }
 }
 
+/// Beside a server that gives the addresses, an answer is of use only to a machine that boots over the network.
+fn as_proxy(step: Step, plan: &Plan, because: &mut Vec<String>) -> Step {
+    match (step, plan) {
+        (Step::AddressOnly, _) => {
+            because.push("addresses are another server's business".into());
+            Step::Silent { why: Silence::AddressOnly }
+        }
+        (Step::BootProgram { .. }, Plan::LocalDisk) => {
+            because.push("firmware that gets no answer from us goes to its disk".into());
+            Step::Silent { why: Silence::LocalDisk }
+        }
+        (step, _) => step,
+    }
+}
+
 impl Silence {
     /// The reason as metrics and logs have it.
     pub const fn name(self) -> &'static str {
@@ -286,6 +314,7 @@ impl Silence {
             Self::UnknownMachine => "unknown_machine",
             Self::Retired => "retired",
             Self::NoBootProgram => "no_boot_program",
+            Self::AddressOnly => "address_only",
             Self::LocalDisk => "local_disk",
         }
     }

@@ -1,6 +1,7 @@
 //! The inventory: everything that is declared, and the machines, indexed by what they say of themselves.
 use super::{
     boot::Assigned,
+    dhcp_options,
     machine::Machine,
     matcher::{Candidate, group_of},
     stage::{Revision, Stage},
@@ -156,6 +157,15 @@ impl Inventory {
     pub fn variables(&self, labels: &Labels, macs: &[Mac]) -> BTreeMap<String, serde_json::Value> {
         let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
         group_of(labels, macs, groups).map(|group| group.spec.variables.clone()).unwrap_or_default()
+    }
+
+    /// The DHCP options that operators add for a machine on a subnet, as they lie in a packet.
+    pub fn dhcp_options(&self, subnet: &SubnetSpec, machine: Option<&Machine>) -> BTreeMap<u8, Vec<u8>> {
+        let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
+        let group = machine.and_then(|machine| group_of(&machine.labels, &machine.spec.macs, groups));
+        let group = group.map(|group| &group.spec.options);
+        let own = machine.map(|machine| &machine.spec.options);
+        dhcp_options::merge([Some(&subnet.options), group, own].into_iter().flatten())
     }
 
     /// What this revision of a profile boots.

@@ -1,16 +1,26 @@
 //! The addresses of one subnet: who holds which, and until when.
+mod gaps;
+mod pick;
+
+use self::gaps::Gaps;
 use pilotlight_types::{Mac, Timestamp, resource::Ipv4Range};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::Ipv4Addr,
     time::Duration,
 };
 
-/// How long an address stays set aside for a client that was offered it.
+/// How long an address stays set aside for a declared machine that was offered it.
 pub const OFFER_TIME: Duration = Duration::from_secs(60);
 
-/// How long an address that a client declined (somebody else uses it) is left alone.
+/// The same for a client that nobody declared: made-up ones must not hold much for long.
+pub const STRANGERS_OFFER_TIME: Duration = Duration::from_secs(20);
+
+/// How long an address that somebody else uses is left alone.
 pub const PROBATION: Duration = Duration::from_secs(3600);
+
+/// How long it counts that a probe found nobody at an address.
+pub const PROBE_COUNTS: Duration = Duration::from_secs(60);
 
 /// One address, held by one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +33,17 @@ pub struct Lease {
     pub expires: Timestamp,
     /// Whether the client asked for it and was told that it has it; if not, it was only offered.
     pub bound: bool,
+    /// Whether the holder is a machine that was declared.
+    pub declared: bool,
+}
+
+/// An address that was set aside for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offered {
+    /// The lease to be.
+    pub lease: Lease,
+    /// Whether nobody has looked yet if somebody else uses it.
+    pub unprobed: bool,
 }
 
 /// Why there is no address.
@@ -31,6 +52,9 @@ pub enum NoAddress {
     /// The ranges have no free address.
     #[error("every address of the subnet's ranges is taken")]
     Exhausted,
+    /// What is free is kept for declared machines.
+    #[error("what is free of the subnet's ranges is kept for declared machines")]
+    Kept,
     /// The subnet has no ranges, and the machine no reservation.
     #[error("the subnet has no ranges, and no address is reserved for the machine")]
     NoRange,
@@ -43,15 +67,45 @@ pub struct Pool<'a> {
     pub ranges: &'a [Ipv4Range],
     /// The address reserved for this client.
     pub reserved: Option<Ipv4Addr>,
-    /// Whether an address is set aside for another machine, or is our own.
+    /// Whether an address is set aside for another machine, is excluded, or is our own.
     pub set_aside: &'a dyn Fn(Ipv4Addr) -> bool,
+    /// Whether another machine uses the address in a boot that goes on, whatever became of its lease.
+    pub in_use: &'a dyn Fn(Ipv4Addr) -> bool,
+    /// Whether the client is a machine that was declared.
+    pub declared: bool,
+    /// How many addresses are kept for such machines.
+    pub kept: u64,
 }
 
-/// The leases of one subnet.
+impl Pool<'_> {
+    fn size(&self) -> u64 {
+        self.ranges.iter().map(|range| range.size()).sum()
+    }
+
+    fn gives(&self, ip: Ipv4Addr) -> bool {
+        self.reserved == Some(ip)
+            || self.ranges.iter().any(|range| range.contains(ip)) && !(self.set_aside)(ip)
+    }
+}
+
+/// The leases of one subnet. It remembers who had an address after the lease ended, so that the client gets the same one again; its
+/// size is bounded by that of the ranges.
 #[derive(Debug, Default)]
 pub struct LeaseBook {
     by_ip: HashMap<Ipv4Addr, Lease>,
     by_mac: HashMap<Mac, Ipv4Addr>,
+    /// Those that had not ended at the last sweep, the next to end first.
+    live: BTreeSet<(Timestamp, Ipv4Addr)>,
+    /// Those that had, the longest ended first.
+    ended: BTreeSet<(Timestamp, Ipv4Addr)>,
+    /// How many of `live` are held by clients that nobody declared.
+    strangers: u64,
+    /// The addresses of the ranges that are not in `by_ip`.
+    gaps: Gaps,
+    /// Where a probe found nobody, and when.
+    probed: BTreeMap<Ipv4Addr, Timestamp>,
+    /// When the whole range was last searched without finding anything.
+    searched: Option<Timestamp>,
 }
 
 impl LeaseBook {
@@ -72,9 +126,9 @@ impl LeaseBook {
         self.by_ip.get(&ip).filter(|lease| lease.expires > now).and_then(|lease| lease.mac)
     }
 
-    /// How many addresses are held or offered.
+    /// How many addresses are held, offered or on probation.
     pub fn held(&self, now: Timestamp) -> usize {
-        self.by_ip.values().filter(|lease| lease.expires > now).count()
+        self.live.iter().rev().take_while(|(expires, _)| *expires > now).count()
     }
 
     /// Sets an address aside for the client: the one reserved for it, the one that it had, the one that it asks for, or a free one.
@@ -84,28 +138,44 @@ impl LeaseBook {
         asked: Option<Ipv4Addr>,
         pool: Pool<'_>,
         now: Timestamp,
-    ) -> Result<Lease, NoAddress> {
+    ) -> Result<Offered, NoAddress> {
         let ip = self.pick(mac, asked, pool, now)?;
-        if let Some(held) = self.of(mac, now).filter(|held| held.ip == ip) {
-            let lease = Lease { expires: held.expires.max(now.plus(OFFER_TIME)), ..held };
-            self.put(lease);
-            return Ok(lease);
-        }
-        let lease = Lease { ip, mac: Some(mac), expires: now.plus(OFFER_TIME), bound: false };
+        let time = if pool.declared { OFFER_TIME } else { STRANGERS_OFFER_TIME };
+        let before = self.by_ip.get(&ip).copied().filter(|lease| lease.mac == Some(mac));
+        let lease = match before.filter(|held| held.expires > now) {
+            Some(held) => {
+                Lease { expires: held.expires.max(now.plus(time)), declared: pool.declared, ..held }
+            }
+            None => {
+                Lease { ip, mac: Some(mac), expires: now.plus(time), bound: false, declared: pool.declared }
+            }
+        };
+        let probed = self.probed.remove(&ip).is_some_and(|at| now < at.plus(PROBE_COUNTS));
         self.put(lease);
-        Ok(lease)
+        // A reserved address is the operator's word; one that the client had is its own.
+        Ok(Offered { lease, unprobed: before.is_none() && !probed && pool.reserved != Some(ip) })
+    }
+
+    /// What [`LeaseBook::offer`] would set aside.
+    pub fn would_offer(
+        &mut self,
+        mac: Mac,
+        asked: Option<Ipv4Addr>,
+        pool: Pool<'_>,
+        now: Timestamp,
+    ) -> Result<Ipv4Addr, NoAddress> {
+        self.pick(mac, asked, pool, now)
     }
 
     /// Whether the client may have this address now.
-    pub fn may_have(&self, mac: Mac, ip: Ipv4Addr, pool: Pool<'_>, now: Timestamp) -> bool {
-        let ours = pool.reserved == Some(ip)
-            || pool.ranges.iter().any(|range| range.contains(ip)) && !(pool.set_aside)(ip);
-        ours && self.free_for(mac, ip, now)
+    pub fn may_have(&mut self, mac: Mac, ip: Ipv4Addr, pool: Pool<'_>, now: Timestamp) -> bool {
+        self.sweep(now);
+        pool.gives(ip) && self.free_for(mac, ip, pool, now) && self.has_room_for(mac, ip, pool, now)
     }
 
     /// Gives the address to the client until `expires`. The caller has asked [`LeaseBook::may_have`].
-    pub fn bind(&mut self, mac: Mac, ip: Ipv4Addr, expires: Timestamp) -> Lease {
-        let lease = Lease { ip, mac: Some(mac), expires, bound: true };
+    pub fn bind(&mut self, mac: Mac, ip: Ipv4Addr, expires: Timestamp, declared: bool) -> Lease {
+        let lease = Lease { ip, mac: Some(mac), expires, bound: true, declared };
         self.put(lease);
         lease
     }
@@ -115,91 +185,109 @@ impl LeaseBook {
         if self.by_ip.get(&ip).is_none_or(|lease| lease.mac != Some(mac)) {
             return false;
         }
-        self.by_ip.remove(&ip);
-        self.by_mac.remove(&mac);
+        self.remove(ip);
         true
     }
 
     /// Leaves the address alone for a while: the client found somebody else on it. None if it was not its own.
     pub fn decline(&mut self, mac: Mac, ip: Ipv4Addr, now: Timestamp) -> Option<Lease> {
-        if !self.release(mac, ip) {
+        self.release(mac, ip).then(|| self.abandon(ip, now))
+    }
+
+    /// Notes that a probe of the address found nobody.
+    pub fn nobody_at(&mut self, ip: Ipv4Addr, now: Timestamp) {
+        if self.by_ip.get(&ip).is_none_or(|lease| lease.expires <= now) {
+            self.probed.insert(ip, now);
+        }
+    }
+
+    /// Notes that somebody uses the address: `mac`, where that is known. It is left alone for a while, or kept for its former holder
+    /// if that is who is there. None if it was given to somebody meanwhile, who can look for himself.
+    pub fn somebody_at(&mut self, ip: Ipv4Addr, mac: Option<Mac>, now: Timestamp) -> Option<Lease> {
+        self.probed.remove(&ip);
+        let known = self.by_ip.get(&ip).copied();
+        let its_own = known.is_some_and(|lease| mac.is_some() && lease.mac == mac);
+        if known.is_some_and(|lease| lease.expires > now && (lease.bound || its_own)) {
             return None;
         }
-        let lease = Lease { ip, mac: None, expires: now.plus(PROBATION), bound: true };
+        self.remove(ip);
+        let lease = self.abandon(ip, now);
+        let Some(former) = known.filter(|_| its_own) else { return Some(lease) };
+        let kept = Lease { mac: former.mac, declared: former.declared, ..lease };
+        self.put(kept);
+        Some(kept)
+    }
+
+    /// Addresses that strangers may be given next and that nobody has looked at yet: so many that `wanted` are ready.
+    pub fn to_probe(&mut self, pool: Pool<'_>, wanted: usize, now: Timestamp) -> Vec<Ipv4Addr> {
+        self.sweep(now);
+        self.probed.retain(|_, at| now < at.plus(PROBE_COUNTS));
+        let missing = wanted.saturating_sub(self.probed.len());
+        self.next_free(pool, missing)
+    }
+
+    fn abandon(&mut self, ip: Ipv4Addr, now: Timestamp) -> Lease {
+        let lease = Lease { ip, mac: None, expires: now.plus(PROBATION), bound: true, declared: true };
         self.put(lease);
-        Some(lease)
+        lease
     }
 
-    fn pick(
-        &self,
-        mac: Mac,
-        asked: Option<Ipv4Addr>,
-        pool: Pool<'_>,
-        now: Timestamp,
-    ) -> Result<Ipv4Addr, NoAddress> {
-        // Somebody else may still hold it, from before it was reserved: then any other address will do until they let go.
-        if let Some(reserved) = pool.reserved.filter(|ip| self.free_for(mac, *ip, now)) {
-            return Ok(reserved);
+    /// Whether nobody else holds the address or uses it.
+    fn free_for(&self, mac: Mac, ip: Ipv4Addr, pool: Pool<'_>, now: Timestamp) -> bool {
+        match self.by_ip.get(&ip) {
+            Some(lease) if lease.expires > now => lease.mac == Some(mac),
+            Some(lease) if lease.mac == Some(mac) => true,
+            _ => !(pool.in_use)(ip),
         }
-        let had = self.by_mac.get(&mac).copied();
-        if let Some(ip) = [had, asked].into_iter().flatten().find(|ip| self.may_have(mac, *ip, pool, now)) {
-            return Ok(ip);
-        }
-        let total: u64 = pool.ranges.iter().map(|range| range.size()).sum();
-        if total == 0 {
-            return Err(NoAddress::NoRange);
-        }
-        // Start at a place that depends on the client, so that it tends to get the same address again.
-        let start =
-            mac.bytes().iter().fold(0u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte)))
-                % total;
-        let candidates = (start..total).chain(0..start).filter_map(|index| nth(pool.ranges, index));
-        let mut ended = None;
-        let mut seen = HashSet::new();
-        for ip in candidates.filter(|ip| self.may_have(mac, *ip, pool, now)) {
-            if !self.by_ip.contains_key(&ip) {
-                return Ok(ip);
-            }
-            // An ended lease is taken over only when nothing was never leased: its client may come back for it.
-            if seen.insert(ip) && ended.is_none_or(|(_, expires)| self.expiry(ip) < expires) {
-                ended = Some((ip, self.expiry(ip)));
+    }
+
+    /// Whether the client may take one more address: strangers leave some for declared machines.
+    fn has_room_for(&self, mac: Mac, ip: Ipv4Addr, pool: Pool<'_>, now: Timestamp) -> bool {
+        pool.declared
+            || pool.reserved == Some(ip)
+            || self.strangers < pool.size().saturating_sub(pool.kept)
+            || self.of(mac, now).is_some()
+    }
+
+    /// Moves leases that have ended from `live` to `ended`. Offers that nobody took, and probations, are forgotten.
+    fn sweep(&mut self, now: Timestamp) {
+        while let Some((expires, ip)) = self.live.first().copied().filter(|(expires, _)| *expires <= now) {
+            let Some(lease) = self.by_ip.get(&ip).copied() else { return };
+            self.remove(ip);
+            if let Some(mac) = lease.mac.filter(|_| lease.bound) {
+                self.by_ip.insert(ip, lease);
+                self.gaps.take(ip);
+                self.by_mac.insert(mac, ip);
+                self.ended.insert((expires, ip));
             }
         }
-        ended.map(|(ip, _)| ip).ok_or(NoAddress::Exhausted)
-    }
-
-    fn expiry(&self, ip: Ipv4Addr) -> Timestamp {
-        self.by_ip.get(&ip).map(|lease| lease.expires).unwrap_or_default()
-    }
-
-    fn free_for(&self, mac: Mac, ip: Ipv4Addr, now: Timestamp) -> bool {
-        self.by_ip.get(&ip).is_none_or(|lease| lease.mac == Some(mac) || lease.expires <= now)
     }
 
     fn put(&mut self, lease: Lease) {
-        if let Some(before) = self.by_ip.insert(lease.ip, lease)
-            && before.mac != lease.mac
-            && let Some(mac) = before.mac
-        {
-            self.by_mac.remove(&mac);
-        }
+        self.remove(lease.ip);
         if let Some(mac) = lease.mac
             && let Some(other) = self.by_mac.insert(mac, lease.ip)
-            && other != lease.ip
         {
-            self.by_ip.remove(&other);
+            self.remove(other);
+            self.by_mac.insert(mac, lease.ip);
         }
+        self.by_ip.insert(lease.ip, lease);
+        self.gaps.take(lease.ip);
+        self.live.insert((lease.expires, lease.ip));
+        self.strangers += u64::from(!lease.declared);
     }
-}
 
-fn nth(ranges: &[Ipv4Range], mut index: u64) -> Option<Ipv4Addr> {
-    for range in ranges {
-        if let Some(ip) = range.nth(index) {
-            return Some(ip);
+    fn remove(&mut self, ip: Ipv4Addr) {
+        let Some(lease) = self.by_ip.remove(&ip) else { return };
+        self.gaps.give(ip);
+        if let Some(mac) = lease.mac {
+            self.by_mac.remove(&mac);
         }
-        index -= range.size();
+        if self.live.remove(&(lease.expires, ip)) {
+            self.strangers -= u64::from(!lease.declared);
+        }
+        self.ended.remove(&(lease.expires, ip));
     }
-    None
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 use super::problem::Failure;
 use crate::{
     metrics::{Metrics, State as MetricsState},
-    service::{boots::Boots, history::History, journal::Journal, views::Views},
+    service::{boots::Boots, history::History, journal::Journal, sightings::Sightings, views::Views},
 };
 use axum::{
     Json, Router,
@@ -31,6 +31,8 @@ pub struct Health {
     pub views: Views,
     /// Boots.
     pub boots: Boots,
+    /// Other DHCP servers.
+    pub sightings: Sightings,
     /// The time.
     pub journal: Journal,
     /// Set when every socket answers.
@@ -61,6 +63,7 @@ async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
         machines: health.views.stages(),
         leases: health.views.leases(health.journal.now()),
         boots: health.boots.open().len(),
+        foreign_servers: health.sightings.foreign_servers(),
     };
     let text = health.metrics.encode(now).map_err(|e| Failure::unavailable(e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)

@@ -109,7 +109,11 @@ impl Boots {
         let asked = self.answer(request, from);
         let boots =
             matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
-        let served = asked.known.subnet.as_ref().filter(|subnet| subnet.mode == SubnetMode::Authoritative);
+        let served = asked
+            .known
+            .subnet
+            .as_ref()
+            .filter(|subnet| matches!(subnet.mode, SubnetMode::Authoritative | SubnetMode::Proxy));
         let (None, Some(subnet), true) = (&asked.machine, served, boots) else { return asked };
         let accept = subnet.unknown == Unknown::Accept;
         match self.machines.discover(asked.request.mac, asked.request.uuid, accept).await {
@@ -156,6 +160,7 @@ impl Boots {
                 subnet: subnet.map(|(name, declared)| KnownSubnet {
                     name: name.clone(),
                     mode: declared.spec.mode,
+                    addresses: declared.spec.gives_addresses(),
                     unknown: declared.spec.unknown,
                 }),
                 armed,
@@ -253,6 +258,16 @@ impl Boots {
         self.journal.later(writes);
     }
 
+    /// The same, with the address that the machine has by now.
+    pub fn saw_at(&self, id: BootId, address: Ipv4Addr, seen: Seen) {
+        {
+            let mut newest = self.lock();
+            let Some((machine, boot)) = newest.get(id) else { return };
+            newest.put(machine, Boot { address: Some(address), ..boot });
+        }
+        self.saw(id, seen);
+    }
+
     /// Remembers what a boot will be served, so that a change in the inventory does not change it half-way.
     pub fn pin(&self, id: BootId, pinned: &Pinned) -> Vec<Write> {
         let mut newest = self.lock();
@@ -312,6 +327,13 @@ impl Boots {
     pub fn at(&self, address: Ipv4Addr) -> Option<BootId> {
         let newest = self.lock();
         newest.by_address.get(&address).and_then(|machine| newest.of.get(machine)).map(|boot| boot.id)
+    }
+
+    /// The machine that uses this address in a boot that goes on.
+    pub fn uses(&self, address: Ipv4Addr) -> Option<MachineId> {
+        let newest = self.lock();
+        let machine = *newest.by_address.get(&address)?;
+        newest.of.get(&machine).is_some_and(|boot| boot.ended.is_none()).then_some(machine)
     }
 
     /// The boots that go on.

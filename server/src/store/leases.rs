@@ -23,7 +23,9 @@ impl Tx {
             .map(|(ip, mac, subnet, expires)| {
                 let mac = mac.map(|mac| codec::parsed::<Mac>("MAC", &mac)).transpose()?;
                 let ip = codec::parsed("address", &ip)?;
-                let lease = Lease { ip, mac, expires: Timestamp::from_micros(expires), bound: true };
+                // Who is a declared machine is in the inventory.
+                let expires = Timestamp::from_micros(expires);
+                let lease = Lease { ip, mac, expires, bound: true, declared: false };
                 Ok(LeaseRow { subnet: codec::parsed("subnet name", &subnet)?, lease })
             })
             .collect()

@@ -21,6 +21,9 @@ fn answers(rig: &Rig) -> DhcpAnswers {
         roster: rig.roster.clone(),
         journal: rig.journal.clone(),
         ports: Ports { advertise: None, http: 8080, https: 8443 },
+        sightings: rig.sightings.clone(),
+        shared: false,
+        limiter: std::sync::Mutex::default(),
         metrics: rig.metrics.dhcp.clone(),
     }
 }

@@ -18,6 +18,7 @@ fn health(rig: &Rig) -> Health {
         metrics: rig.metrics.clone(),
         views: rig.views.clone(),
         boots: rig.boots.clone(),
+        sightings: rig.sightings.clone(),
         journal: rig.journal.clone(),
         serving: Arc::default(),
     }

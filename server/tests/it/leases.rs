@@ -25,7 +25,7 @@ fn client(n: u8) -> Mac {
 }
 
 fn asker(subnet: &Name, mac: Mac) -> Asker<'_> {
-    Asker { subnet, mac, machine: None }
+    Asker { subnet, mac, machine: None, boots: false }
 }
 
 fn address(last: u8) -> Ipv4Addr {
@@ -95,7 +95,7 @@ async fn our_own_and_the_gateways_address_are_never_given(rig: Rig) {
 async fn a_declined_address_is_left_alone_by_a_restarted_daemon_too(rig: Rig) {
     let rig = rig.with_documents().await;
     let ip = lease(&rig, client(1)).await.unwrap();
-    assert!(rig.leases.decline(&rack(), client(1), ip));
+    assert!(rig.leases.decline(&rack(), client(1), ip).is_some());
     rig.written().await;
     let rig = rig.restarted().await;
     for n in 1..=3 {
@@ -110,10 +110,10 @@ async fn a_stranger_can_neither_decline_nor_release(rig: Rig) {
     let rig = rig.with_documents().await;
     let ip = lease(&rig, client(1)).await.unwrap();
     let nowhere = "nowhere".parse().unwrap();
-    assert!(!rig.leases.decline(&rack(), client(2), ip));
+    assert!(rig.leases.decline(&rack(), client(2), ip).is_none());
     assert!(!rig.leases.release(&rack(), client(2), ip));
     assert!(!rig.leases.release(&nowhere, client(1), ip));
-    assert!(!rig.leases.decline(&rack(), client(1), address(250)));
+    assert!(rig.leases.decline(&rack(), client(1), address(250)).is_none());
     assert_eq!(rig.leases.of(&rack(), client(1)), Some(ip));
 }
 

@@ -23,6 +23,7 @@ use pilotlight::{
         leases::Leases,
         machines::Machines,
         roster::Roster,
+        sightings::Sightings,
         views::Views,
     },
     store::{Db, Writer},
@@ -100,6 +101,7 @@ pub struct Rig {
     pub explain: Explain,
     pub files: Files,
     pub metrics: Metrics,
+    pub sightings: Sightings,
     url: Option<String>,
     writing: JoinSet<()>,
     stop: CancellationToken,
@@ -148,7 +150,8 @@ impl Rig {
         let boots = Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone(), firmware)
             .await
             .unwrap();
-        let leases = Leases::load(&db, roster.clone(), journal.clone(), [OURS].into()).await.unwrap();
+        let leases =
+            Leases::load(&db, roster.clone(), boots.clone(), journal.clone(), [OURS].into()).await.unwrap();
         let images = Images::open(&folder.path().join("images"), http_client()).unwrap();
         let ports = Ports { advertise: None, http: 8080, https: 8443 };
         let ca = "-----BEGIN CERTIFICATE-----\n".to_owned();
@@ -167,6 +170,7 @@ impl Rig {
             changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
             views: Views::new(roster.clone(), boots.clone(), leases.clone()),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
+            sightings: Sightings::new(journal.clone()),
             metrics: Metrics::new(),
             history: History::new(db.clone()),
             configs,
@@ -217,7 +221,7 @@ impl Rig {
         vec![
             json!({"kind": "Subnet", "name": "rack-a", "spec": {
                 "cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.100-10.77.0.103"],
-                "gateway": "10.77.0.254", "dns": ["10.77.0.1"], "unknown": "discover"}}),
+                "gateway": "10.77.0.254", "dns": ["10.77.0.1"], "unknown": "discover", "keepForDeclared": 0}}),
             json!({"kind": "Image", "name": "os", "spec": {"os": "fedora-coreos", "arch": "x86_64", "version": "1",
                 "kernel": file("kernel"), "initrd": [file("initrd")], "rootfs": file("rootfs")}}),
             json!({"kind": "Profile", "name": "worker", "spec": {

@@ -163,6 +163,7 @@ fn lease(ip: u8, mac: Option<&str>, expires: i64) -> LeaseRow {
         mac: mac.map(|mac| mac.parse().unwrap()),
         expires: Timestamp::from_micros(expires),
         bound: true,
+        declared: false,
     };
     LeaseRow { subnet: name("rack-a"), lease }
 }

@@ -1,7 +1,7 @@
 //! A DHCP client that asks what it is told to ask, and shows all of the answer. Written apart from the server's codec.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -16,6 +16,7 @@ pub const DECLINE: u8 = 4;
 pub const ACK: u8 = 5;
 pub const NAK: u8 = 6;
 pub const RELEASE: u8 = 7;
+pub const INFORM: u8 = 8;
 
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -77,23 +78,20 @@ impl Client {
     /// Asks for nothing but to be heard.
     pub fn send(&mut self, kind: u8, ciaddr: Ipv4Addr, options: &[(u8, &[u8])]) -> Result<()> {
         self.xid = self.xid.wrapping_add(1);
-        let mut packet = vec![1, 1, 6, 0];
-        packet.extend(self.xid.to_be_bytes());
-        // secs; then the flag that asks for broadcasts, since we have no address to be sent to.
-        packet.extend([0, 0, 0x80, 0]);
-        packet.extend(ciaddr.octets());
-        packet.extend([0; 12]);
-        packet.extend(self.mac.bytes());
-        packet.resize(236, 0);
-        packet.extend(COOKIE);
-        packet.extend([53, 1, kind]);
-        for (code, value) in options {
-            packet.extend([*code, u8::try_from(value.len())?]);
-            packet.extend(*value);
-        }
-        packet.push(255);
+        let packet = packet(self.mac, self.xid, kind, [ciaddr, Ipv4Addr::UNSPECIFIED], options)?;
         self.socket.send_to(&packet, (Ipv4Addr::BROADCAST, 67))?;
         Ok(())
+    }
+
+    /// Asks, and waits for the answers of several servers, each with its own.
+    pub fn ask_all(&mut self, kind: u8, options: &[(u8, &[u8])]) -> Result<BTreeMap<Ipv4Addr, Message>> {
+        self.send(kind, Ipv4Addr::UNSPECIFIED, options)?;
+        let mut all = BTreeMap::new();
+        while let Some(message) = self.answer(Duration::from_secs(1))? {
+            let server = message.address(54)?;
+            ensure!(all.insert(server, message).is_none(), "{server} answers twice");
+        }
+        Ok(all)
     }
 
     /// The answer to what was sent last, if one comes.
@@ -130,6 +128,50 @@ impl Client {
         let mut all: Vec<(u8, &[u8])> = vec![(50, &address), (54, &server)];
         all.extend(options);
         self.ask(REQUEST, Ipv4Addr::UNSPECIFIED, &all)
+    }
+}
+
+/// A client's packet: `ciaddr` and `giaddr`, and the options after their kind.
+pub fn packet(
+    mac: Mac,
+    xid: u32,
+    kind: u8,
+    [ciaddr, giaddr]: [Ipv4Addr; 2],
+    options: &[(u8, &[u8])],
+) -> Result<Vec<u8>> {
+    let mut packet = vec![1, 1, 6, u8::from(!giaddr.is_unspecified())];
+    packet.extend(xid.to_be_bytes());
+    // secs; then the flag that asks for broadcasts, since we have no address to be sent to.
+    packet.extend([0, 0, if ciaddr.is_unspecified() { 0x80 } else { 0 }, 0]);
+    packet.extend(ciaddr.octets());
+    packet.extend([0; 8]);
+    packet.extend(giaddr.octets());
+    packet.extend(mac.bytes());
+    packet.resize(236, 0);
+    packet.extend(COOKIE);
+    packet.extend([53, 1, kind]);
+    for (code, value) in options {
+        packet.extend([*code, u8::try_from(value.len())?]);
+        packet.extend(*value);
+    }
+    packet.push(255);
+    Ok(packet)
+}
+
+/// Sends a packet to this address from this port of the host, and waits there for the answer and for who it is from.
+pub fn exchange(
+    host: &Host,
+    from: SocketAddrV4,
+    to: SocketAddrV4,
+    packet: &[u8],
+) -> Result<Option<(SocketAddr, Message)>> {
+    let socket = host.inside(|| UdpSocket::bind(from))??;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.send_to(packet, to)?;
+    let mut answer = [0; 2048];
+    match socket.recv_from(&mut answer) {
+        Ok((length, from)) => Ok(Some((from, Message::parse(answer.get(..length).unwrap_or_default())?))),
+        Err(_) => Ok(None),
     }
 }
 

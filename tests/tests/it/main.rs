@@ -13,6 +13,7 @@ mod net;
 mod network;
 mod player;
 mod postgres;
+mod proxy;
 mod rig;
 mod secrets;
 mod tftp;

@@ -1,5 +1,8 @@
 //! What each kind of resource asks for. Unknown keys are errors.
-use super::value::{Duration, Ipv4Range, Labels, Name, Sha256};
+use super::{
+    options::{DhcpOptions, Percent},
+    value::{Duration, Ipv4Range, Labels, Name, Sha256},
+};
 use crate::Mac;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,12 @@ pub struct SubnetSpec {
     /// Addresses that we may lease to machines without one of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<Ipv4Range>,
+    /// Addresses of the ranges that are never leased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Ipv4Range>,
+    /// How much of the ranges is kept for machines that were declared; a quarter unless said otherwise.
+    #[serde(default = "a_quarter")]
+    pub keep_for_declared: Percent,
     /// Option 3, Router.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Ipv4Addr>,
@@ -30,6 +39,17 @@ pub struct SubnetSpec {
     /// How long a lease lasts; one hour unless said otherwise.
     #[serde(default = "one_hour")]
     pub lease: Duration,
+    /// How long a lease lasts that firmware or iPXE takes: it is of no use once the operating system runs; two minutes unless said
+    /// otherwise, and never longer than `lease`.
+    #[serde(default = "two_minutes")]
+    pub boot_lease: Duration,
+    /// Whether an address of the ranges is asked for by ARP, or by ICMP behind a relay, before it is given to a client that did not
+    /// have it.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub probe: bool,
+    /// Further options by number, for every machine on the subnet.
+    #[serde(default, skip_serializing_if = "DhcpOptions::is_empty")]
+    pub options: DhcpOptions,
     /// What a machine that nobody declared gets.
     #[serde(default)]
     pub unknown: Unknown,
@@ -40,6 +60,17 @@ pub struct SubnetSpec {
     /// The row of the firmware table for every machine here, whatever it says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Name>,
+}
+
+impl SubnetSpec {
+    /// Whether we give the addresses there. In `shadow` we would, if there are ranges to give them from.
+    pub fn gives_addresses(&self) -> bool {
+        match self.mode {
+            SubnetMode::Authoritative => true,
+            SubnetMode::Shadow => !self.ranges.is_empty(),
+            SubnetMode::Proxy | SubnetMode::Ignore => false,
+        }
+    }
 }
 
 const fn yes() -> bool {
@@ -55,12 +86,24 @@ const fn one_hour() -> Duration {
     Duration::seconds(3600)
 }
 
+const fn two_minutes() -> Duration {
+    Duration::seconds(120)
+}
+
+const fn a_quarter() -> Percent {
+    Percent::QUARTER
+}
+
 /// How a subnet is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubnetMode {
     /// We are its DHCP server.
     Authoritative,
+    /// Another server gives the addresses; we tell firmware and iPXE what to boot.
+    Proxy,
+    /// We never answer, and write down what we would have answered.
+    Shadow,
     /// We never answer.
     Ignore,
 }
@@ -171,6 +214,9 @@ pub struct GroupSpec {
     /// The higher wins where two groups are equally specific.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
+    /// Further DHCP options by number; they win over the subnet's.
+    #[serde(default, skip_serializing_if = "DhcpOptions::is_empty")]
+    pub options: DhcpOptions,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
@@ -206,6 +252,9 @@ pub struct MachineSpec {
     /// The address reserved for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
+    /// Further DHCP options by number; they win over the group's and the subnet's.
+    #[serde(default, skip_serializing_if = "DhcpOptions::is_empty")]
+    pub options: DhcpOptions,
     /// The rack that it stands in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,

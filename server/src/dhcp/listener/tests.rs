@@ -1,5 +1,8 @@
 use super::*;
-use crate::dhcp::wire::{MessageType, options};
+use crate::dhcp::{
+    socket::Sharing,
+    wire::{MessageType, options},
+};
 use std::{net::UdpSocket, sync::Mutex};
 
 /// Offers to who discovers; is slow, silent or clumsy for machines whose transaction id says so.
@@ -39,7 +42,7 @@ struct Rig {
 fn rig(role: Role, settings: Settings) -> Rig {
     // The client's port is the next one: until that is free as well.
     let pair = || {
-        let socket = Socket::bind("lo", 0).unwrap();
+        let socket = Socket::bind("lo", 0, Sharing::Alone).unwrap();
         let client = UdpSocket::bind(("127.0.0.1", socket.port().checked_add(1)?)).ok()?;
         Some((socket, client))
     };

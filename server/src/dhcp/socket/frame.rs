@@ -37,6 +37,13 @@ pub(super) fn udp(from: (Mac, SocketAddrV4), to: (Mac, SocketAddrV4), content: &
     [&to.0.bytes()[..], &from.0.bytes(), &IPV4, &header, &ports, &udp_len, &checksum, content].concat()
 }
 
+/// The internet checksum of a packet (RFC 1071).
+pub(in crate::dhcp) fn checksum(packet: &[u8]) -> [u8; 2] {
+    let mut sum = Sum::default();
+    sum.add(packet);
+    sum.finish()
+}
+
 fn len_field(len: usize) -> [u8; 2] {
     // Replies are at most 1,472 bytes.
     u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes()

@@ -92,7 +92,7 @@ fn a_new_client_is_reached_by_broadcast_and_by_its_hardware_address_without_arp(
     });
     let Some(((_, from_there), client)) = there else { return };
     runtime().block_on(async {
-        let socket = Socket::bind("eth0", 1067).unwrap();
+        let socket = Socket::bind("eth0", 1067, Sharing::Alone).unwrap();
         assert!(socket.has_raw() && !socket.is_stale());
         from_there.recv().unwrap();
         until_up("eth0");
@@ -121,7 +121,7 @@ fn what_comes_names_our_address_and_a_relay_is_answered_at_the_server_port() {
     runtime().block_on(async {
         ip("addr add 10.77.0.2/24 dev eth0");
         assert_eq!(interface::addresses("eth0").unwrap(), [SERVER, [10, 77, 0, 2].into()]);
-        let socket = Socket::bind("eth0", 1067).unwrap();
+        let socket = Socket::bind("eth0", 1067, Sharing::Alone).unwrap();
         here.send(()).unwrap();
         let first = recv(&socket).await;
         assert_eq!(
@@ -147,7 +147,7 @@ fn an_interface_that_is_made_anew_is_noticed() {
     }
     ip("link add eth9 type veth peer name far9");
     let runtime = runtime();
-    let socket = runtime.block_on(async { Socket::bind("eth9", 1067).unwrap() });
+    let socket = runtime.block_on(async { Socket::bind("eth9", 1067, Sharing::Alone).unwrap() });
     assert!(!socket.is_stale());
     ip("link del eth9");
     assert!(socket.is_stale());
@@ -160,7 +160,7 @@ fn an_interface_that_is_made_anew_is_noticed() {
 async fn an_answer_goes_to_the_client_port_or_to_the_port_that_asked() {
     // The client's port is the next one: until that is free as well.
     let pair = || {
-        let server = Socket::bind("lo", 0).unwrap();
+        let server = Socket::bind("lo", 0, Sharing::Alone).unwrap();
         let client = Std::bind((Ipv4Addr::LOCALHOST, server.port().checked_add(1)?)).ok()?;
         Some((server, client))
     };
@@ -187,10 +187,10 @@ async fn an_answer_goes_to_the_client_port_or_to_the_port_that_asked() {
 
 #[tokio::test]
 async fn errors_name_the_interface_the_port_and_a_way_out() {
-    let error = Socket::bind("none0", 1067).unwrap_err();
+    let error = Socket::bind("none0", 1067, Sharing::Alone).unwrap_err();
     assert!(matches!(&error, SocketError::NoDevice { interface } if interface == "none0"), "{error}");
-    let first = Socket::bind("lo", 0).unwrap();
-    let error = Socket::bind("lo", first.port()).unwrap_err();
+    let first = Socket::bind("lo", 0, Sharing::Alone).unwrap();
+    let error = Socket::bind("lo", first.port(), Sharing::Alone).unwrap_err();
     assert!(matches!(&error, SocketError::AddrInUse { port, .. } if *port == first.port()), "{error}");
     assert!(error.to_string().contains("on lo") && error.to_string().contains(&first.port().to_string()));
     let denied = SocketError::new("eth1", 67, io::ErrorKind::PermissionDenied.into());

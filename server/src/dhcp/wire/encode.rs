@@ -207,6 +207,9 @@ fn grant(fields: &mut Fields, request: &Request, reply: &Reply, boot: Option<&Bo
     if let Some(boot) = boot {
         boot_options(fields, request, reply, boot);
     }
+    if let Some(selected) = request.options.get(code::SUBNET_SELECTION).filter(|_| reply.mask.is_some()) {
+        fields.push(code::SUBNET_SELECTION, DEAR, selected); // RFC 3011 section 2
+    }
     // RFC 4578 section 2.3: mirrored, as sent.
     if let Some(id) = request.options.get(code::MACHINE_ID).filter(|id| !id.is_empty()) {
         fields.push(code::MACHINE_ID, DEAR, id);
@@ -219,6 +222,11 @@ fn grant(fields: &mut Fields, request: &Request, reply: &Reply, boot: Option<&Bo
     }
     if wanted(code::BROADCAST) {
         fields.push_addresses(code::BROADCAST, CHEAP + 4, reply.broadcast_address.as_slice());
+    }
+    for (code, data) in &reply.options {
+        fields.main.retain(|field| field.code != *code);
+        let asked_for = request.parameters.contains(code);
+        fields.push(*code, if asked_for { DEAR + 4 } else { CHEAP + 5 }, data.as_slice());
     }
 }
 

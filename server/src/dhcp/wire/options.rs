@@ -31,6 +31,7 @@ pub mod code {
     pub const ARCHS: u8 = 93;
     pub const UNDI: u8 = 94;
     pub const MACHINE_ID: u8 = 97;
+    pub const SUBNET_SELECTION: u8 = 118;
     pub const IPXE: u8 = 175;
     pub const END: u8 = 255;
 }

@@ -28,7 +28,12 @@ fn request(firmware: Firmware) -> BootRequest {
 }
 
 fn subnet(unknown: Unknown) -> Option<KnownSubnet> {
-    Some(KnownSubnet { name: "lan".parse().unwrap(), mode: SubnetMode::Authoritative, unknown })
+    Some(KnownSubnet {
+        name: "lan".parse().unwrap(),
+        mode: SubnetMode::Authoritative,
+        addresses: true,
+        unknown,
+    })
 }
 
 fn revision() -> Revision {

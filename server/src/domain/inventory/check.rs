@@ -1,17 +1,18 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
 mod firmware;
+mod subnet;
 
 use super::Inventory;
 use crate::domain::{
+    dhcp_options,
     firmware::table,
     machine::Machine,
     profile::{self, Context, MachineContext},
     script::check_argument,
     stage::Stage,
 };
-use ipnet::Ipv4Net;
 use pilotlight_types::resource::{
-    BootMode, GroupSpec, ImageOs, ImageSpec, Kind, MachineSpec, Name, ProfileSpec, SubnetSpec,
+    BootMode, DhcpOptions, GroupSpec, ImageOs, ImageSpec, Kind, MachineSpec, Name, ProfileSpec,
 };
 use std::collections::BTreeMap;
 
@@ -55,7 +56,7 @@ pub fn check(inventory: &Inventory, kind: Kind, name: &Name) -> Findings {
         }
         Kind::Subnet => {
             if let Some(subnet) = inventory.subnets.get(name) {
-                check_subnet(inventory, name, &subnet.spec, &mut found);
+                subnet::check(inventory, name, &subnet.spec, &mut found);
             }
         }
         Kind::Image => {
@@ -110,49 +111,6 @@ pub fn needed_by(inventory: &Inventory, kind: Kind, name: &Name) -> Option<Strin
                 .or_else(|| machine.map(|machine| format!("machine {} names it", machine.name)))
         }
         Kind::Subnet | Kind::Group | Kind::Machine => None,
-    }
-}
-
-fn check_subnet(inventory: &Inventory, name: &Name, spec: &SubnetSpec, found: &mut Findings) {
-    firmware::check_named(inventory, spec.firmware.as_ref(), found);
-    let net = spec.cidr;
-    if net.addr() != net.network() {
-        found.error("spec.cidr", format!("{} is a host's address; the network is {}", net, net.trunc()));
-    }
-    if !(8..=30).contains(&net.prefix_len()) {
-        found.error("spec.cidr", "a subnet has a prefix of 8 to 30 bits");
-    }
-    for (other_name, other) in inventory.subnets.iter().filter(|(other, _)| *other != name) {
-        let theirs: Ipv4Net = other.spec.cidr;
-        if theirs.contains(&net) || net.contains(&theirs) {
-            found.error("spec.cidr", format!("{net} overlaps {theirs} of subnet {other_name}"));
-        }
-    }
-    for (index, range) in spec.ranges.iter().enumerate() {
-        let path = format!("spec.ranges[{index}]");
-        if !net.contains(&range.first()) || !net.contains(&range.last()) {
-            found.error(path, format!("{range} is not inside {net}"));
-        } else if range.contains(net.network()) || range.contains(net.broadcast()) {
-            found.error(path, format!("{range} holds the network's own or its broadcast address"));
-        } else if let Some(other) = spec.ranges.iter().take(index).find(|other| other.overlaps(*range)) {
-            found.error(path, format!("{range} overlaps {other}"));
-        }
-    }
-    if let Some(gateway) = spec.gateway
-        && !net.contains(&gateway)
-    {
-        found.error("spec.gateway", format!("{gateway} is not inside {net}"));
-    }
-    if !(60..=604_800).contains(&spec.lease.as_secs()) {
-        found.error("spec.lease", format!("a lease lasts from 60s to 7d, not {}", spec.lease));
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    if spec
-        .domain
-        .as_ref()
-        .is_some_and(|domain| domain.is_empty() || domain.len() > 253 || !domain.chars().all(plain))
-    {
-        found.error("spec.domain", "a domain name is up to 253 letters, digits, dots and hyphens");
     }
 }
 
@@ -259,7 +217,17 @@ fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &
     }
 }
 
+/// Options that cannot be sent, or not like that.
+fn check_options(options: &DhcpOptions, found: &mut Findings) {
+    for (code, value) in options.iter() {
+        if let Err(bad) = dhcp_options::encode(code, value) {
+            found.error(format!("spec.options.{code}"), bad.to_string());
+        }
+    }
+}
+
 fn check_group(inventory: &Inventory, spec: &GroupSpec, found: &mut Findings) {
+    check_options(&spec.options, found);
     let Some(profile) = inventory.profiles.get(&spec.profile) else {
         found.error("spec.profile", format!("there is no profile {}", spec.profile));
         return;
@@ -282,6 +250,7 @@ fn advice(other: &Machine) -> &'static str {
 
 fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: &mut Findings) {
     firmware::check_named(inventory, spec.firmware.as_ref(), found);
+    check_options(&spec.options, found);
     if spec.macs.is_empty() && spec.uuid.is_none() {
         found.error("spec.macs", "a machine is recognised by a MAC or by its UUID: one of them is needed");
     }
