@@ -90,10 +90,12 @@ impl FirmwareTable {
         let new = || Asking { firmware: firmware.clone(), at: now, attempt: 0, told: None, came: false };
         let entry = asking.entry(mac).or_insert_with(new);
         let waited = now.since(entry.at);
-        if waited < SAME_QUESTION {
+        // One machine may ask in several ways, one after the other: that is not asking again.
+        let same = entry.firmware.client == firmware.client && entry.firmware.code == firmware.code;
+        if same && waited < SAME_QUESTION {
             return;
         }
-        if entry.came || waited > NEW_BOOT {
+        if entry.came || !same || waited > NEW_BOOT {
             *entry = new();
         } else if entry.told.is_some() {
             entry.attempt += 1;

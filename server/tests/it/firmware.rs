@@ -120,6 +120,15 @@ async fn who_does_not_come_for_its_boot_program_is_told_in_another_way_and_it_is
     assert_eq!(style(&rig).await, Style::Plain);
     assert_eq!(style(&rig).await, Style::Plain, "a relay's copy of the same question");
     rig.advance(4);
+    let by_http = Question {
+        vendor_class: Some("HTTPClient:Arch:00016:UNDI:003000".into()),
+        archs: vec![16],
+        ..firmware(MessageType::Discover, MAC1)
+    };
+    assert_eq!(tell(&rig, by_http).await.reply.unwrap().boot.unwrap().style, Style::HttpClient);
+    rig.advance(4);
+    assert_eq!(style(&rig).await, Style::Plain, "another way to boot is no second try of this one");
+    rig.advance(4);
     assert_eq!(style(&rig).await, Style::Pxe, "UEFI asks again after four seconds");
     let why = rig.ask(MAC1, [10, 77, 0, 100]).await;
     assert!(why.known.firmware.unwrap().by.contains("asks again"), "explain says so");

@@ -1,5 +1,5 @@
-//! Whole machines of other makes: UEFI that boots by HTTP, UEFI with iPXE in the card, two cards, and one behind a relay. Each ends
-//! `active`.
+//! Whole machines of other makes and places: UEFI that boots by HTTP, UEFI with iPXE in the card, two cards, behind a relay, and
+//! beside another DHCP server. Each ends `active`.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::boot::{patience, site, start};
 use crate::net::Net;
+use crate::proxy::{Dnsmasq, OTHER, proxied};
 use crate::rig::{document, skipped, subnet};
 
 /// A machine with a NIC, declared by what is in `spec`.
@@ -110,5 +111,39 @@ async fn a_machine_behind_a_relay_becomes_active() -> Result<()> {
     let (_, boot) = reached?;
     assert_eq!(boot.address.map(|address| address.octets()[..3].to_vec()), Some(vec![10, 78, 0]));
     assert_eq!(told(&boot, Phase::BootProgram), Some("snponly.efi"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn machines_whose_addresses_are_another_servers_become_active() -> Result<()> {
+    if skipped("boot") {
+        return Ok(());
+    }
+    let accel = accel::choose()?.accel;
+    let macs = ["52:54:00:77:03:01", "52:54:00:77:03:02"];
+    let mut documents = site(&[])?;
+    documents[0] = proxied();
+    documents
+        .extend([declared("ovmf", json!({"macs": [macs[0]]})), declared("rom", json!({"macs": [macs[1]]}))]);
+    let net = start("itproxy", &documents, |builder| builder).await?;
+    let folder = net.rig.folder.path();
+    let other = net.rack.host("dnsmasq", Some(format!("{OTHER}/24").parse()?))?;
+    let _dnsmasq = Dnsmasq::start(other.command("dnsmasq"), "eth0", folder)?;
+    let build = |name: &str, firmware, mac: &str| {
+        let machine = Machine::builder(name, accel, firmware, mac.parse()?).memory_mib(768);
+        machine.build(&net.rack, folder)
+    };
+    let mut ovmf = build("ovmf", Firmware::Uefi, macs[0])?;
+    let mut rom = build("rom", Firmware::Bios, macs[1])?;
+    for machine in [&mut ovmf, &mut rom] {
+        machine.power_on()?;
+    }
+    let (_, boot) = active(&net, "rom", &rom, patience(accel) * 2).await?;
+    assert_eq!(told(&boot, Phase::BootProgram), None);
+    let (_, boot) = active(&net, "ovmf", &ovmf, patience(accel) * 2).await?;
+    assert_eq!(told(&boot, Phase::BootProgram), Some("snponly.efi"));
+    // The addresses are the other's: we leased none.
+    let leases = net.counted("pilotlight_leases_held{subnet=\"rack\"}").await?;
+    assert_eq!(leases, 0);
     Ok(())
 }

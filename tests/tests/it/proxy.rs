@@ -13,16 +13,16 @@ use crate::dhcp::{ACK, Client, DISCOVER, INFORM, IPXE, OFFER, REQUEST, UEFI, exc
 use crate::net::{NONE, Net, SERVER};
 use crate::rig::{document, machine, skipped, small_site, subnet};
 
-const OTHER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+pub const OTHER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 const MAC: &str = "02:00:00:00:06:01";
 const BIOS: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0]), (94, &[1, 2, 1])];
 const HTTP: &[(u8, &[u8])] = &[(60, b"HTTPClient:Arch:00016:UNDI:003000"), (93, &[0, 16]), (94, &[1, 3, 0])];
 
 /// The server that gives the addresses; it ends with this.
-struct Dnsmasq(Child);
+pub struct Dnsmasq(Child);
 
 impl Dnsmasq {
-    fn start(mut command: Command, interface: &str, folder: &Path) -> Result<Self> {
+    pub fn start(mut command: Command, interface: &str, folder: &Path) -> Result<Self> {
         command.args([
             "--keep-in-foreground",
             "--port=0",
@@ -47,7 +47,7 @@ impl Drop for Dnsmasq {
 }
 
 /// A subnet whose addresses are another server's.
-fn proxied() -> Value {
+pub fn proxied() -> Value {
     document("Subnet", "rack", json!({"cidr": "10.77.0.0/24", "mode": "proxy", "unknown": "discover"}))
 }
 
