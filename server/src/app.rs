@@ -203,6 +203,7 @@ impl App {
         let boot_files = http::BootFiles {
             delivery: delivery.clone(),
             contents: Contents::default(),
+            tally: http::Tally::default(),
             files: files.clone(),
             boots: boots.clone(),
             metrics: metrics.http.clone(),

@@ -13,7 +13,7 @@ mod status;
 
 pub use agent::AgentApi;
 pub use auth::ENDPOINTS;
-pub use boot::BootFiles;
+pub use boot::{BootFiles, Tally};
 pub use connection::{Patience, serve as serve_plain};
 pub use health::Health;
 pub use listen::TlsListener;

@@ -2,6 +2,9 @@
 //! the boot, the machine and its address. Whatever becomes of its boot, a machine is not told 404, which firmware and iPXE take for
 //! the end: it waits, and asks again. Only a boot program that nobody has is 404.
 mod image;
+mod tally;
+
+pub use tally::Tally;
 
 use super::{Peer, problem::Failure};
 use crate::{
@@ -36,6 +39,8 @@ pub struct BootFiles {
     pub delivery: Delivery,
     /// The content of image files.
     pub contents: Contents,
+    /// What was taken of them in small ranges.
+    pub tally: Tally,
     /// Boot programs and the agent.
     pub files: Files,
     /// Where it is written down.

@@ -51,6 +51,7 @@ pub fn plain(rig: &Rig) -> Router {
     let boot = BootFiles {
         delivery: rig.delivery.clone(),
         contents: Contents::default(),
+        tally: http::Tally::default(),
         files: rig.files.clone(),
         boots: rig.boots.clone(),
         metrics: rig.metrics.http.clone(),

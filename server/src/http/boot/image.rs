@@ -1,5 +1,5 @@
 //! The files of an image: whole or one range of it (RFC 9110 section 14), always with their length, straight from the image store.
-use super::{BootFiles, boot_id};
+use super::{BootFiles, boot_id, tally::NEWS};
 use crate::{
     http::problem::Failure,
     service::{boots::Seen, content::Content, delivery::ImageFile},
@@ -13,9 +13,6 @@ use axum::{
 use futures_util::{Stream, stream};
 use pilotlight_types::{BootId, api::Phase};
 use std::{io, ops::Range};
-
-/// After how many bytes a transfer's progress is noted.
-const NEWS: u64 = 8 << 20;
 
 pub(super) async fn file(
     State(boot): State<BootFiles>,
@@ -59,12 +56,13 @@ pub(super) async fn file(
     let length = [(header::CONTENT_LENGTH, (range.end - range.start).to_string())];
     let part = part.map(|part| [(header::CONTENT_RANGE, part)]);
     let body = if method == Method::GET {
-        boot.boots.saw(id, Seen::begun(phase, name));
-        Body::from_stream(pieces(
-            content,
-            range.clone(),
-            Progress { boot, id, phase, left: range.end - range.start, news: 0 },
-        ))
+        if part.is_none() || boot.tally.begins(id, phase) {
+            boot.boots.saw(id, Seen::begun(phase, name));
+        }
+        let left = range.end - range.start;
+        let progress =
+            Progress { boot, id, phase, left, news: 0, part: part.is_some(), last: range.end == size };
+        Body::from_stream(pieces(content, range, progress))
     } else {
         Body::empty()
     };
@@ -114,6 +112,10 @@ struct Progress {
     left: u64,
     /// What was taken since it was last told.
     news: u64,
+    /// It is a range, of which there may be many more.
+    part: bool,
+    /// It goes on to the file's end.
+    last: bool,
 }
 
 impl Progress {
@@ -125,9 +127,14 @@ impl Progress {
         }
     }
 
-    fn tell(&mut self, whole: bool) {
-        let news = std::mem::take(&mut self.news);
+    fn tell(&mut self, ended: bool) {
+        let mut news = std::mem::take(&mut self.news);
         self.boot.metrics.sent(news);
+        let whole = ended && self.last;
+        if self.part {
+            let Some(sum) = self.boot.tally.add(self.id, self.phase, news, whole) else { return };
+            news = sum;
+        }
         self.boot.boots.saw(self.id, Seen::served(self.phase, news, whole));
     }
 }
