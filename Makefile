@@ -15,10 +15,11 @@ BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 BUILD_PACKAGES := build-essential pkg-config curl
 IMAGE_PACKAGES := debootstrap squashfs-tools cpio kmod
+BENCH_PACKAGES := iproute2 dnsmasq-base nginx-light kea-dhcp4-server kea-admin libwrap0
 RACK_PACKAGES := iproute2 qemu-system-x86 ipxe ipxe-qemu seabios ovmf
 
 .DEFAULT_GOAL := help
-.PHONY: help build agent image demo test clean tools packages
+.PHONY: help build agent image demo test bench clean tools packages
 
 help:
 	@echo 'make demo    power on $(MACHINES) bare machines in a private network, and have Pilotlight boot them'
@@ -28,6 +29,8 @@ help:
 	@echo '               DATABASE_URL=postgres://…    that database in place of SQLite'
 	@echo '               PILOTLIGHT_ACCEL=kvm|tcg     what runs the machines, if it is not to be found out'
 	@echo 'make test    everything that is tested; installs what it needs'
+	@echo 'make bench   measures this server beside its peers, on this machine (root; some 12 minutes); see docs/benchmarks.md'
+	@echo '               BENCH=tftp,http    of tftp, http, dhcp, scripts, memory'
 	@echo 'make build   the server and client, for use: target/release/pilotlight'
 	@echo 'make agent   the agent, one static file: what machines get'
 	@echo 'make image   the live system that demo and tests boot (root; once, then kept in $(CACHE))'
@@ -51,6 +54,13 @@ demo: packages agent
 
 test: tools
 	scripts/test
+
+bench: tools
+	@scripts/need-packages --try $(BENCH_PACKAGES)
+	@scripts/bench-peers '$(CACHE)/peers'
+	$(CARGO) build --locked --release -p pilotlight -p pilotlight-tests --bin pilotlight --bin bench
+	@PILOTLIGHT_BIN='$(TARGET)/release/pilotlight' scripts/as-root \
+		'$(TARGET)/release/bench' --peers '$(CACHE)/peers' $(if $(BENCH),--only '$(BENCH)')
 
 clean:
 	rm -rf '$(TARGET)'

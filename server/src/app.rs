@@ -8,7 +8,7 @@ use crate::{
         socket::{Sharing, Socket, SocketError},
     },
     domain::firmware::table,
-    http::{self, PlainListener, TlsListener, api::Api},
+    http::{self, Patience, TlsListener, api::Api},
     interface::{self, InterfaceError},
     lifecycle::Lifecycle,
     metrics::Metrics,
@@ -20,6 +20,7 @@ use crate::{
         boots::Boots,
         changes::Changes,
         configs::Configs,
+        content::Contents,
         delivery::{Delivery, Ports},
         explain::Explain,
         files::Files,
@@ -201,6 +202,8 @@ impl App {
         };
         let boot_files = http::BootFiles {
             delivery: delivery.clone(),
+            contents: Contents::default(),
+            tally: http::Tally::default(),
             files: files.clone(),
             boots: boots.clone(),
             metrics: metrics.http.clone(),
@@ -275,10 +278,10 @@ impl App {
         }
         tracing::info!("serving TFTP on {}", self.tftp.address());
         let stop = &life.soft;
-        let plain = plain.into_make_service_with_connect_info::<http::Peer>();
-        let served = axum::serve(PlainListener::new(http), plain)
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        life.spawn("http", async move { served.await });
+        life.spawn(
+            "http",
+            http::serve_plain(http, plain, Patience::default(), stop.clone(), life.tasks.clone()),
+        );
         let listener = TlsListener::spawn(https, tls, stop.clone(), &life.tasks)?;
         let secure = secure.into_make_service_with_connect_info::<http::Peer>();
         let served = axum::serve(listener, secure).with_graceful_shutdown(stop.clone().cancelled_owned());

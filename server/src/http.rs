@@ -3,17 +3,20 @@ mod agent;
 pub mod api;
 mod auth;
 mod boot;
+mod connection;
 mod health;
 mod listen;
 mod log;
+
 mod problem;
 mod status;
 
 pub use agent::AgentApi;
 pub use auth::ENDPOINTS;
-pub use boot::BootFiles;
+pub use boot::{BootFiles, Tally};
+pub use connection::{Patience, serve as serve_plain};
 pub use health::Health;
-pub use listen::{PlainListener, TlsListener};
+pub use listen::TlsListener;
 pub use status::StatusPage;
 
 use crate::{metrics::HttpMetrics, service::access::Access};

@@ -137,6 +137,7 @@ fn every_dependency_is_in_its_document() {
         "Cargo.toml",
         "agent/Cargo.toml",
         "fuzz/Cargo.toml",
+        "map/Cargo.toml",
         "server/Cargo.toml",
         "tests/Cargo.toml",
         "types/Cargo.toml",

@@ -1,5 +1,6 @@
 //! What Pilotlight is proven with.
 
+pub mod bench;
 pub mod client;
 pub mod daemon;
 pub mod demo;

@@ -1,6 +1,11 @@
 //! What firmware and iPXE fetch, in the clear: nothing here is secret but for the one-time token in `config.img`, which is bound to
 //! the boot, the machine and its address. Whatever becomes of its boot, a machine is not told 404, which firmware and iPXE take for
 //! the end: it waits, and asks again. Only a boot program that nobody has is 404.
+mod image;
+mod tally;
+
+pub use tally::Tally;
+
 use super::{Peer, problem::Failure};
 use crate::{
     domain::{
@@ -10,28 +15,21 @@ use crate::{
     metrics::HttpMetrics,
     service::{
         boots::{Boots, Seen},
+        content::Contents,
         delivery::Delivery,
         files::Files,
     },
 };
 use axum::{
     Router,
-    body::{Body, Bytes},
-    extract::{ConnectInfo, Path, Query, Request, State, rejection::QueryRejection},
-    http::{Method, StatusCode, Uri, header},
+    extract::{ConnectInfo, Path, Query, State, rejection::QueryRejection},
+    http::{Method, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures_util::{Stream, StreamExt};
 use pilotlight_types::{BootId, Mac, api::Phase};
 use serde::Deserialize;
-use std::{
-    net::IpAddr,
-    pin::Pin,
-    task::{Context, Poll},
-};
-use tower::ServiceExt;
-use tower_http::services::ServeFile;
+use std::net::IpAddr;
 use uuid::Uuid;
 
 /// What the boot endpoints need.
@@ -39,6 +37,10 @@ use uuid::Uuid;
 pub struct BootFiles {
     /// Scripts, image files, configs.
     pub delivery: Delivery,
+    /// The content of image files.
+    pub contents: Contents,
+    /// What was taken of them in small ranges.
+    pub tally: Tally,
     /// Boot programs and the agent.
     pub files: Files,
     /// Where it is written down.
@@ -47,18 +49,12 @@ pub struct BootFiles {
     pub metrics: HttpMetrics,
 }
 
-/// How much of a file is read at once.
-const PIECE: usize = 256 << 10;
-
-/// After how many bytes a transfer's progress is noted.
-const NEWS: u64 = 8 << 20;
-
 pub(super) fn router(boot: BootFiles) -> Router {
     Router::new()
         .route("/boot/ipxe", get(script))
         .route("/boot/files/{*name}", get(program))
         .route("/boot/{boot}/config.img", get(config))
-        .route("/boot/{boot}/{file}", get(image_file))
+        .route("/boot/{boot}/{file}", get(image::file))
         .with_state(boot)
 }
 
@@ -148,74 +144,4 @@ async fn config(
     let initrd = boot.delivery.config_initrd(id, peer.remote.ip(), peer.local.ip()).await?;
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, initrd).into_response())
-}
-
-async fn image_file(
-    State(boot): State<BootFiles>,
-    Path((id, name)): Path<(String, String)>,
-    request: Request,
-) -> Result<Response, Failure> {
-    let id = boot_id(&id)?;
-    let file = boot.delivery.image_file(id, &name)?;
-    let counts = request.method() == Method::GET;
-    let served = ServeFile::new(&file.path).with_buf_chunk_size(PIECE).oneshot(request).await;
-    let response = match served {
-        Ok(response) if response.status() != StatusCode::NOT_FOUND => response,
-        Ok(_) => {
-            return Err(Failure::unavailable(format!(
-                "file {name} of this boot is lost; apply its image again"
-            )));
-        }
-        Err(never) => match never {},
-    };
-    if !counts || !response.status().is_success() {
-        return Ok(response.map(Body::new));
-    }
-    boot.boots.saw(id, Seen::begun(file.phase, name));
-    let wanted = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    let (parts, body) = response.into_parts();
-    let pieces = Body::new(body).into_data_stream();
-    let counted = Counted { pieces: Box::pin(pieces), sent: 0, told: 0, wanted, boot, id, phase: file.phase };
-    Ok(Response::from_parts(parts, Body::from_stream(counted)))
-}
-
-/// A body that says how much of it was taken: now and then, and when it ends or is dropped.
-struct Counted {
-    pieces: Pin<Box<dyn Stream<Item = Result<Bytes, axum::Error>> + Send>>,
-    sent: u64,
-    told: u64,
-    wanted: Option<u64>,
-    boot: BootFiles,
-    id: BootId,
-    phase: Phase,
-}
-
-impl Stream for Counted {
-    type Item = Result<Bytes, axum::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = self.pieces.poll_next_unpin(context);
-        if let Poll::Ready(Some(Ok(piece))) = &next {
-            self.sent += u64::try_from(piece.len()).unwrap_or_default();
-            if self.sent - self.told >= NEWS && self.wanted.is_none_or(|wanted| self.sent < wanted) {
-                self.tell(false);
-            }
-        }
-        next
-    }
-}
-
-impl Counted {
-    fn tell(&mut self, whole: bool) {
-        let news = self.sent - self.told;
-        self.told = self.sent;
-        self.boot.metrics.sent(news);
-        self.boot.boots.saw(self.id, Seen::served(self.phase, news, whole));
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.tell(self.wanted.is_none_or(|wanted| self.sent >= wanted));
-    }
 }

@@ -1,4 +1,4 @@
-//! The two TCP ports: in the clear, and with TLS.
+//! The TCP port with TLS, and how connections are accepted.
 use super::Peer;
 use axum::{
     extract::connect_info::Connected,
@@ -22,35 +22,6 @@ const HANDSHAKES: usize = 1024;
 
 /// After an error of the socket itself, such as no file descriptor being free.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// A port in the clear.
-#[derive(Debug)]
-pub struct PlainListener(TcpListener);
-
-impl PlainListener {
-    /// Accepts connections of this socket.
-    pub const fn new(socket: TcpListener) -> Self {
-        Self(socket)
-    }
-}
-
-impl Listener for PlainListener {
-    type Io = TcpStream;
-    type Addr = Peer;
-
-    async fn accept(&mut self) -> (TcpStream, Peer) {
-        loop {
-            match accept(&self.0).await {
-                Ok(accepted) => return accepted,
-                Err(error) => failed(&error).await,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Peer> {
-        self.0.local_addr().map(ours)
-    }
-}
 
 /// A port with TLS. Handshakes go on beside each other: one that stands still holds nobody up.
 #[derive(Debug)]
@@ -117,26 +88,20 @@ impl Listener for TlsListener {
     }
 }
 
-impl Connected<IncomingStream<'_, PlainListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, PlainListener>) -> Self {
-        *stream.remote_addr()
-    }
-}
-
 impl Connected<IncomingStream<'_, TlsListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
         *stream.remote_addr()
     }
 }
 
-async fn accept(socket: &TcpListener) -> io::Result<(TcpStream, Peer)> {
+pub(super) async fn accept(socket: &TcpListener) -> io::Result<(TcpStream, Peer)> {
     let (stream, remote) = socket.accept().await?;
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
     Ok((stream, Peer { remote, local }))
 }
 
-async fn failed(error: &io::Error) {
+pub(super) async fn failed(error: &io::Error) {
     tracing::warn!("a connection was not accepted: {error}");
     time::sleep(PAUSE).await;
 }

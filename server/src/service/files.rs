@@ -48,6 +48,9 @@ const LARGEST: u64 = 64 << 20;
 /// Where the files of Raspberry Pis are: each asks for them in a folder named like its serial number, eight hex digits.
 const RASPBERRY_PI: &str = "raspberry-pi";
 
+/// The length of `-00-`, 32 digits, `-`, 16 digits, `-01`.
+const TRACE: usize = 56;
+
 impl Files {
     /// Finds the boot programs in `ipxe`, and reads the agent.
     pub fn load(ipxe: &Path, agent: Option<&Path>, http_port: u16) -> io::Result<Self> {
@@ -64,7 +67,12 @@ impl Files {
 
     /// A boot program, or the script that goes with it; `local` is the address that the client asked. Firmware and iPXE write folders
     /// of their own before a name (a MAC, a serial number, the folder that they think they are in), which are passed over.
+    /// So is what others write behind it (see [`plain`]), where no file has that very name.
     pub fn program(&self, name: &str, local: IpAddr) -> Option<bytes::Bytes> {
+        self.named(name, local).or_else(|| self.named(plain(name)?, local))
+    }
+
+    fn named(&self, name: &str, local: IpAddr) -> Option<bytes::Bytes> {
         let parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
         let tails = (0..parts.len()).filter_map(|from| Some(parts.get(from..)?.join("/")));
         let found = tails.clone().find_map(|tail| self.0.programs.get(&tail));
@@ -150,9 +158,55 @@ fn is_serial(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// A file's name without what others put behind it: PXE's boot layer (`.0`, as dnsmasq's menus have it), or the id of a trace
+/// (`-00-…-…-01`, a W3C traceparent).
+fn plain(name: &str) -> Option<&str> {
+    if let Some(layered) = name.strip_suffix(".0") {
+        return Some(layered);
+    }
+    let (head, tail) = name.split_at_checked(name.len().checked_sub(TRACE)?)?;
+    let parts = tail.split('-').map(|part| part.bytes().all(|b| b.is_ascii_hexdigit()).then_some(part.len()));
+    parts.eq([0, 2, 32, 16, 2].map(Some)).then_some(head)
+}
+
 fn read_agent(path: &Path) -> io::Result<Agent> {
     let content =
         std::fs::read(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
     let sha512 = hex::encode(Sha512::digest(&content));
     Ok(Agent { content: content.into(), sha512 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_around_a_name_does_not_matter() {
+        for name in ["snponly.efi.0", "snponly.efi-00-23b1e307bb35484f535a1f772c06910e-d887dc3912240434-01"] {
+            assert_eq!(plain(name), Some("snponly.efi"));
+        }
+        for name in ["", ".0.0", "a-00-b-c-01", "é-00-23b1e307bb35484f535a1f772c06910e-d887dc3912240434-0é"]
+        {
+            assert!(plain(name).is_none_or(|plain| plain != "snponly.efi"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_found_in_any_folder_and_its_script_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("snponly.efi"), b"program").unwrap();
+        let files = Files::load(folder.path(), None, 8080).unwrap();
+        let local = "10.77.0.1".parse().unwrap();
+        for name in ["snponly.efi", "52:54:00:12:34:56/snponly.efi", "a/b/snponly.efi"] {
+            assert_eq!(files.program(name, local).unwrap().as_ref(), b"program", "{name}");
+        }
+        for name in ["autoexec.ipxe", "52:54:00:12:34:56/autoexec.ipxe"] {
+            let script = files.program(name, local).unwrap();
+            assert!(
+                String::from_utf8_lossy(&script).contains("http://10.77.0.1:8080/boot/ipxe?mac="),
+                "{name}"
+            );
+        }
+        assert_eq!(files.program("revocations.efi", local), None);
+    }
 }

@@ -4,7 +4,9 @@ use futures_util::StreamExt;
 use pilotlight_types::resource::{FileRef, ImageSpec, Sha256};
 use sha2::Digest;
 use std::{
+    fs::Permissions,
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -56,6 +58,9 @@ pub enum ImageError {
     },
 }
 
+/// A file of the store never changes: it is mapped into memory while it is served.
+const READ_ONLY: u32 = 0o444;
+
 /// How long a download may stand still.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -63,13 +68,16 @@ const STALL: Duration = Duration::from_secs(30);
 const PIECE: usize = 1 << 20;
 
 impl Images {
-    /// The store in this folder, made if it is not there. What a killed daemon left half-written goes.
+    /// The store in this folder, made if it is not there. What a killed daemon left half-written goes; what is whole is for
+    /// reading only.
     pub fn open(folder: &Path, http: reqwest::Client) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(".new-") {
                 std::fs::remove_file(entry.path())?;
+            } else if entry.file_type()?.is_file() {
+                std::fs::set_permissions(entry.path(), Permissions::from_mode(READ_ONLY))?;
             }
         }
         Ok(Self { folder: folder.to_owned(), http })
@@ -192,6 +200,7 @@ impl Images {
 
     fn keep(&self, new: tempfile::NamedTempFile, to: &Path) -> Result<(), ImageError> {
         let unwritable = |source| ImageError::Unwritable { folder: self.folder.clone(), source };
+        new.as_file().set_permissions(Permissions::from_mode(READ_ONLY)).map_err(unwritable)?;
         new.persist(to).map(drop).map_err(|e| unwritable(e.error))
     }
 }

@@ -87,6 +87,9 @@ pub enum Malformed {
     /// Not one of the six.
     #[error("{0} is no TFTP opcode")]
     Opcode(u16),
+    /// A request for no file.
+    #[error("the request names no file")]
+    Name,
     /// A request with another mode than octet or netascii.
     #[error("the transfer mode is neither octet nor netascii")]
     Mode,
@@ -127,8 +130,11 @@ fn text(raw: &[u8]) -> String {
 fn read_request(rest: &[u8]) -> Result<ReadRequest, Malformed> {
     let (name, rest) = until_nul(rest);
     let (mode, mut rest) = until_nul(rest);
-    if name.is_empty() || mode.is_empty() {
+    if mode.is_empty() {
         return Err(Malformed::Short);
+    }
+    if name.is_empty() {
+        return Err(Malformed::Name);
     }
     if !(mode.eq_ignore_ascii_case(b"octet") || mode.eq_ignore_ascii_case(b"netascii")) {
         return Err(Malformed::Mode);
@@ -186,17 +192,16 @@ impl ReadRequest {
     }
 }
 
-/// Writes a DATA packet over `out`. The number is the block's own, counted on past 65,535: on the wire it
+/// Writes a DATA packet behind what is in `out`. The number is the block's own, counted on past 65,535: on the wire it
 /// goes round to 0.
 pub fn write_data(out: &mut Vec<u8>, block: u64, data: &[u8]) {
     let [.., high, low] = block.to_be_bytes();
-    out.clear();
     out.extend(DATA.to_be_bytes());
     out.extend([high, low]);
     out.extend_from_slice(data);
 }
 
-/// Writes an OACK over `out`, with the options that are granted.
+/// Writes an OACK behind what is in `out`, with the options that are granted.
 pub fn write_option_ack(
     out: &mut Vec<u8>,
     transfer_size: Option<u64>,
@@ -204,7 +209,6 @@ pub fn write_option_ack(
     timeout: Option<u8>,
     window_size: Option<u16>,
 ) {
-    out.clear();
     out.extend(OACK.to_be_bytes());
     push_options(out, transfer_size, block_size, timeout, window_size);
 }

@@ -1,6 +1,6 @@
 //! The files that TFTP serves, and what becomes of each transfer.
 use super::{
-    listener::{FileError, Files, Outcome, Report},
+    listener::{File, FileError, Files, Outcome, Report},
     transfer::Content,
 };
 use crate::{
@@ -28,14 +28,15 @@ pub struct TftpFiles {
 }
 
 impl Files for TftpFiles {
-    fn open(&self, name: &str, peer: SocketAddr, local: IpAddr) -> Result<Content, FileError> {
+    fn open(&self, name: &str, peer: SocketAddr, local: IpAddr) -> Result<File, FileError> {
         let content = self.files.program(name, local).ok_or(FileError::NotFound)?;
         if let IpAddr::V4(address) = peer.ip()
             && let Some(boot) = self.boots.at(address)
         {
             self.boots.saw(boot, Seen::begun(Phase::BootProgram, name));
         }
-        Ok(Arc::new(content))
+        let content: Content = Arc::new(content);
+        Ok(content.into())
     }
 
     fn done(&self, report: Report) {

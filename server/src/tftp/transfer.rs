@@ -30,6 +30,30 @@ pub struct Limits {
     pub lifetime: Duration,
 }
 
+/// What one firmware can take, where that is less than others.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Caps {
+    /// The largest block.
+    pub block_size: Option<u16>,
+    /// The largest window; 1 is none.
+    pub window_size: Option<u16>,
+}
+
+/// RFC 2348's.
+pub const LARGEST_BLOCK: u16 = 65_464;
+
+/// A window's bytes that are surely taken by a socket's buffer as Linux makes it (net.core.wmem_default).
+const WINDOW_BYTES: u32 = 128 << 10;
+
+impl Limits {
+    /// These, for a client behind an interface that takes blocks of that size, with firmware of those habits.
+    pub fn within(self, largest_block: u16, caps: Caps) -> Self {
+        let block_size = self.block_size.min(largest_block).min(caps.block_size.unwrap_or(LARGEST_BLOCK));
+        let window_size = self.window_size.min(caps.window_size.unwrap_or(u16::MAX));
+        Self { block_size, window_size, ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { block_size: 1468, window_size: 64, retries: 8, lifetime: Duration::from_secs(15 * 60) }
@@ -38,10 +62,11 @@ impl Default for Limits {
 
 /// Before anything was measured, when nothing was asked.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// ROMs that poll their card take many milliseconds for an ACK.
-const SHORTEST_WAIT: Duration = Duration::from_millis(200);
+/// Below this a client's own scheduling looks like a loss.
+const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
-/// The same window is not sent again twice within this time, however often the client asks.
+/// The same window is not sent again twice within this time, however often the client asks; nor once, when it
+/// is not known yet how soon the client can ask.
 const RESEND_GAP: Duration = Duration::from_millis(20);
 /// RFC 1350: the size of a block when none was agreed.
 const PLAIN_BLOCK: u16 = 512;
@@ -91,6 +116,8 @@ pub struct Transfer {
     last: u64,
     resent: u64,
     retries: u32,
+    /// This window was sent again because the client asked for it.
+    repeated: bool,
     wait: Wait,
     sent_at: Instant,
     ends_at: Instant,
@@ -108,14 +135,21 @@ struct Granted {
 struct Wait {
     asked: Option<Duration>,
     smoothed: Option<(Duration, Duration)>,
+    quickest: Option<Duration>,
 }
 
 impl Wait {
     fn measured(&mut self, sample: Duration) {
+        self.quickest = Some(self.quickest.map_or(sample, |quickest| quickest.min(sample)));
         self.smoothed = Some(match self.smoothed {
             None => (sample, sample / 2),
             Some((mean, spread)) => ((mean * 7 + sample) / 8, (spread * 3 + mean.abs_diff(sample)) / 4),
         });
+    }
+
+    /// How soon a packet can be answered.
+    fn soonest(&self) -> Duration {
+        self.quickest.map_or(RESEND_GAP, |quickest| (quickest / 2).min(RESEND_GAP))
     }
 
     fn now(&self, retries: u32) -> Duration {
@@ -143,8 +177,9 @@ impl Transfer {
     pub fn start(request: &ReadRequest, content: Content, limits: Limits, now: Instant) -> (Self, Action) {
         let size = (*content).as_ref().len() as u64;
         let block_size = request.block_size.map(|asked| asked.min(limits.block_size.max(8)));
-        let window_size =
-            request.window_size.filter(|_| limits.window_size > 1).map(|asked| asked.min(limits.window_size));
+        let most = u16::try_from(WINDOW_BYTES / u32::from(block_size.unwrap_or(PLAIN_BLOCK)));
+        let most = most.unwrap_or(u16::MAX).clamp(1, limits.window_size.max(1));
+        let window_size = request.window_size.filter(|_| limits.window_size > 1).map(|asked| asked.min(most));
         let granted = Granted {
             transfer_size: request.transfer_size.then_some(size),
             block_size,
@@ -169,7 +204,12 @@ impl Transfer {
             last: size / u64::from(block_size) + 1,
             resent: 0,
             retries: 0,
-            wait: Wait { asked: request.timeout.map(|s| Duration::from_secs(s.into())), smoothed: None },
+            repeated: false,
+            wait: Wait {
+                asked: request.timeout.map(|s| Duration::from_secs(s.into())),
+                smoothed: None,
+                quickest: None,
+            },
             sent_at: now,
             ends_at: now + limits.lifetime,
         };
@@ -206,6 +246,17 @@ impl Transfer {
 
     /// Writes one of the packets of an [`Action::Send`] over `out`.
     pub fn packet(&self, number: u64, out: &mut Vec<u8>) {
+        out.clear();
+        self.append(number, out);
+    }
+
+    /// The size in bytes of every packet of a window but the file's last.
+    pub fn packet_size(&self) -> u16 {
+        self.block_size.saturating_add(4)
+    }
+
+    /// Writes one of the packets of an [`Action::Send`] behind what is in `out`.
+    pub fn append(&self, number: u64, out: &mut Vec<u8>) {
         match self.granted {
             Some(Granted { transfer_size, block_size, timeout, window_size }) if number == 0 => {
                 codec::write_option_ack(out, transfer_size, block_size, timeout, window_size);
@@ -253,7 +304,7 @@ impl Transfer {
             self.wait.measured(now.saturating_duration_since(self.sent_at)); // Karn: never of what was sent twice
         }
         self.base += taken;
-        self.retries = 0;
+        (self.retries, self.repeated) = (0, false);
         if self.base > self.last {
             return Action::End(End::Sent);
         }
@@ -264,11 +315,15 @@ impl Transfer {
 
     /// The packet before the window is acknowledged once more. With blocks one by one that is to be ignored:
     /// answering it would send every block of the rest twice (the Sorcerer's Apprentice, RFC 1123 section
-    /// 4.2.3.1). In a window it says that the first was lost.
+    /// 4.2.3.1). In a window it says that the first was lost, if it can be an answer to this window at all: one
+    /// that comes sooner than any answer ever did is an echo of the window before.
     fn on_ack_of_nothing(&mut self, now: Instant) -> Action {
+        // Once, and then only if the client insists.
+        let gap = if self.repeated { RESEND_GAP } else { self.wait.soonest() };
         let again = self.window_size > 1
             && self.has_progressed()
-            && now.saturating_duration_since(self.sent_at) >= RESEND_GAP;
+            && now.saturating_duration_since(self.sent_at) >= gap;
+        self.repeated |= again;
         if again { self.wait_or_end_then(now, Self::send_window_again) } else { self.wait_or_end(now) }
     }
 

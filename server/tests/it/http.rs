@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use pilotlight::http::{self, AgentApi, BootFiles, ENDPOINTS, Health, Peer, StatusPage, api::Api};
+use pilotlight::service::content::Contents;
 use pilotlight_types::api::{NewToken, Problem, Role};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
@@ -49,6 +50,8 @@ pub fn secure(rig: &Rig) -> Router {
 pub fn plain(rig: &Rig) -> Router {
     let boot = BootFiles {
         delivery: rig.delivery.clone(),
+        contents: Contents::default(),
+        tally: http::Tally::default(),
         files: rig.files.clone(),
         boots: rig.boots.clone(),
         metrics: rig.metrics.http.clone(),

@@ -9,6 +9,7 @@ mod clients;
 mod dhcp;
 mod faults;
 mod firmwares;
+mod http_boot;
 mod net;
 mod network;
 mod player;

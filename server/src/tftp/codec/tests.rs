@@ -52,11 +52,10 @@ fn a_missing_last_nul_and_padding_are_tolerated() {
 
 #[test]
 fn what_is_no_packet_is_malformed() {
-    for bytes in
-        [&b""[..], b"\0", b"\0\x01", b"\0\x01f", b"\0\x01\0octet\0", b"\0\x03\0", b"\0\x04", b"\0\x05\0"]
-    {
+    for bytes in [&b""[..], b"\0", b"\0\x01", b"\0\x01f", b"\0\x03\0", b"\0\x04", b"\0\x05\0"] {
         assert_eq!(parse(bytes), Err(Malformed::Short), "{bytes:?}");
     }
+    assert_eq!(parse(b"\0\x01\0octet\0"), Err(Malformed::Name));
     assert_eq!(parse(b"\0\x01f\0mail\0"), Err(Malformed::Mode));
     assert_eq!(parse(b"\0\x07"), Err(Malformed::Opcode(7)));
     assert_eq!(parse(b"\0\x02f\0octet\0"), Ok(Packet::Write));

@@ -1,5 +1,5 @@
 //! What a TFTP listener asks of the rest, what it tells, and why it may not begin.
-use crate::tftp::transfer::Content;
+use crate::tftp::transfer::{Caps, Content};
 use std::{
     io,
     net::{IpAddr, SocketAddr, SocketAddrV4},
@@ -17,11 +17,26 @@ pub enum FileError {
     Denied,
 }
 
+/// A file that is to be sent.
+pub struct File {
+    /// What is in it.
+    pub content: Content,
+    /// What the firmware that asks can take.
+    pub caps: Caps,
+}
+
+impl From<Content> for File {
+    /// For any firmware.
+    fn from(content: Content) -> Self {
+        Self { content, caps: Caps::default() }
+    }
+}
+
 /// Where the files come from, and where the outcomes go.
 pub trait Files: Send + Sync + 'static {
     /// The file of that name (see [`crate::tftp::codec::clean_name`]), for that client, at that address of
     /// ours. Must not block for long.
-    fn open(&self, name: &str, peer: SocketAddr, local: IpAddr) -> Result<Content, FileError>;
+    fn open(&self, name: &str, peer: SocketAddr, local: IpAddr) -> Result<File, FileError>;
 
     /// Called exactly once for each packet that arrived at the port: at the transfer's end if it began one.
     fn done(&self, report: Report);

@@ -1,6 +1,7 @@
 //! Against real clients (packages atftp, curl and tftp-hpa), and against one of our own for what those do not
 //! do.
 use super::*;
+use crate::tftp::transfer::Content;
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{process::Command, sync::mpsc};
 
@@ -31,11 +32,12 @@ fn random(state: &mut u32) -> u32 {
 }
 
 impl Files for Shelf {
-    fn open(&self, name: &str, _: SocketAddr, _: IpAddr) -> Result<Content, FileError> {
+    fn open(&self, name: &str, _: SocketAddr, _: IpAddr) -> Result<File, FileError> {
         if name == "secret" {
             return Err(FileError::Denied);
         }
-        Ok(Arc::new(bytes(name).ok_or(FileError::NotFound)?))
+        let content: Content = Arc::new(bytes(name).ok_or(FileError::NotFound)?);
+        Ok(content.into())
     }
 
     fn done(&self, report: Report) {
@@ -286,7 +288,9 @@ async fn what_cannot_be_had_is_refused_at_once_and_junk_is_not_answered() {
     for (name, code, refusal) in [
         ("revocations.efi", 1, Refusal::NotFound),
         ("secret", 2, Refusal::Denied),
-        ("../etc/passwd", 2, Refusal::BadName),
+        ("../etc/passwd", 1, Refusal::BadName),
+        ("\u{fffd}\u{1}\n", 1, Refusal::BadName),
+        ("", 1, Refusal::BadName),
     ] {
         let client = rig.client().await;
         client.ask(&ask(name)).await;
@@ -316,6 +320,33 @@ async fn more_transfers_than_allowed_are_not_begun_and_not_refused() {
     assert_eq!(rig.report().await.outcome, Outcome::Sent);
     second.ask(&ask("empty")).await;
     assert_eq!(second.hear().await.0.len(), 4, "its next try");
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_every_transfer() {
+    let mut rig = Rig::with(Settings { transfers_each: 2, ..Settings::default() });
+    let (first, second, third) = (rig.client().await, rig.client().await, rig.client().await);
+    for client in [&first, &second] {
+        client.ask(&ask(SMALL)).await;
+        client.hear().await;
+    }
+    third.ask(&ask(SMALL)).await;
+    assert_eq!(rig.report().await.outcome, Outcome::Overloaded);
+    let other = UdpSocket::bind("127.0.0.7:0").await.unwrap();
+    let other = Client { socket: other, server: third.server };
+    other.ask(&ask("empty")).await;
+    assert_eq!(other.hear().await.0.len(), 4, "another address is served");
+}
+
+#[tokio::test]
+async fn a_transfer_that_runs_ends_when_the_daemon_does() {
+    let mut rig = Rig::new();
+    let client = rig.client().await;
+    client.ask(&ask(SMALL)).await;
+    let (packet, from) = client.hear().await;
+    rig.stop.cancel();
+    assert_eq!(client.finish(packet, from, 512).await, 300_001, "it has some seconds");
+    assert_eq!(rig.report().await.outcome, Outcome::Sent);
 }
 
 #[tokio::test]

@@ -141,6 +141,43 @@ fn in_a_window_an_ack_says_from_where_to_go_on() {
 }
 
 #[test]
+fn a_lost_first_packet_is_sent_again_at_once_and_an_echo_of_the_last_window_is_not_heard() {
+    let (mut transfer, _, mut now) = begin(&ask(512, 4), 100_000);
+    for block in [0, 4] {
+        now += Duration::from_millis(2);
+        ack(&mut transfer, block, now);
+    }
+    let echo = now + Duration::from_micros(500);
+    assert_eq!(ack(&mut transfer, 4, echo), Action::Wait, "sooner than any answer can be");
+    let asked = now + Duration::from_millis(2);
+    assert_eq!(ack(&mut transfer, 4, asked), Action::Send(5..9));
+    assert_eq!(ack(&mut transfer, 4, asked + Duration::from_millis(2)), Action::Wait, "once");
+    assert_eq!(ack(&mut transfer, 4, asked + RESEND_GAP), Action::Send(5..9), "it insists");
+}
+
+#[test]
+fn a_window_is_never_larger_than_a_socket_takes() {
+    for (block, window) in [(512, 64), (1468, 64), (8968, 14), (65464, 2)] {
+        let limits = Limits { block_size: LARGEST_BLOCK, ..Limits::default() };
+        let (transfer, _) = Transfer::start(&ask(block, 64), content(9), limits, Instant::now());
+        assert_eq!(transfer.window_size, window, "blocks of {block}");
+    }
+}
+
+#[test]
+fn what_an_interface_or_a_firmware_cannot_take_is_not_granted() {
+    let limits = Limits { block_size: LARGEST_BLOCK, ..Limits::default() };
+    let granted = |largest, block_size, window_size| {
+        let limits = limits.within(largest, Caps { block_size, window_size });
+        let (transfer, _) = Transfer::start(&ask(9000, 16), content(9), limits, Instant::now());
+        bytes(&transfer, 0)
+    };
+    assert_eq!(granted(1468, None, None), b"\0\x06blksize\x001468\0windowsize\x0016\0");
+    assert_eq!(granted(8968, Some(1024), Some(4)), b"\0\x06blksize\x001024\0windowsize\x004\0");
+    assert_eq!(granted(1468, Some(1468), Some(1)), b"\0\x06blksize\x001468\0", "windows are switched off");
+}
+
+#[test]
 fn firmware_that_asks_for_the_size_only_ends_it_at_once() {
     let request = ReadRequest { transfer_size: true, ..ask(1468, 4) };
     let (mut transfer, _, now) = begin(&request, 1000);
@@ -177,7 +214,7 @@ fn the_time_that_a_client_asked_for_is_kept() {
 }
 
 #[test]
-fn on_a_fast_wire_a_lost_packet_costs_a_fifth_of_a_second() {
+fn on_a_fast_wire_a_lost_packet_costs_a_twentieth_of_a_second() {
     let (mut transfer, _, mut now) = begin(&ask(512, 4), 100_000);
     for block in (0..40).step_by(4) {
         now += Duration::from_micros(500);
