@@ -205,6 +205,17 @@ impl App {
             boots: boots.clone(),
             metrics: metrics.http.clone(),
         };
+        let answers = Arc::new(DhcpAnswers {
+            boots: boots.clone(),
+            leases: leases.clone(),
+            roster: roster.clone(),
+            journal: journal.clone(),
+            ports,
+            sightings: sightings.clone(),
+            shared: settings.dhcp_share_port,
+            limiter: Mutex::default(),
+            metrics: metrics.dhcp.clone(),
+        });
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let api = Api {
             views: views.clone(),
@@ -212,6 +223,7 @@ impl App {
             machines,
             boots: boots.clone(),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
+            packets: answers.clone(),
             access: access.clone(),
             journal: journal.clone(),
             history: history.clone(),
@@ -239,17 +251,6 @@ impl App {
             interfaces: settings.dhcp_interfaces.clone(),
             metrics: metrics.dhcp.clone(),
         };
-        let answers = Arc::new(DhcpAnswers {
-            boots,
-            leases,
-            roster,
-            journal,
-            ports,
-            sightings,
-            shared: settings.dhcp_share_port,
-            limiter: Mutex::default(),
-            metrics: metrics.dhcp,
-        });
         Ok(Self {
             http: (http, plain),
             https: (https, secure, tls),

@@ -8,6 +8,7 @@ use std::{
 
 /// Each top-level module, and those that it may use beside itself. `app` is the composition root: it sees everything but `cli`.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("capture", &[]),
     ("clock", &[]),
     ("errors", &[]),
     ("interface", &[]),
@@ -46,7 +47,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // `serve` runs the daemon, and `doctor` tries its sockets and its database; the rest talks REST.
-    ("cli", &["app", "clock", "config", "dhcp", "domain", "errors", "interface", "lifecycle", "store"]),
+    (
+        "cli",
+        &["app", "capture", "clock", "config", "dhcp", "domain", "errors", "interface", "lifecycle", "store"],
+    ),
 ];
 
 /// Crates that are one module's affair, and the modules that may name them.

@@ -1,4 +1,8 @@
 //! Bodies of the REST API, `/api/v1/…`.
+mod packet;
+
+pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
+
 use crate::{BootId, EventId, Mac, MachineId, Timestamp, facts::Facts, resource::Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

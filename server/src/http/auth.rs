@@ -23,6 +23,7 @@ pub const ENDPOINTS: &[(Method, &str, Role)] = &[
     (Method::GET, "/api/v1/boots/{id}", Role::Viewer),
     (Method::GET, "/api/v1/events", Role::Viewer),
     (Method::GET, "/api/v1/explain", Role::Viewer),
+    (Method::POST, "/api/v1/explain", Role::Viewer),
     (Method::GET, "/api/v1/machines", Role::Viewer),
     (Method::GET, "/api/v1/machines/{name}", Role::Viewer),
     (Method::PUT, "/api/v1/machines/{name}", Role::Admin),

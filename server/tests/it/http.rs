@@ -31,6 +31,7 @@ pub fn secure(rig: &Rig) -> Router {
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
         explain: rig.explain.clone(),
+        packets: Arc::new(crate::packets::answers(rig)),
         access: rig.access.clone(),
         journal: rig.journal.clone(),
         history: rig.history.clone(),
