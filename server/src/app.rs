@@ -20,6 +20,7 @@ use crate::{
         boots::Boots,
         changes::Changes,
         configs::Configs,
+        console::Console,
         delivery::{Delivery, Ports},
         explain::Explain,
         files::Files,
@@ -35,6 +36,7 @@ use crate::{
     },
     site::{DataDir, SiteError},
     store::{Db, StoreError, Writer},
+    syslog::{self, Receiver},
     tftp::{
         files::TftpFiles,
         listener::{ListenError, Listener as TftpListener, Settings as TftpSettings},
@@ -75,6 +77,9 @@ pub enum StartError {
     /// TFTP cannot be served.
     #[error(transparent)]
     Tftp(#[from] ListenError),
+    /// Syslog cannot be received.
+    #[error(transparent)]
+    Syslog(#[from] syslog::ListenError),
     /// A TCP port cannot be had.
     #[error("{key} {address}: {hint}")]
     Tcp {
@@ -116,7 +121,8 @@ impl StartError {
             Self::Site(SiteError::Certificate { .. }) | Self::HttpClient(_) => 78,
             Self::Interface(_) | Self::Dhcp(SocketError::NoDevice { .. }) => 69,
             Self::Dhcp(SocketError::PermissionDenied { .. }) | Self::Tftp(ListenError::Permission(_)) => 77,
-            Self::Dhcp(_) | Self::Tftp(_) => 69,
+            Self::Syslog(syslog::ListenError::Permission(_)) => 77,
+            Self::Dhcp(_) | Self::Tftp(_) | Self::Syslog(_) => 69,
             Self::Tcp { kind, .. } => by_kind(*kind, 71),
             Self::File { source, .. } => by_kind(source.kind(), 74),
         }
@@ -133,6 +139,8 @@ pub struct App {
     answers: Arc<DhcpAnswers>,
     probes: Probes,
     tftp: TftpListener<TftpFiles>,
+    syslog: Option<syslog::Listener>,
+    console: Console,
     stalls: Stalls,
     serving: Arc<AtomicBool>,
     db: Db,
@@ -148,7 +156,12 @@ impl App {
             settings.dhcp_interfaces.iter().filter_map(|name| listen_for_solicitations(name)).collect();
         let http = bind_tcp("http.listen", settings.http).await?;
         let https = bind_tcp("https.listen", settings.https).await?;
-        let ports = Ports { advertise: settings.advertise, http: port(&http), https: port(&https) };
+        let ports = Ports {
+            advertise: settings.advertise,
+            http: port(&http),
+            https: port(&https),
+            syslog: settings.syslog.is_some_and(|address| address.port() == syslog::PORT),
+        };
         let ours = our_addresses(&settings)?;
 
         let db = match &settings.database {
@@ -182,6 +195,7 @@ impl App {
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
+        let console = Console::new(boots.clone(), journal.clone(), db.clone());
         let history = History::new(db.clone());
         let access = Access::load(&db, journal.clone()).await?;
         if access.is_empty() {
@@ -222,6 +236,7 @@ impl App {
             changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
             machines,
             boots: boots.clone(),
+            console: console.clone(),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             packets: answers.clone(),
             access: access.clone(),
@@ -240,8 +255,14 @@ impl App {
             http::secure((api, access), http::AgentApi { delivery, agents }, status, health, &metrics.http);
         let tftp_files = TftpFiles { files, boots: boots.clone(), metrics: metrics.tftp.clone() };
         let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
-        let stalls =
-            Stalls { boots: boots.clone(), journal: journal.clone(), patience: settings.patience.std() };
+        let receiver = || Receiver::new(console.clone(), journal.clone(), metrics.syslog.clone());
+        let syslog = settings.syslog.map(|at| syslog::Listener::bind(at, receiver())).transpose()?;
+        let stalls = Stalls {
+            boots: boots.clone(),
+            console: console.clone(),
+            journal: journal.clone(),
+            patience: settings.patience.std(),
+        };
         let adverts =
             Adverts { roster: roster.clone(), boots: boots.clone(), metrics: metrics.neighbor.clone() };
         let probes = Probes {
@@ -260,6 +281,8 @@ impl App {
             answers,
             probes,
             tftp,
+            syslog,
+            console,
             stalls,
             serving,
             db,
@@ -308,6 +331,19 @@ impl App {
         let (tftp, stop_tftp, tasks) = (self.tftp, stop.clone(), life.tasks.clone());
         life.spawn("tftp", async move {
             tftp.run(stop_tftp, tasks).await;
+            Ok(())
+        });
+        if let Some(syslog) = self.syslog {
+            tracing::info!("receiving syslog on {}", syslog.address());
+            let (stop, tasks) = (stop.clone(), life.tasks.clone());
+            life.spawn("syslog", async move {
+                syslog.run(stop, tasks).await;
+                Ok(())
+            });
+        }
+        let (console, stop_console) = (self.console, stop.clone());
+        life.spawn("console", async move {
+            console.run(stop_console).await;
             Ok(())
         });
         let (stalls, stop_stalls) = (self.stalls, stop.clone());

@@ -265,9 +265,12 @@ mod tests {
             (link, big) in (prop::sample::select(vec![1_u16, 101, 113]), any::<bool>()),
         ) {
             let frames = &frames(&fixture("ipxe-rom.pcap"))[..6];
-            let (write, short): (fn(u32) -> [u8; 4], fn(u16) -> [u8; 2]) =
-                if big { (u32::to_be_bytes, u16::to_be_bytes) } else { (u32::to_le_bytes, u16::to_le_bytes) };
-            for mut file in [be_pcap(link.into(), frames), pcapng(link, frames, write, short)] {
+            let next = if big {
+                pcapng(link, frames, u32::to_be_bytes, u16::to_be_bytes)
+            } else {
+                pcapng(link, frames, u32::to_le_bytes, u16::to_le_bytes)
+            };
+            for mut file in [be_pcap(link.into(), frames), next] {
                 let (at, cut) = (at % file.len(), cut % file.len());
                 file[at] = byte;
                 let _ = datagrams(&file);

@@ -1,5 +1,6 @@
 //! The command line: the daemon, and the client commands, which talk REST like anybody else.
 mod apply;
+mod boot;
 mod client;
 mod doctor;
 mod events;
@@ -42,6 +43,11 @@ enum Command {
     Machine {
         #[command(subcommand)]
         command: MachineCommand,
+    },
+    /// Look into a boot
+    Boot {
+        #[command(subcommand)]
+        command: BootCommand,
     },
     /// Show what happened
     Events(EventsArgs),
@@ -187,6 +193,20 @@ enum MachineCommand {
     Retire(MachineArgs),
 }
 
+#[derive(Debug, Subcommand)]
+enum BootCommand {
+    /// Show what a machine said while it booted (syslog.listen)
+    Log {
+        /// The boot's id; or a machine, whose newest boot is meant
+        boot: String,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
 #[derive(Debug, Args)]
 struct MachineArgs {
     /// The machine
@@ -291,6 +311,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Get(args) => get::run(args).await,
         Command::Delete(args) => get::delete(args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
         Command::Events(args) => events::run(args).await,
         Command::Token { command: TokenCommand::Create { name, role, expires, server } } => {

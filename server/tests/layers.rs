@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dhcp", &["clock", "domain", "errors", "interface", "metrics", "service"]),
     ("neighbor", &["clock", "domain", "errors", "interface", "metrics", "service"]),
     ("tftp", &["clock", "domain", "errors", "metrics", "service"]),
+    ("syslog", &["clock", "domain", "errors", "metrics", "service"]),
     ("http", &["clock", "domain", "errors", "metrics", "secret", "service"]),
     ("reconcile", &["clock", "domain", "errors", "metrics", "service"]),
     (
@@ -43,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "service",
             "site",
             "store",
+            "syslog",
             "tftp",
         ],
     ),

@@ -10,6 +10,7 @@ use crate::service::{
     access::Access,
     boots::Boots,
     changes::Changes,
+    console::Console,
     explain::{Explain, ExplainPackets},
     history::History,
     journal::Journal,
@@ -33,6 +34,8 @@ pub struct Api {
     pub machines: Machines,
     /// Boots.
     pub boots: Boots,
+    /// What machines said.
+    pub console: Console,
     /// Explains machines.
     pub explain: Explain,
     /// Explains packets.
@@ -48,10 +51,11 @@ pub struct Api {
 }
 
 pub(super) fn router(api: Api) -> Router {
-    let Api { views, changes, machines, boots, explain, packets, access, journal, history, stop } = api;
+    let Api { views, changes, machines, boots, console, explain, packets, access, journal, history, stop } =
+        api;
     Router::new()
         .merge(machines::router(views.clone(), machines, (explain, packets)))
-        .merge(boots::router(boots, views.clone(), journal.clone()))
+        .merge(boots::router((boots, console), views.clone(), journal.clone()))
         .merge(events::router(journal, history, stop))
         .merge(tokens::router(access))
         .merge(resources::router(views, changes))

@@ -21,6 +21,7 @@ pub const ENDPOINTS: &[(Method, &str, Role)] = &[
     (Method::POST, "/api/v1/apply", Role::Admin),
     (Method::GET, "/api/v1/boots", Role::Viewer),
     (Method::GET, "/api/v1/boots/{id}", Role::Viewer),
+    (Method::GET, "/api/v1/boots/{id}/console", Role::Viewer),
     (Method::GET, "/api/v1/events", Role::Viewer),
     (Method::GET, "/api/v1/explain", Role::Viewer),
     (Method::POST, "/api/v1/explain", Role::Viewer),

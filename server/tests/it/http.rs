@@ -30,6 +30,7 @@ pub fn secure(rig: &Rig) -> Router {
         changes: rig.changes.clone(),
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
+        console: rig.console.clone(),
         explain: rig.explain.clone(),
         packets: Arc::new(crate::packets::answers(rig)),
         access: rig.access.clone(),

@@ -4,6 +4,7 @@ mod agents;
 mod boots;
 mod changes;
 mod clear;
+mod console;
 mod delivery;
 mod dhcp;
 mod events;

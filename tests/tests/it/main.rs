@@ -16,6 +16,7 @@ mod postgres;
 mod proxy;
 mod rig;
 mod secrets;
+mod syslog;
 mod tftp;
 mod tls;
 mod unknown;

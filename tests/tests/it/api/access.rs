@@ -15,6 +15,7 @@ use crate::rig::{document, refused};
 const ENDPOINTS: &[(&str, &str, bool)] = &[
     ("GET", "/api/v1/boots", true),
     ("GET", "/api/v1/boots/01940000-0000-7000-8000-000000000000", true),
+    ("GET", "/api/v1/boots/01940000-0000-7000-8000-000000000000/console", true),
     ("GET", "/api/v1/events", true),
     ("GET", "/api/v1/explain?mac=02-00-00-00-00-01", true),
     ("POST", "/api/v1/explain", true),
