@@ -6,6 +6,7 @@ mod doctor;
 mod events;
 mod explain;
 mod get;
+mod probe;
 mod serve;
 mod table;
 
@@ -52,7 +53,9 @@ enum Command {
     /// Show what happened
     Events(EventsArgs),
     /// Check this host, its configuration and its network before they are trusted
-    Doctor(ServeArgs),
+    Doctor(doctor::DoctorArgs),
+    /// Play a machine that boots, against the servers on an interface, and say what is wrong
+    Probe(probe::ProbeArgs),
     /// Work with API tokens
     Token {
         #[command(subcommand)]
@@ -307,6 +310,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve(args) => return serve::serve(args).await,
         Command::Config { command: ConfigCommand::Check(args) } => return serve::check(&args),
         Command::Doctor(args) => return doctor::run(args).await,
+        Command::Probe(args) => probe::run(args).await,
         Command::Apply(args) => apply::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::Delete(args) => get::delete(args).await,
