@@ -30,7 +30,7 @@ fn reply(kind: ReplyKind, style: Style, yiaddr: Option<Ipv4Addr>) -> Reply {
 fuzz_target!(|bytes: &[u8]| {
     let Ok(request) = wire::parse(bytes) else { return };
     let room = usize::from(request.max_size.unwrap_or(0).clamp(576, 1500)) - 28;
-    for style in [Style::PxeBios, Style::PxeEfi, Style::HttpClient, Style::Ipxe] {
+    for style in [Style::Pxe, Style::Plain, Style::RaspberryPi, Style::HttpClient, Style::Ipxe] {
         for kind in [ReplyKind::Offer, ReplyKind::Ack, ReplyKind::Nak] {
             for yiaddr in [None, Some(Ipv4Addr::new(10, 77, 0, 100))] {
                 let reply = reply(kind, style, yiaddr);

@@ -20,6 +20,7 @@ use crate::{
         boots::Boots,
         changes::Changes,
         configs::Configs,
+        console::Console,
         content::Contents,
         delivery::{Delivery, Ports},
         explain::Explain,
@@ -36,6 +37,7 @@ use crate::{
     },
     site::{DataDir, SiteError},
     store::{Db, StoreError, Writer},
+    syslog::{self, Receiver},
     tftp::{
         files::TftpFiles,
         listener::{ListenError, Listener as TftpListener, Settings as TftpSettings},
@@ -76,6 +78,9 @@ pub enum StartError {
     /// TFTP cannot be served.
     #[error(transparent)]
     Tftp(#[from] ListenError),
+    /// Syslog cannot be received.
+    #[error(transparent)]
+    Syslog(#[from] syslog::ListenError),
     /// A TCP port cannot be had.
     #[error("{key} {address}: {hint}")]
     Tcp {
@@ -117,7 +122,8 @@ impl StartError {
             Self::Site(SiteError::Certificate { .. }) | Self::HttpClient(_) => 78,
             Self::Interface(_) | Self::Dhcp(SocketError::NoDevice { .. }) => 69,
             Self::Dhcp(SocketError::PermissionDenied { .. }) | Self::Tftp(ListenError::Permission(_)) => 77,
-            Self::Dhcp(_) | Self::Tftp(_) => 69,
+            Self::Syslog(syslog::ListenError::Permission(_)) => 77,
+            Self::Dhcp(_) | Self::Tftp(_) | Self::Syslog(_) => 69,
             Self::Tcp { kind, .. } => by_kind(*kind, 71),
             Self::File { source, .. } => by_kind(source.kind(), 74),
         }
@@ -134,6 +140,8 @@ pub struct App {
     answers: Arc<DhcpAnswers>,
     probes: Probes,
     tftp: TftpListener<TftpFiles>,
+    syslog: Option<syslog::Listener>,
+    console: Console,
     stalls: Stalls,
     serving: Arc<AtomicBool>,
     db: Db,
@@ -149,7 +157,12 @@ impl App {
             settings.dhcp_interfaces.iter().filter_map(|name| listen_for_solicitations(name)).collect();
         let http = bind_tcp("http.listen", settings.http).await?;
         let https = bind_tcp("https.listen", settings.https).await?;
-        let ports = Ports { advertise: settings.advertise, http: port(&http), https: port(&https) };
+        let ports = Ports {
+            advertise: settings.advertise,
+            http: port(&http),
+            https: port(&https),
+            syslog: settings.syslog.is_some_and(|address| address.port() == syslog::PORT),
+        };
         let ours = our_addresses(&settings)?;
 
         let db = match &settings.database {
@@ -183,6 +196,7 @@ impl App {
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
+        let console = Console::new(boots.clone(), journal.clone(), db.clone());
         let history = History::new(db.clone());
         let access = Access::load(&db, journal.clone()).await?;
         if access.is_empty() {
@@ -208,13 +222,26 @@ impl App {
             boots: boots.clone(),
             metrics: metrics.http.clone(),
         };
+        let answers = Arc::new(DhcpAnswers {
+            boots: boots.clone(),
+            leases: leases.clone(),
+            roster: roster.clone(),
+            journal: journal.clone(),
+            ports,
+            sightings: sightings.clone(),
+            shared: settings.dhcp_share_port,
+            limiter: Mutex::default(),
+            metrics: metrics.dhcp.clone(),
+        });
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let api = Api {
             views: views.clone(),
             changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
             machines,
             boots: boots.clone(),
+            console: console.clone(),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
+            packets: answers.clone(),
             access: access.clone(),
             journal: journal.clone(),
             history: history.clone(),
@@ -231,8 +258,14 @@ impl App {
             http::secure((api, access), http::AgentApi { delivery, agents }, status, health, &metrics.http);
         let tftp_files = TftpFiles { files, boots: boots.clone(), metrics: metrics.tftp.clone() };
         let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
-        let stalls =
-            Stalls { boots: boots.clone(), journal: journal.clone(), patience: settings.patience.std() };
+        let receiver = || Receiver::new(console.clone(), journal.clone(), metrics.syslog.clone());
+        let syslog = settings.syslog.map(|at| syslog::Listener::bind(at, receiver())).transpose()?;
+        let stalls = Stalls {
+            boots: boots.clone(),
+            console: console.clone(),
+            journal: journal.clone(),
+            patience: settings.patience.std(),
+        };
         let adverts =
             Adverts { roster: roster.clone(), boots: boots.clone(), metrics: metrics.neighbor.clone() };
         let probes = Probes {
@@ -242,17 +275,6 @@ impl App {
             interfaces: settings.dhcp_interfaces.clone(),
             metrics: metrics.dhcp.clone(),
         };
-        let answers = Arc::new(DhcpAnswers {
-            boots,
-            leases,
-            roster,
-            journal,
-            ports,
-            sightings,
-            shared: settings.dhcp_share_port,
-            limiter: Mutex::default(),
-            metrics: metrics.dhcp,
-        });
         Ok(Self {
             http: (http, plain),
             https: (https, secure, tls),
@@ -262,6 +284,8 @@ impl App {
             answers,
             probes,
             tftp,
+            syslog,
+            console,
             stalls,
             serving,
             db,
@@ -310,6 +334,19 @@ impl App {
         let (tftp, stop_tftp, tasks) = (self.tftp, stop.clone(), life.tasks.clone());
         life.spawn("tftp", async move {
             tftp.run(stop_tftp, tasks).await;
+            Ok(())
+        });
+        if let Some(syslog) = self.syslog {
+            tracing::info!("receiving syslog on {}", syslog.address());
+            let (stop, tasks) = (stop.clone(), life.tasks.clone());
+            life.spawn("syslog", async move {
+                syslog.run(stop, tasks).await;
+                Ok(())
+            });
+        }
+        let (console, stop_console) = (self.console, stop.clone());
+        life.spawn("console", async move {
+            console.run(stop_console).await;
             Ok(())
         });
         let (stalls, stop_stalls) = (self.stalls, stop.clone());

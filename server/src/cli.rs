@@ -1,10 +1,12 @@
 //! The command line: the daemon, and the client commands, which talk REST like anybody else.
 mod apply;
+mod boot;
 mod client;
 mod doctor;
 mod events;
 mod explain;
 mod get;
+mod probe;
 mod serve;
 mod table;
 
@@ -36,17 +38,24 @@ enum Command {
     Get(GetArgs),
     /// Delete a resource
     Delete(DeleteArgs),
-    /// Say what a machine gets now, and why
+    /// Say what a machine, or a packet, gets now, and why
     Explain(ExplainArgs),
     /// Act on a machine
     Machine {
         #[command(subcommand)]
         command: MachineCommand,
     },
+    /// Look into a boot
+    Boot {
+        #[command(subcommand)]
+        command: BootCommand,
+    },
     /// Show what happened
     Events(EventsArgs),
     /// Check this host, its configuration and its network before they are trusted
-    Doctor(ServeArgs),
+    Doctor(doctor::DoctorArgs),
+    /// Play a machine that boots, against the servers on an interface, and say what is wrong
+    Probe(probe::ProbeArgs),
     /// Work with API tokens
     Token {
         #[command(subcommand)]
@@ -143,11 +152,23 @@ struct DeleteArgs {
 #[derive(Debug, Args)]
 struct ExplainArgs {
     /// The machine
-    #[arg(required_unless_present = "mac")]
+    #[arg(required_unless_present_any = ["mac", "packet", "pcap"])]
     machine: Option<String>,
     /// A MAC, whether there is such a machine or not
     #[arg(long, conflicts_with = "machine")]
     mac: Option<String>,
+    /// A DHCP packet (the UDP content) in hex: what it is, and what would be answered to it now
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["machine", "mac"])]
+    packet: Option<String>,
+    /// A capture (pcap or pcapng; - for standard input): the same for each DHCP packet in it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["machine", "mac", "packet"])]
+    pcap: Option<PathBuf>,
+    /// The subnet that the packets are from, where they do not say so themselves
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["machine", "mac"])]
+    subnet: Option<String>,
+    /// The port that the packet was sent to, if that was not 67
+    #[arg(long, value_name = "PORT", requires = "packet")]
+    port: Option<u16>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -173,6 +194,20 @@ enum MachineCommand {
     Release(MachineArgs),
     /// Take a machine out of service: it gets no answer any more
     Retire(MachineArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum BootCommand {
+    /// Show what a machine said while it booted (syslog.listen)
+    Log {
+        /// The boot's id; or a machine, whose newest boot is meant
+        boot: String,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -275,10 +310,12 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve(args) => return serve::serve(args).await,
         Command::Config { command: ConfigCommand::Check(args) } => return serve::check(&args),
         Command::Doctor(args) => return doctor::run(args).await,
+        Command::Probe(args) => probe::run(args).await,
         Command::Apply(args) => apply::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::Delete(args) => get::delete(args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
         Command::Events(args) => events::run(args).await,
         Command::Token { command: TokenCommand::Create { name, role, expires, server } } => {

@@ -1,6 +1,6 @@
 //! Pilotlight: turns racks of bare machines into running CoreOS hosts and Kubernetes nodes.
 //!
-//! Imports run downward: `app`, `cli` → edges (`dhcp`, `tftp`, `http`, `reconcile`) → `service` → `domain`, `store`. A test keeps it so.
+//! Imports run downward: `app`, `cli` → edges (`dhcp`, `tftp`, `http`, `syslog`, `reconcile`) → `service` → `domain`, `store`. A test keeps it so.
 //! docs/architecture.md is the map.
 #![cfg_attr(
     not(test),
@@ -8,6 +8,7 @@
 )]
 
 pub mod app;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -24,4 +25,5 @@ pub mod secret;
 pub mod service;
 pub mod site;
 pub mod store;
+pub mod syslog;
 pub mod tftp;

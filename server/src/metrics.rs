@@ -46,6 +46,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// Of router adverts.
     pub neighbor: NeighborMetrics,
+    /// Of what machines say.
+    pub syslog: SyslogMetrics,
     state: StateMetrics,
 }
 
@@ -67,6 +69,12 @@ pub struct TftpMetrics {
 #[derive(Debug, Clone, Default)]
 pub struct NeighborMetrics {
     adverts: Counter,
+}
+
+/// Counts lines of syslog.
+#[derive(Debug, Clone, Default)]
+pub struct SyslogMetrics {
+    lines: Family<OutcomeLabels, Counter>,
 }
 
 /// Counts HTTP requests.
@@ -137,6 +145,12 @@ impl Metrics {
         let adverts =
             "Router solicitations of iPXE that were answered, each of which spares a boot some 13 seconds";
         registry.register("router_adverts_sent", adverts, neighbor.adverts.clone());
+        let syslog = SyslogMetrics::default();
+        registry.register(
+            "syslog_lines",
+            "Lines that machines said, by what came of each",
+            syslog.lines.clone(),
+        );
         registry.register("machines", "Machines, by stage", state.machines.clone());
         registry.register(
             "leases_held",
@@ -144,7 +158,7 @@ impl Metrics {
             state.leases.clone(),
         );
         registry.register("boots_open", "Boots that go on", state.boots.clone());
-        Self { registry: Arc::new(registry), dhcp, tftp, http, neighbor, state }
+        Self { registry: Arc::new(registry), dhcp, tftp, http, neighbor, syslog, state }
     }
 
     /// The metrics as OpenMetrics text, with what there is now.
@@ -199,6 +213,13 @@ impl NeighborMetrics {
     /// Counts an advert.
     pub fn count(&self) {
         self.adverts.inc();
+    }
+}
+
+impl SyslogMetrics {
+    /// Counts a line.
+    pub fn count(&self, outcome: &'static str) {
+        self.lines.get_or_create(&OutcomeLabels { outcome, reason: "" }).inc();
     }
 }
 

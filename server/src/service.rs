@@ -4,6 +4,7 @@ pub mod agents;
 pub mod boots;
 pub mod changes;
 pub mod configs;
+pub mod console;
 pub mod content;
 pub mod delivery;
 pub mod explain;

@@ -3,6 +3,7 @@
 //! Everything is read once, at start. Every write goes through the one [`Writer`], which commits in batches.
 mod boots;
 mod codec;
+mod console;
 mod db;
 mod events;
 mod leases;
@@ -12,6 +13,7 @@ mod tokens;
 mod writer;
 
 pub use boots::{BootRow, NewBootToken, TokenUse};
+pub use console::ConsoleRow;
 pub use db::{Db, Tx};
 pub use events::{AuditRow, NewEvent};
 pub use leases::LeaseRow;

@@ -8,6 +8,7 @@ use std::{
 
 /// Each top-level module, and those that it may use beside itself. `app` is the composition root: it sees everything but `cli`.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("capture", &[]),
     ("clock", &[]),
     ("errors", &[]),
     ("interface", &[]),
@@ -22,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dhcp", &["clock", "domain", "errors", "interface", "metrics", "service"]),
     ("neighbor", &["clock", "domain", "errors", "interface", "metrics", "service"]),
     ("tftp", &["clock", "domain", "errors", "metrics", "service"]),
+    ("syslog", &["clock", "domain", "errors", "metrics", "service"]),
     ("http", &["clock", "domain", "errors", "metrics", "secret", "service"]),
     ("reconcile", &["clock", "domain", "errors", "metrics", "service"]),
     (
@@ -42,11 +44,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "service",
             "site",
             "store",
+            "syslog",
             "tftp",
         ],
     ),
     // `serve` runs the daemon, and `doctor` tries its sockets and its database; the rest talks REST.
-    ("cli", &["app", "clock", "config", "dhcp", "domain", "errors", "interface", "lifecycle", "store"]),
+    (
+        "cli",
+        &["app", "capture", "clock", "config", "dhcp", "domain", "errors", "interface", "lifecycle", "store"],
+    ),
 ];
 
 /// Crates that are one module's affair, and the modules that may name them.

@@ -1,4 +1,8 @@
 //! Bodies of the REST API, `/api/v1/…`.
+mod packet;
+
+pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
+
 use crate::{BootId, EventId, Mac, MachineId, Timestamp, facts::Facts, resource::Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -236,6 +240,32 @@ impl Boot {
     /// The furthest phase that was seen.
     pub fn furthest(&self) -> Option<Phase> {
         self.phases.iter().map(|record| record.phase).max()
+    }
+}
+
+/// Something that a machine said while it booted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleLine {
+    /// Its number in the boot, from 1. Of a boot that says too much, lines in the middle are left out.
+    pub line: i64,
+    /// When it came.
+    pub at: Timestamp,
+    /// 0 is an emergency, 7 for debugging; absent if the line did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<u8>,
+    /// The program that said it: `ipxe`, `kernel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// What it said.
+    pub text: String,
+}
+
+impl fmt::Display for ConsoleLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.tag {
+            Some(tag) => write!(f, "{tag}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
     }
 }
 

@@ -1,141 +1,134 @@
-//! `doctor`: whether this host can run the daemon, before it does.
-use super::ServeArgs;
-use crate::{
-    config::{self, DatabaseUrl, Settings},
-    dhcp::socket::{Sharing, Socket},
-    domain::firmware::table,
-    errors, interface,
-    store::Db,
-};
-use pilotlight_types::resource::{FirmwareSpec, Name};
-use std::{net::SocketAddr, path::Path, process::ExitCode};
-use tokio::net::{TcpListener, UdpSocket};
+//! `doctor`: whether this host and its network can be trusted with machines, before the daemon runs and while it does.
+mod daemon;
+mod host;
+mod network;
 
-/// What was found of one thing.
-enum Finding {
-    Good(String),
-    Odd(String),
-    Bad(String),
+use super::{Output, ServeArgs};
+use crate::config::{self, Settings};
+use clap::Args;
+use serde::Serialize;
+use std::{fs::File, net::Ipv4Addr, path::Path, process::ExitCode};
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    settings: ServeArgs,
+    /// A relay agent that passes machines' requests on to here: whether it can be reached. May be given several times
+    #[arg(long = "relay", value_name = "ADDRESS")]
+    relays: Vec<Ipv4Addr>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
 }
 
-pub(super) async fn run(args: ServeArgs) -> ExitCode {
-    let settings = match config::load(args.config.as_deref(), &args.overrides) {
+/// What was found of one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Check {
+    /// Which thing: a word that stays the same.
+    check: &'static str,
+    status: Status,
+    /// What was seen.
+    seen: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Check {
+    fn ok(check: &'static str, seen: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, seen: seen.into(), fix: None }
+    }
+
+    fn warn(check: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, status: Status::Warn, seen: seen.into(), fix: Some(fix.into()) }
+    }
+
+    fn fail(check: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, status: Status::Fail, seen: seen.into(), fix: Some(fix.into()) }
+    }
+}
+
+/// Everything that was found.
+#[derive(Debug, Serialize)]
+struct Findings {
+    /// Whether nothing failed.
+    good: bool,
+    checks: Vec<Check>,
+}
+
+pub(super) async fn run(args: DoctorArgs) -> ExitCode {
+    let settings = match config::load(args.settings.config.as_deref(), &args.settings.overrides) {
         Ok(settings) => settings,
         Err(problems) => return super::serve::refused(&problems),
     };
-    let mut findings = vec![Finding::Good("the configuration is good".into())];
-    findings.push(data_dir(&settings.data_dir));
-    findings.push(database(&settings).await);
-    findings.extend(interfaces(&settings));
-    findings.push(tcp("http.listen", settings.http).await);
-    findings.push(tcp("https.listen", settings.https).await);
-    findings.push(tftp(&settings).await);
-    findings.extend(programs(&settings));
-    findings.push(agent(&settings));
-    let mut bad = 0;
-    for finding in &findings {
-        match finding {
-            Finding::Good(text) => println!("ok       {text}"),
-            Finding::Odd(text) => println!("warning  {text}"),
-            Finding::Bad(text) => {
-                bad += 1;
-                println!("FAILED   {text}");
-            }
-        }
-    }
-    if bad == 0 {
-        println!("\nthis host can run pilotlight");
-        ExitCode::SUCCESS
+    let checks = all(&settings, &args.relays).await;
+    let good = checks.iter().all(|check| check.status != Status::Fail);
+    print(args.output, &Findings { good, checks });
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn all(settings: &Settings, relays: &[Ipv4Addr]) -> Vec<Check> {
+    let runs = daemon_runs(&settings.data_dir);
+    let mut checks = vec![Check::ok("config", "the configuration is good")];
+    checks.extend(host::data_dir(&settings.data_dir));
+    checks.push(host::database(settings).await);
+    checks.push(host::clock().await);
+    checks.push(host::capabilities(settings));
+    checks.extend(host::programs(settings));
+    checks.push(host::agent(settings));
+    checks.extend(network::interfaces(settings, runs));
+    if runs {
+        checks.extend(daemon::checks(settings).await);
     } else {
-        println!("\n{bad} of {} checks failed", findings.len());
-        ExitCode::FAILURE
+        checks.extend(network::ports(settings).await);
+        let seen =
+            "no daemon uses this data directory: TFTP, HTTP and certificates are looked at when one does";
+        checks.push(Check::ok("daemon", seen));
     }
+    checks.extend(network::others(settings).await);
+    for relay in relays {
+        checks.push(network::relay(*relay).await);
+    }
+    checks
 }
 
-fn data_dir(path: &Path) -> Finding {
-    let place = path.display();
-    if !path.exists() {
-        return Finding::Good(format!("data directory {place}: is made on first start"));
-    }
-    match tempfile::NamedTempFile::new_in(path) {
-        Ok(_) => Finding::Good(format!("data directory {place}: can be written")),
-        Err(error) => Finding::Bad(format!("data directory {place}: {error}; see server.data-dir")),
-    }
+/// Whether a daemon holds this data directory.
+fn daemon_runs(data_dir: &Path) -> bool {
+    let Ok(file) = File::open(data_dir.join("lock")) else { return false };
+    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockSharedNonblock).is_err()
 }
 
-async fn database(settings: &Settings) -> Finding {
-    let DatabaseUrl::Postgres(url) = &settings.database else {
-        return Finding::Good("database: SQLite, in the data directory".into());
-    };
-    match Db::postgres(url.expose()).await {
-        Ok(db) => {
-            db.close().await;
-            Finding::Good("database: PostgreSQL answers, and its tables are of this version".into())
-        }
-        Err(error) => Finding::Bad(format!("database: {}; see database.url", errors::chain(&error))),
-    }
-}
-
-fn interfaces(settings: &Settings) -> Vec<Finding> {
-    if settings.dhcp_interfaces.is_empty() {
-        return vec![Finding::Odd("DHCP: served on no interface; see dhcp.interfaces".into())];
-    }
-    let sharing = if settings.dhcp_share_port { Sharing::Broadcasts } else { Sharing::Alone };
-    let bound = |name: &String| Socket::bind(name, settings.dhcp_port, sharing);
-    let check = |name: &String| match (interface::addresses(name), bound(name)) {
-        (Err(error), _) => Finding::Bad(format!("DHCP: {error}")),
-        (Ok(_), Err(error)) => Finding::Bad(format!("DHCP: {}", errors::chain(&error))),
-        (Ok(addresses), Ok(_)) if addresses.is_empty() => Finding::Bad(format!(
-            "DHCP: {name} has no IPv4 address; give it one of the subnet that it is to serve"
-        )),
-        (Ok(addresses), Ok(_)) => {
-            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            Finding::Good(format!("DHCP: {name} ({}), port {} is free", all.join(", "), settings.dhcp_port))
+fn print(output: Output, findings: &Findings) {
+    let failed = match output {
+        Output::Json => serde_json::to_string_pretty(findings).map(|text| println!("{text}")).is_err(),
+        Output::Yaml => serde_saphyr::to_string(findings).map(|text| println!("{text}")).is_err(),
+        Output::Table => {
+            findings.checks.iter().for_each(print_line);
+            let count = |status| findings.checks.iter().filter(|check| check.status == status).count();
+            let (failed, odd) = (count(Status::Fail), count(Status::Warn));
+            println!("\n{} checks: {failed} failed, {odd} to look at", findings.checks.len());
+            false
         }
     };
-    settings.dhcp_interfaces.iter().map(check).collect()
-}
-
-async fn tcp(key: &str, address: SocketAddr) -> Finding {
-    match TcpListener::bind(address).await {
-        Ok(_) => Finding::Good(format!("{key}: {address} is free")),
-        Err(error) => Finding::Bad(format!("{key}: {address}: {error}")),
+    if failed {
+        eprintln!("error: the findings cannot be written");
     }
 }
 
-async fn tftp(settings: &Settings) -> Finding {
-    match UdpSocket::bind(settings.tftp).await {
-        Ok(_) => Finding::Good(format!("tftp.listen: {} is free", settings.tftp)),
-        Err(error) => Finding::Bad(format!("tftp.listen: {}: {error}", settings.tftp)),
-    }
-}
-
-fn programs(settings: &Settings) -> Vec<Finding> {
-    let check = |(row, spec): &(Name, FirmwareSpec)| {
-        let there =
-            spec.programs.iter().map(|program| settings.ipxe_dir.join(program)).find(|path| path.is_file());
-        match there {
-            Some(path) => Finding::Good(format!("boot program for {row}: {}", path.display())),
-            None if NEEDED.contains(&row.as_str()) => Finding::Bad(format!(
-                "boot program for {row}: there is none of {} in {}; install the package `ipxe`, or set ipxe.dir",
-                spec.programs.join(", "),
-                settings.ipxe_dir.display()
-            )),
-            None => Finding::Good(format!("boot program for {row}: none; such machines get no answer")),
-        }
+fn print_line(check: &Check) {
+    let status = match check.status {
+        Status::Ok => "ok  ",
+        Status::Warn => "warn",
+        Status::Fail => "FAIL",
     };
-    table::shipped().iter().map(check).collect()
-}
-
-/// The rows of the firmware table that every site needs.
-const NEEDED: [&str; 2] = ["bios", "efi-x64"];
-
-fn agent(settings: &Settings) -> Finding {
-    match &settings.agent {
-        Some(path) if path.is_file() => Finding::Good(format!("agent: {}", path.display())),
-        Some(path) => Finding::Bad(format!("agent: there is no {}; see agent.binary", path.display())),
-        None => {
-            Finding::Odd("agent: none to hand out, so no machine becomes active; see agent.binary".into())
-        }
-    }
+    let fix = check.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
+    println!("{status}  {}: {}{fix}", check.check, check.seen);
 }

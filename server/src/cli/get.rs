@@ -25,7 +25,11 @@ pub(super) async fn run(args: GetArgs) -> Result<()> {
             Some(id) => vec![client.get(&format!("/boots/{id}"), &[]).await?],
             None => client.list("/boots", &query).await?,
         };
-        return show(args.output, &boots, print_boots);
+        show(args.output, &boots, print_boots)?;
+        if let (Some(_), Output::Table, [boot]) = (name, args.output, boots.as_slice()) {
+            print_last_words(&client, boot).await?;
+        }
+        return Ok(());
     }
     let kind: Kind = args.kind.parse()?;
     let path = format!("/{}", kind.plural());
@@ -118,6 +122,18 @@ fn print_boots(boots: &[Boot]) {
         ["ID", "MACHINE", "STARTED", "FURTHEST", "OUTCOME"],
         &boots.iter().map(row).collect::<Vec<_>>(),
     );
+}
+
+/// The end of what a machine said in this boot.
+async fn print_last_words(client: &Client, boot: &Boot) -> Result<()> {
+    const LAST: usize = 20;
+    let said = super::boot::lines(client, boot.id).await?;
+    let last = said.get(said.len().saturating_sub(LAST)..).unwrap_or_default();
+    if !last.is_empty() {
+        println!("\nlast lines of {}; `pilotlight boot log {}` has all", said.len(), boot.id);
+        super::boot::print(last);
+    }
+    Ok(())
 }
 
 pub(super) async fn delete(args: DeleteArgs) -> Result<()> {

@@ -32,6 +32,8 @@ pub struct Settings {
     pub dhcp_share_port: bool,
     /// Where TFTP is served.
     pub tftp: SocketAddrV4,
+    /// Where syslog is received; nowhere, if not set.
+    pub syslog: Option<SocketAddr>,
     /// Where the boot programs are.
     pub ipxe_dir: PathBuf,
     /// The agent's binary.
@@ -82,6 +84,8 @@ impl Settings {
         let http = listen("http.listen", from.http.listen, "0.0.0.0:8080", &mut found);
         let https = listen("https.listen", from.https.listen, "0.0.0.0:8443", &mut found);
         let tftp = listen::<SocketAddrV4>("tftp.listen", from.tftp.listen, "0.0.0.0:69", &mut found);
+        let syslog =
+            from.syslog.listen.and_then(|text| parsed::<SocketAddr>("syslog.listen", &text, &mut found));
         let patience = from.boot.patience.unwrap_or_else(|| "10m".to_owned());
         let patience = parsed::<Duration>("boot.patience", &patience, &mut found);
         if patience.is_some_and(|patience| patience.as_secs() < 10) {
@@ -141,6 +145,7 @@ impl Settings {
                 dhcp_port,
                 dhcp_share_port: from.dhcp.share_port.unwrap_or(false),
                 tftp: tftp?,
+                syslog,
                 ipxe_dir,
                 agent: from.agent.binary.or_else(packaged),
                 patience: patience?,

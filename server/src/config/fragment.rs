@@ -19,6 +19,8 @@ pub struct Fragment {
     pub dhcp: Dhcp,
     /// `[tftp]`
     pub tftp: Listen,
+    /// `[syslog]`
+    pub syslog: Listen,
     /// `[ipxe]`
     pub ipxe: Ipxe,
     /// `[agent]`
@@ -140,6 +142,9 @@ pub struct Overrides {
     /// Address and port for TFTP
     #[arg(long, env = "PILOTLIGHT_TFTP_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Settings")]
     pub tftp_listen: Option<String>,
+    /// Address and port for syslog of booting machines, UDP and TCP; without it none is received
+    #[arg(long, env = "PILOTLIGHT_SYSLOG_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Settings")]
+    pub syslog_listen: Option<String>,
     /// Where the boot programs (undionly.kpxe, snponly.efi, ...) are
     #[arg(long, env = "PILOTLIGHT_IPXE_DIR", value_name = "DIR", help_heading = "Settings")]
     pub ipxe_dir: Option<PathBuf>,
@@ -179,6 +184,7 @@ impl Fragment {
         lay(&mut self.dhcp.port, &over.dhcp_port);
         lay(&mut self.dhcp.share_port, &over.dhcp_share_port);
         lay(&mut self.tftp.listen, &over.tftp_listen);
+        lay(&mut self.syslog.listen, &over.syslog_listen);
         lay(&mut self.ipxe.dir, &over.ipxe_dir);
         lay(&mut self.agent.binary, &over.agent_binary);
         lay(&mut self.boot.patience, &over.boot_patience);

@@ -1,5 +1,6 @@
 //! From a DHCP request to its answer: who asks, on which network, and who is to answer there.
 mod addresses;
+mod preview;
 mod proxy;
 mod reply;
 mod shadow;
@@ -92,18 +93,9 @@ impl Handler for DhcpAnswers {
         }
         let question = BootRequest { mac, uuid: request.uuid, firmware };
         let asked = self.boots.ask(question, from).await;
-        let found = asked.subnet.clone().and_then(|name| {
-            self.roster
-                .read(|inventory| inventory.subnets.get(&name).map(|subnet| (name, subnet.spec.clone())))
-        });
-        let Some((name, subnet)) = found else { return Answered::silent("no_subnet") };
-        let local = arrival.local;
-        let server = Some(&subnet)
-            .filter(|subnet| subnet.gives_addresses())
-            .and_then(|_| request.server_override())
-            .unwrap_or(local);
-        let client =
-            Client4 { request: &request, mac, asked, name, subnet, local, server, role: arrival.role };
+        let Some(client) = self.client(&request, asked, &arrival) else {
+            return Answered::silent("no_subnet");
+        };
         // A machine that is to get nothing gets nothing, whatever it asks.
         let silence = match client.asked.decision.step {
             Step::Silent { why } => Some(why.name()),
@@ -124,6 +116,11 @@ impl Handler for DhcpAnswers {
                     (Role::Server, SubnetMode::Proxy) => self.proxy(&client),
                     (Role::Server, _) => self.address(&client).await,
                 };
+                if let (Step::BootProgram { reply, .. }, Some(_)) =
+                    (&client.asked.decision.step, &answered.reply)
+                {
+                    self.boots.firmware().told(mac, *reply);
+                }
                 self.note(&client, &answered).await;
                 answered
             }
@@ -136,40 +133,66 @@ impl Handler for DhcpAnswers {
     }
 }
 
+/// Whose packet it is, and from which network; or why it is none for us.
+fn understood(request: &Request, arrival: &Arrival) -> Result<(Mac, Ipv4Addr), &'static str> {
+    if arrival.local.is_unspecified() {
+        return Err("no_address_of_ours");
+    }
+    let mac = request.mac().ok_or("no_mac")?;
+    match (arrival.role, request.kind) {
+        (Role::BootServer, MessageType::Request | MessageType::Inform)
+        | (
+            Role::Server,
+            MessageType::Discover
+            | MessageType::Request
+            | MessageType::Decline
+            | MessageType::Release
+            | MessageType::Inform,
+        ) => {}
+        _ => return Err("not_for_servers"),
+    }
+    // The relay says which network it is, or the client does; one that renews says its own address; at port 4011 the address that it
+    // sends from is its own; else it is the interface's.
+    let at_4011 = Some(*arrival.from.ip()).filter(|_| arrival.role == Role::BootServer);
+    let own = [Some(request.ciaddr), at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
+    Ok((mac, request.link().or(own).unwrap_or(arrival.local)))
+}
+
 impl DhcpAnswers {
     /// Whether a packet is looked at, before anything is looked up for it: whose it is, and from which network.
     fn taken(&self, request: &Request, arrival: &Arrival) -> Result<(Mac, Ipv4Addr), &'static str> {
-        if arrival.local.is_unspecified() {
-            return Err("no_address_of_ours");
-        }
-        let mac = request.mac().ok_or("no_mac")?;
-        match (arrival.role, request.kind) {
-            (Role::BootServer, MessageType::Request | MessageType::Inform)
-            | (
-                Role::Server,
-                MessageType::Discover
-                | MessageType::Request
-                | MessageType::Decline
-                | MessageType::Release
-                | MessageType::Inform,
-            ) => {}
-            _ => return Err("not_for_servers"),
-        }
+        let (mac, from) = understood(request, arrival)?;
         let declared = self.roster.read(|inventory| {
             let machine = inventory.machine_that_says(mac, None);
             machine.is_some_and(|machine| machine.stage != Stage::Discovered)
         });
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         match limiter.take(mac, declared, self.journal.now()) {
-            Verdict::Take => {}
-            Verdict::TooOften => return Err("too_often"),
-            Verdict::Flood => return Err("flood"),
+            Verdict::Take => Ok((mac, from)),
+            Verdict::TooOften => Err("too_often"),
+            Verdict::Flood => Err("flood"),
         }
-        // The relay says which network it is, or the client does; one that renews says its own address; at port 4011 the address that it
-        // sends from is its own; else it is the interface's.
-        let at_4011 = Some(*arrival.from.ip()).filter(|_| arrival.role == Role::BootServer);
-        let own = [Some(request.ciaddr), at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
-        Ok((mac, request.link().or(own).unwrap_or(arrival.local)))
+    }
+
+    /// The client that asked, if it is on a subnet that we know.
+    fn client<'a>(&self, request: &'a Request, asked: Asked, arrival: &Arrival) -> Option<Client4<'a>> {
+        let name = asked.subnet.clone()?;
+        let subnet = self.roster.read(|i| i.subnets.get(&name).map(|subnet| subnet.spec.clone()))?;
+        let local = arrival.local;
+        let server = Some(&subnet)
+            .filter(|subnet| subnet.gives_addresses())
+            .and_then(|_| request.server_override())
+            .unwrap_or(local);
+        Some(Client4 {
+            request,
+            mac: asked.request.mac,
+            asked,
+            name,
+            subnet,
+            local,
+            server,
+            role: arrival.role,
+        })
     }
 
     /// Another server that gives addresses here betrays itself by its clients, who name it.

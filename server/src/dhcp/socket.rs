@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::{io::Interest, net::UdpSocket};
 
-mod frame;
+pub mod frame;
 pub(super) use frame::checksum;
 #[cfg(test)]
 mod tests;

@@ -6,13 +6,16 @@
 
 mod encode;
 pub mod options;
+mod packet;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use crate::domain::firmware::Identity;
 pub use encode::encode;
 use options::{Options, code};
+pub use packet::Packet;
 pub use parse::parse;
 use pilotlight_types::Mac;
 use std::{collections::BTreeMap, net::Ipv4Addr};

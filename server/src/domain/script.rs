@@ -4,7 +4,7 @@ use pilotlight_types::{
     Mac,
     resource::{ImageOs, ImageSpec, Leave},
 };
-use std::fmt::Write;
+use std::{fmt::Write, net::Ipv4Addr};
 
 /// What a script needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +134,15 @@ const fn leave(how: Option<Leave>) -> &'static str {
         Some(Leave::Sanboot) => "sanboot --no-describe --drive 0x80 || exit 1\n",
         Some(Leave::ExitSuccess) => "exit 0\n",
         Some(Leave::Exit | Leave::Silence) => "exit 1\n",
+    }
+}
+
+/// The script, with where iPXE is to send what it says as the first thing that it does. An iPXE that was built without a syslog
+/// console takes the setting and sends nothing.
+pub fn with_syslog(script: &str, server: Ipv4Addr) -> String {
+    match script.split_once('\n') {
+        Some((first, rest)) => format!("{first}\nset syslog {server}\n{rest}"),
+        None => script.to_owned(),
     }
 }
 

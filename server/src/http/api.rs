@@ -7,12 +7,20 @@ mod tokens;
 
 use super::problem::Failure;
 use crate::service::{
-    access::Access, boots::Boots, changes::Changes, explain::Explain, history::History, journal::Journal,
-    machines::Machines, views::Views,
+    access::Access,
+    boots::Boots,
+    changes::Changes,
+    console::Console,
+    explain::{Explain, ExplainPackets},
+    history::History,
+    journal::Journal,
+    machines::Machines,
+    views::Views,
 };
 use axum::Router;
 use pilotlight_types::resource::Name;
 use serde::Deserialize;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// What the REST API needs: each part of it takes what it uses.
@@ -26,8 +34,12 @@ pub struct Api {
     pub machines: Machines,
     /// Boots.
     pub boots: Boots,
-    /// Explains.
+    /// What machines said.
+    pub console: Console,
+    /// Explains machines.
     pub explain: Explain,
+    /// Explains packets.
+    pub packets: Arc<dyn ExplainPackets>,
     /// Tokens.
     pub access: Access,
     /// Events as they come.
@@ -39,10 +51,11 @@ pub struct Api {
 }
 
 pub(super) fn router(api: Api) -> Router {
-    let Api { views, changes, machines, boots, explain, access, journal, history, stop } = api;
+    let Api { views, changes, machines, boots, console, explain, packets, access, journal, history, stop } =
+        api;
     Router::new()
-        .merge(machines::router(views.clone(), machines, explain))
-        .merge(boots::router(boots, views.clone(), journal.clone()))
+        .merge(machines::router(views.clone(), machines, (explain, packets)))
+        .merge(boots::router((boots, console), views.clone(), journal.clone()))
         .merge(events::router(journal, history, stop))
         .merge(tokens::router(access))
         .merge(resources::router(views, changes))

@@ -2,8 +2,13 @@
 use crate::{
     errors,
     service::{
-        StoreError, access::TokenError, agents::ReportError, changes::ChangeError, delivery::Denied,
-        explain::ExplainError, machines::MachineError,
+        StoreError,
+        access::TokenError,
+        agents::ReportError,
+        changes::ChangeError,
+        delivery::Denied,
+        explain::{BadPacket, ExplainError},
+        machines::MachineError,
     },
 };
 use axum::{
@@ -152,6 +157,12 @@ impl From<TokenError> for Failure {
             TokenError::Exists(_) => Self::conflict(error.to_string()),
             TokenError::Name | TokenError::Expired(_) => Self::mistakes(error.to_string(), Vec::new()),
         }
+    }
+}
+
+impl From<BadPacket> for Failure {
+    fn from(error: BadPacket) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Ports {
     pub http: u16,
     /// The port of `[https]`.
     pub https: u16,
+    /// Whether syslog is received at its usual port.
+    pub syslog: bool,
 }
 
 impl Ports {
@@ -55,6 +57,14 @@ impl Ports {
     /// The base URL for configs and agents.
     pub fn https(&self, local: IpAddr) -> String {
         format!("https://{}:{}", self.advertise.unwrap_or(local), self.https)
+    }
+
+    /// Where iPXE is to send what it says, if anywhere: it knows addresses of IPv4 only.
+    pub fn syslog(&self, local: IpAddr) -> Option<Ipv4Addr> {
+        match self.advertise.unwrap_or(local).to_canonical() {
+            IpAddr::V4(address) if self.syslog => Some(address),
+            _ => None,
+        }
     }
 
     /// Where iPXE asks for its script.
@@ -127,7 +137,7 @@ impl Delivery {
         let again = self.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
-            return Ok(self.render(&asked, &name, "", &again));
+            return Ok(self.told(local, self.render(&asked, &name, "", &again)));
         };
         let pinned = match self.pin(&asked.decision.plan) {
             Ok(pinned) => pinned,
@@ -146,14 +156,23 @@ impl Delivery {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
         let base = format!("{}/boot/{boot}", self.ports.http(local));
-        Ok(self.render(&asked, machine.name.as_str(), &base, &again))
+        Ok(self.told(local, self.render(&asked, machine.name.as_str(), &base, &again)))
     }
 
     /// The script that a decision leads to, for people to read.
     pub fn preview(&self, asked: &Asked, machine: &str, local: IpAddr) -> String {
         let mac = asked.request.mac;
         let base = format!("{}/boot/BOOT", self.ports.http(local));
-        self.render(asked, machine, &base, &self.ports.script(local, mac, asked.request.uuid))
+        let again = self.ports.script(local, mac, asked.request.uuid);
+        self.told(local, self.render(asked, machine, &base, &again))
+    }
+
+    /// A script, with where iPXE is to send what it says.
+    fn told(&self, local: IpAddr, script: String) -> String {
+        match self.ports.syslog(local) {
+            Some(server) => script::with_syslog(&script, server),
+            None => script,
+        }
     }
 
     /// One of the image's files, as this boot gets it.

@@ -8,7 +8,10 @@ use crate::domain::{
     boot::{BootRequest, Plan},
     firmware::{Identity, classify},
 };
-use pilotlight_types::{Mac, api::Explanation};
+use pilotlight_types::{
+    Mac,
+    api::{Explanation, PacketExplanation, PacketQuestion},
+};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -32,6 +35,30 @@ pub enum ExplainError {
     /// There is no subnet to ask from.
     #[error("there is no subnet: nobody gets anything; apply one (kind: Subnet)")]
     NoSubnet,
+}
+
+/// Says what would be answered to a packet. DHCP does: it knows packets.
+pub trait ExplainPackets: std::fmt::Debug + Send + Sync {
+    /// Explains a packet. `local` is an address of ours for where neither the packet nor the subnet tell which one was
+    /// asked. Nothing is set aside, written down or sent.
+    fn explain(&self, question: &PacketQuestion, local: Ipv4Addr) -> Result<PacketExplanation, BadPacket>;
+}
+
+/// Why a packet cannot be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum BadPacket {
+    /// It is not given in hex.
+    #[error("`packet`: {0}")]
+    NotHex(String),
+    /// It is no DHCP packet at all.
+    #[error("`packet`: {0}")]
+    NotDhcp(String),
+    /// There is no such subnet.
+    #[error("`subnet`: there is no subnet {0}")]
+    NoSuchSubnet(String),
+    /// It may have come from several.
+    #[error("`subnet`: the packet does not say which network it is from; name one of: {0}")]
+    WhichSubnet(String),
 }
 
 impl Explain {

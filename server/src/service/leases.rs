@@ -8,6 +8,7 @@ use crate::{
     },
     store::{Db, LeaseRow, StoreError, Write},
 };
+use ipnet::Ipv4Net;
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
     resource::{Name, SubnetMode, SubnetSpec},
@@ -108,6 +109,11 @@ impl Leases {
     pub fn would_bind(&self, asker: Asker<'_>, ip: Ipv4Addr) -> bool {
         let now = self.journal.now();
         self.with_pool(asker, |book, pool, _| book.may_have(asker.mac, ip, pool, now)).unwrap_or(false)
+    }
+
+    /// Our own address on a network.
+    pub fn ours_in(&self, network: Ipv4Net) -> Option<Ipv4Addr> {
+        self.ours.iter().copied().filter(|ip| network.contains(ip)).min()
     }
 
     /// Gives the address for the subnet's lease time, durably; none if the asker may not have it.

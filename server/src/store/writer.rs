@@ -3,7 +3,8 @@
 //! A commit costs a disk flush however much is in it, so what comes while one is under way goes with the next. Each caller is
 //! answered after the commit that holds its writes: what was acknowledged is durable. Callers' writes are atomic: all or none.
 use super::{
-    AuditRow, BootRow, Db, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError, TokenRow, TokenUse, Tx,
+    AuditRow, BootRow, ConsoleRow, Db, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError, TokenRow,
+    TokenUse, Tx,
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
@@ -38,6 +39,8 @@ pub enum Write {
     BootToken(NewBootToken),
     /// The use of a one-time token.
     UseBootToken(TokenUse),
+    /// Something that a machine said while it booted.
+    Console(Box<ConsoleRow>),
     /// An API token.
     Token(TokenRow),
     /// An event.
@@ -184,6 +187,7 @@ async fn apply(tx: &mut Tx, write: &Write, events: &mut Vec<Event>) -> Result<()
         Write::Boot(row) => tx.put_boot(row).await,
         Write::BootToken(row) => tx.put_boot_token(row).await,
         Write::UseBootToken(row) => tx.use_boot_token(row).await,
+        Write::Console(row) => tx.put_console(row).await,
         Write::Token(row) => tx.put_token(row).await,
         Write::Event(row) => {
             events.push(tx.put_event(row).await?);

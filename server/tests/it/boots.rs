@@ -169,8 +169,13 @@ async fn a_boot_from_disk_is_over_with_its_script(rig: Rig) {
     assert!(rig.restarted().await.boots.open().is_empty());
 }
 
-fn stalls(rig: &Rig) -> Stalls {
-    Stalls { boots: rig.boots.clone(), journal: rig.journal.clone(), patience: Duration::from_secs(600) }
+pub fn stalls(rig: &Rig) -> Stalls {
+    Stalls {
+        boots: rig.boots.clone(),
+        console: rig.console.clone(),
+        journal: rig.journal.clone(),
+        patience: Duration::from_secs(600),
+    }
 }
 
 async fn a_boot_that_fell_silent_fails_and_the_next_one_tries_again(rig: Rig) {

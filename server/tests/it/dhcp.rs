@@ -20,7 +20,7 @@ fn answers(rig: &Rig) -> DhcpAnswers {
         leases: rig.leases.clone(),
         roster: rig.roster.clone(),
         journal: rig.journal.clone(),
-        ports: Ports { advertise: None, http: 8080, https: 8443 },
+        ports: Ports { advertise: None, http: 8080, https: 8443, syslog: false },
         sightings: rig.sightings.clone(),
         shared: false,
         limiter: std::sync::Mutex::default(),

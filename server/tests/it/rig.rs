@@ -13,6 +13,7 @@ use pilotlight::{
         boots::{Asked, Boots},
         changes::Changes,
         configs::Configs,
+        console::Console,
         delivery::{Delivery, Ports},
         explain::Explain,
         files::Files,
@@ -91,6 +92,7 @@ pub struct Rig {
     pub machines: Machines,
     pub boots: Boots,
     pub leases: Leases,
+    pub console: Console,
     pub changes: Changes,
     pub configs: Configs,
     pub delivery: Delivery,
@@ -153,7 +155,7 @@ impl Rig {
         let leases =
             Leases::load(&db, roster.clone(), boots.clone(), journal.clone(), [OURS].into()).await.unwrap();
         let images = Images::open(&folder.path().join("images"), http_client()).unwrap();
-        let ports = Ports { advertise: None, http: 8080, https: 8443 };
+        let ports = Ports { advertise: None, http: 8080, https: 8443, syslog: false };
         let ca = "-----BEGIN CERTIFICATE-----\n".to_owned();
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca, SiteKey::new([7; 32]));
         let known = (boots.clone(), roster.clone(), journal.clone());
@@ -172,6 +174,7 @@ impl Rig {
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             sightings: Sightings::new(journal.clone()),
             metrics: Metrics::new(),
+            console: Console::new(boots.clone(), journal.clone(), db.clone()),
             history: History::new(db.clone()),
             configs,
             db,

@@ -41,7 +41,6 @@ impl DhcpAnswers {
         let local = IpAddr::V4(client.local);
         match &client.asked.decision.step {
             Step::BootProgram { file, reply } => {
-                self.boots.firmware().told(client.mac, *reply);
                 let style = match reply {
                     ReplyStyle::Plain => Style::Plain,
                     ReplyStyle::Pxe => Style::Pxe,

@@ -25,13 +25,21 @@ impl DhcpAnswers {
         Answered { reply: None, outcome: Outcome::Shadow(outcome) }
     }
 
-    fn would(&self, client: &Client4<'_>) -> Answered {
+    /// What would be answered, were it asked for: nothing is set aside, written down or sent.
+    pub(super) fn would(&self, client: &Client4<'_>) -> Answered {
         if client.role == Role::BootServer {
             return self.boot_server(client);
         }
         if !client.subnet.gives_addresses() {
             return match client.request.kind {
                 MessageType::Discover => Answered::with(self.proxy_reply(client, ReplyKind::Offer)),
+                MessageType::Request if client.request.server_id == Some(client.local) => {
+                    Answered::with(self.proxy_reply(client, ReplyKind::Ack))
+                }
+                MessageType::Inform => Answered {
+                    outcome: Outcome::Informed,
+                    ..Answered::with(self.proxy_reply(client, ReplyKind::Ack))
+                },
                 _ => Answered::silent("other_server"),
             };
         }
@@ -47,7 +55,10 @@ impl DhcpAnswers {
                 Asks::For(wanted) if self.leases.would_bind(client.asker(), wanted) => {
                     Answered::with(self.reply(client, ReplyKind::Ack, Some(wanted)))
                 }
-                Asks::For(wanted) | Asks::Elsewhere(wanted) => {
+                Asks::Elsewhere(wanted) => {
+                    Answered::with(Reply::nak(client.server, format!("{wanted} is not on this network")))
+                }
+                Asks::For(wanted) => {
                     Answered::with(Reply::nak(client.server, format!("{wanted} is not yours to have")))
                 }
             },

@@ -8,7 +8,7 @@ const IP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
 
 /// The frame, with its checksums.
-pub(super) fn udp(from: (Mac, SocketAddrV4), to: (Mac, SocketAddrV4), content: &[u8]) -> Vec<u8> {
+pub fn udp(from: (Mac, SocketAddrV4), to: (Mac, SocketAddrV4), content: &[u8]) -> Vec<u8> {
     let udp_len = len_field(UDP_HEADER + content.len());
     let (source, target) = (from.1.ip().octets(), to.1.ip().octets());
 

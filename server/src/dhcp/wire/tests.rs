@@ -4,6 +4,7 @@ use dhcproto::{Decodable as _, v4};
 use proptest::prelude::*;
 
 mod limits;
+mod packet;
 mod replay;
 
 /// A request with these options, from a machine of the lab.

@@ -125,3 +125,13 @@ proptest! {
         prop_assert!(!expands, "{}", text);
     }
 }
+
+#[test]
+fn ipxe_is_told_where_to_send_what_it_says_before_anything_else() {
+    for plan in [Plan::LocalDisk, Plan::Hold { why: "no".into() }] {
+        let plain = script(&plan, None, &[]);
+        let told = with_syslog(&plain, Ipv4Addr::new(10, 77, 0, 1));
+        assert!(told.starts_with("#!ipxe\nset syslog 10.77.0.1\necho Pilotlight: "), "{told}");
+        assert_eq!(told.replace("set syslog 10.77.0.1\n", ""), plain);
+    }
+}

@@ -2,7 +2,7 @@
 use super::Page;
 use crate::{
     http::problem::Failure,
-    service::{boots::Boots, journal::Journal, views::Views},
+    service::{boots::Boots, console::Console, journal::Journal, views::Views},
 };
 use axum::{
     Json, Router,
@@ -11,23 +11,24 @@ use axum::{
 };
 use pilotlight_types::{
     BootId, Timestamp,
-    api::{Boot, List},
+    api::{Boot, ConsoleLine, List},
 };
 use serde::Deserialize;
 
 #[derive(Debug, Clone)]
 struct BootsApi {
     boots: Boots,
+    console: Console,
     views: Views,
     journal: Journal,
 }
 
-pub(super) fn router(boots: Boots, views: Views, journal: Journal) -> Router {
-    Router::new().route("/boots", get(list)).route("/boots/{id}", get(one)).with_state(BootsApi {
-        boots,
-        views,
-        journal,
-    })
+pub(super) fn router((boots, console): (Boots, Console), views: Views, journal: Journal) -> Router {
+    Router::new()
+        .route("/boots", get(list))
+        .route("/boots/{id}", get(one))
+        .route("/boots/{id}/console", get(said))
+        .with_state(BootsApi { boots, console, views, journal })
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,4 +67,26 @@ async fn list(State(api): State<BootsApi>, Query(which): Query<Which>) -> Result
 async fn one(State(api): State<BootsApi>, Path(id): Path<BootId>) -> Result<Json<Boot>, Failure> {
     let boot = api.boots.get(id).await?;
     boot.map(Json).ok_or_else(|| Failure::not_found(format!("there is no boot {id}")))
+}
+
+#[derive(Debug, Deserialize)]
+struct WhichLines {
+    cursor: Option<i64>,
+    limit: Option<usize>,
+}
+
+/// What the machine said in a boot, first things first.
+async fn said(
+    State(api): State<BootsApi>,
+    Path(id): Path<BootId>,
+    Query(which): Query<WhichLines>,
+) -> Result<Json<List<ConsoleLine>>, Failure> {
+    if api.boots.get(id).await?.is_none() {
+        return Err(Failure::not_found(format!("there is no boot {id}")));
+    }
+    let limit = Page { selector: None, cursor: None, limit: which.limit }.limit();
+    let after = which.cursor.unwrap_or_default();
+    let items = api.console.lines(id, after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+    let next = items.last().filter(|_| items.len() >= limit).map(|last| last.line.to_string());
+    Ok(Json(List { items, next }))
 }

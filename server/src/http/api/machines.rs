@@ -2,10 +2,15 @@
 use super::{Page, next};
 use crate::{
     http::{Peer, auth::Caller, problem::Failure},
-    service::{explain::Explain, machines::Machines, views::Views},
+    service::{
+        explain::{Explain, ExplainPackets},
+        machines::Machines,
+        views::Views,
+    },
 };
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{ConnectInfo, Path, Query, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
@@ -13,18 +18,27 @@ use axum::{
 };
 use pilotlight_types::{
     Mac,
-    api::{Explanation, List, Machine},
+    api::{Explanation, List, Machine, PacketExplanation, PacketQuestion},
 };
 use serde::Deserialize;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 #[derive(Debug, Clone)]
 struct MachinesApi {
     views: Views,
     machines: Machines,
     explain: Explain,
+    packets: Arc<dyn ExplainPackets>,
 }
 
-pub(super) fn router(views: Views, machines: Machines, explain: Explain) -> Router {
+pub(super) fn router(
+    views: Views,
+    machines: Machines,
+    (explain, packets): (Explain, Arc<dyn ExplainPackets>),
+) -> Router {
     Router::new()
         .route("/machines", get(list))
         .route("/machines/{name}/explain", get(explain_machine))
@@ -33,8 +47,8 @@ pub(super) fn router(views: Views, machines: Machines, explain: Explain) -> Rout
         .route("/machines/{name}/hold", post(hold))
         .route("/machines/{name}/release", post(release))
         .route("/machines/{name}/retire", post(retire))
-        .route("/explain", get(explain_mac))
-        .with_state(MachinesApi { views, machines, explain })
+        .route("/explain", get(explain_mac).post(explain_packet))
+        .with_state(MachinesApi { views, machines, explain, packets })
 }
 
 async fn list(
@@ -137,4 +151,18 @@ async fn explain_mac(
     Query(which): Query<WhichMac>,
 ) -> Result<Json<Explanation>, Failure> {
     Ok(Json(api.explain.mac(which.mac, peer.local.ip())?))
+}
+
+async fn explain_packet(
+    State(api): State<MachinesApi>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    body: Bytes,
+) -> Result<Json<PacketExplanation>, Failure> {
+    let question: PacketQuestion =
+        serde_json::from_slice(&body).map_err(|error| Failure::bad_request(error.to_string()))?;
+    let local = match peer.local.ip().to_canonical() {
+        IpAddr::V4(local) => local,
+        IpAddr::V6(_) => Ipv4Addr::LOCALHOST,
+    };
+    Ok(Json(api.packets.explain(&question, local)?))
 }

@@ -1,0 +1,126 @@
+//! `pilotlight probe` against our own daemon, and against dnsmasq as others have it.
+
+use std::process::{Child, Output, Stdio};
+
+use anyhow::{Context, Result};
+use pilotlight_tests::daemon::pilotlight;
+use pilotlight_tests::rack::Host;
+use serde_json::json;
+
+use crate::net::Net;
+use crate::rig::{document, skipped, small_site, subnet};
+
+const MAC: &str = "02:00:00:00:0a:01";
+
+/// A `dnsmasq` on a host, which ends with this.
+pub struct Dnsmasq(Child);
+
+impl Dnsmasq {
+    pub fn start(host: &Host, options: &[&str]) -> Result<Self> {
+        let mut command = host.command("dnsmasq");
+        command.args(["--keep-in-foreground", "--port=0", "--conf-file=/dev/null", "--interface=eth0"]);
+        command.args(["--bind-interfaces", "--dhcp-leasefile=/dev/null", "--log-facility=-"]).args(options);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Ok(Self(child.context("dnsmasq cannot be started: apt-get install dnsmasq-base")?))
+    }
+}
+
+impl Drop for Dnsmasq {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn probe(host: &Host, arguments: &[&str]) -> Result<(Output, String)> {
+    let mut command = host.command(&pilotlight()?.display().to_string());
+    let output = command.args(["probe", "--interface", "eth0", "--wait", "1"]).args(arguments).output()?;
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok((output, said))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_firmware_is_played_to_the_end_of_its_script() -> Result<()> {
+    if skipped("network") {
+        return Ok(());
+    }
+    let files = tempfile::tempdir()?;
+    let mut documents = small_site(files.path())?;
+    documents.push(subnet("rack", "10.77.0", "ignore"));
+    documents.push(document("Machine", "n1", json!({"macs": [MAC]})));
+    let net = Net::start("plprobe", &documents).await?;
+    let host = net.rack.host("client", Some("10.77.0.9/24".parse()?))?;
+    for (arch, file) in [("bios", "undionly.kpxe"), ("efi-x64", "snponly.efi"), ("http-x64", "snponly.efi")] {
+        let (output, said) = probe(&host, &["--mac", MAC, "--arch", arch, "-v"])?;
+        assert!(output.status.success(), "{arch}: {said}");
+        for part in [
+            "to everybody, port 67: DHCPDISCOVER",
+            "from 10.77.0.1:67: DHCPOFFER",
+            "DHCPREQUEST",
+            "DHCPACK",
+            "DHCPRELEASE",
+            file,
+            "now as iPXE",
+            "/boot/ipxe?mac=02-00-00-00-0a-01",
+            "#!ipxe",
+            "/kernel: 200 OK, 70000 bytes",
+            "/initramfs.img: 200 OK, ",
+            "config.img: not asked for",
+            "this machine boots",
+        ] {
+            assert!(said.contains(part), "{arch}: `{part}` is not in {said}");
+        }
+        assert!(said.contains("350102") || said.contains("350105"), "{arch}: hex: {said}");
+    }
+    let addresses = host.ip("-4 -o addr show dev eth0")?;
+    assert!(addresses.lines().count() == 1 && addresses.contains("10.77.0.9/24"), "{addresses}");
+
+    // A machine that nobody knows.
+    let (output, said) = probe(&host, &["--mac", "02:00:00:00:0a:02"])?;
+    assert!(!output.status.success() && said.contains("nobody offered anything"), "{said}");
+    let (output, said) = probe(&host, &["--interface", "none0"])?;
+    assert!(!output.status.success(), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_other_servers_is_said() -> Result<()> {
+    if skipped("network") {
+        return Ok(());
+    }
+    let files = tempfile::tempdir()?;
+    let mut documents = small_site(files.path())?;
+    documents.push(subnet("rack", "10.77.0", "ignore"));
+    documents.push(document("Machine", "n1", json!({"macs": [MAC]})));
+    let net = Net::start("plprobeodd", &documents).await?;
+    let host = net.rack.host("client", Some("10.77.0.9/24".parse()?))?;
+    let other = net.rack.host("other", Some("10.77.0.7/24".parse()?))?;
+    let range = "--dhcp-range=10.77.0.210,10.77.0.220,255.255.255.0,10m";
+
+    // Two servers that know nothing of each other.
+    let dnsmasq = Dnsmasq::start(&other, &[range])?;
+    let mut seen = String::new();
+    for _ in 0..20 {
+        seen = probe(&host, &["--mac", MAC])?.1;
+        if seen.contains("2 servers offer addresses") {
+            break;
+        }
+    }
+    assert!(seen.contains("10.77.0.1") && seen.contains("10.77.0.7") && seen.contains("is chance"), "{seen}");
+    drop(dnsmasq);
+
+    // The classic: an address and `PXEClient`, so that UEFI asks port 4011, where nobody is.
+    let options = ["--dhcp-option-force=60,PXEClient", "--dhcp-boot=boot.efi", range, "--dhcp-authoritative"];
+    let _dnsmasq = Dnsmasq::start(&other, &options)?;
+    for _ in 0..20 {
+        // Our own daemon does not know this one.
+        seen = probe(&host, &["--mac", "02:00:00:00:0a:03"])?.1;
+        if seen.contains("DHCPOFFER") {
+            break;
+        }
+    }
+    assert!(seen.contains("10.77.0.7 sends 60=PXEClient without 43.6=8"), "{seen}");
+    assert!(seen.contains("tftp://10.77.0.7/boot.efi"), "a PXE ROM would try: {seen}");
+    Ok(())
+}

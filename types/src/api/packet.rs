@@ -1,0 +1,84 @@
+//! DHCP packets in words, and what would be answered to one.
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{fmt, net::Ipv4Addr};
+
+/// A DHCP packet, decoded for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketView {
+    /// `DHCPDISCOVER`, or `BOOTP request` for one without a kind.
+    pub kind: String,
+    /// Its fixed fields that are not empty, then its options by their numbers.
+    pub fields: Vec<PacketField>,
+}
+
+/// One field or option of a DHCP packet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketField {
+    /// The option's number; absent for a field of the fixed part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
+    /// Its name in the RFC that has it.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+}
+
+impl fmt::Display for PacketView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.kind)?;
+        for PacketField { code, name, value } in &self.fields {
+            let code = code.map(|code| format!("{code:>3} ")).unwrap_or_default();
+            writeln!(f, "  {:<28} {value}", format!("{code}{name}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// `POST /api/v1/explain`: asks what would be answered to a packet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PacketQuestion {
+    /// The UDP content in hex: blanks, colons and line ends are left out.
+    pub packet: String,
+    /// The subnet whose network it came in on; needed only if the packet does not say (no relay, no own address) and
+    /// there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// The address of the server that it was sent to, where that was not a broadcast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Ipv4Addr>,
+    /// The UDP port that it was sent to: 67 without this, or 4011.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// What would be answered to a packet, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PacketExplanation {
+    /// The packet.
+    pub packet: PacketView,
+    /// Who sent it, and by what that was seen.
+    pub client: String,
+    /// The subnet that it is taken to come from.
+    pub subnet: Option<String>,
+    /// The machine that sent it, where it is known.
+    pub machine: Option<String>,
+    /// The answer in one sentence.
+    pub answer: String,
+    /// What led there, first things first.
+    pub because: Vec<String>,
+    /// The outcome as `pilotlight_dhcp_packets_total` would count it.
+    pub outcome: String,
+    /// Where the answer would go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The answer, decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<PacketView>,
+    /// The answer, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_hex: Option<String>,
+    /// The decision in full; null if the packet did not get as far.
+    pub decision: Value,
+}
