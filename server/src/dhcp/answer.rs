@@ -13,7 +13,6 @@ use crate::{
         boot::{BootRequest, Step},
         firmware::{Client, classify},
         flood::{Limiter, Verdict},
-        stage::Stage,
     },
     metrics::DhcpMetrics,
     service::{
@@ -87,7 +86,10 @@ impl Handler for DhcpAnswers {
             Err(why) => return Answered::silent(why),
         };
         let firmware = classify(&request.identity());
-        if request.kind == MessageType::Discover {
+        let mode = self.roster.read(|i| i.subnet_of(from).map(|(_, subnet)| subnet.spec.mode));
+        // Where nothing is sent, nothing is learned from what a client makes of it.
+        let answered = matches!(mode, Some(SubnetMode::Authoritative | SubnetMode::Proxy));
+        if request.kind == MessageType::Discover && answered {
             self.boots.firmware().asks(mac, &firmware, self.journal.now());
         }
         let question = BootRequest { mac, uuid: request.uuid, firmware };
@@ -142,7 +144,7 @@ impl DhcpAnswers {
         if arrival.local.is_unspecified() {
             return Err("no_address_of_ours");
         }
-        let mac = request.mac().ok_or("no_mac")?;
+        let mac = self.mac_of(request).ok_or("no_mac")?;
         match (arrival.role, request.kind) {
             (Role::BootServer, MessageType::Request | MessageType::Inform)
             | (
@@ -157,7 +159,7 @@ impl DhcpAnswers {
         }
         let declared = self.roster.read(|inventory| {
             let machine = inventory.machine_that_says(mac, None);
-            machine.is_some_and(|machine| machine.stage != Stage::Discovered)
+            machine.is_some_and(|machine| machine.is_vouched_for())
         });
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         match limiter.take(mac, declared, self.journal.now()) {
@@ -170,6 +172,19 @@ impl DhcpAnswers {
         let at_4011 = Some(*arrival.from.ip()).filter(|_| arrival.role == Role::BootServer);
         let own = [Some(request.ciaddr), at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
         Ok((mac, request.link().or(own).unwrap_or(arrival.local)))
+    }
+
+    /// Whose packet it is. Firmware that sends the machine's GUID where its MAC should be is known by that, and goes by the machine's
+    /// first MAC (EDK2 `PxeBcDhcp4CallBack`).
+    fn mac_of(&self, request: &Request) -> Option<Mac> {
+        let by_uuid = || {
+            let uuid = request.uuid.filter(|_| request.hardware.len == 16)?;
+            // No interface has the MAC of zeros.
+            self.roster.read(|inventory| {
+                inventory.machine_that_says(Mac::new([0; 6]), Some(uuid))?.spec.macs.first().copied()
+            })
+        };
+        request.mac().or_else(by_uuid)
     }
 
     /// Another server that gives addresses here betrays itself by its clients, who name it.

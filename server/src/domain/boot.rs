@@ -117,8 +117,7 @@ pub enum Silence {
     NoBootProgram,
     /// It asks for an address and for nothing else, and another server gives those.
     AddressOnly,
-    /// The machine is to go on to its disk, and its firmware does so when it hears nothing; at once, where another server gives the
-    /// addresses.
+    /// The machine is to go on to its disk, and its firmware does so when it hears nothing.
     LocalDisk,
 }
 

@@ -14,3 +14,4 @@ mod machines;
 mod postgres;
 mod rig;
 mod store;
+mod wire;
