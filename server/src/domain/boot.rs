@@ -117,7 +117,8 @@ pub enum Silence {
     NoBootProgram,
     /// It asks for an address and for nothing else, and another server gives those.
     AddressOnly,
-    /// The machine is to go on to its disk, and its firmware does so when it hears nothing.
+    /// The machine is to go on to its disk, and its firmware does so when it hears nothing; at once, where another server gives the
+    /// addresses.
     LocalDisk,
 }
 

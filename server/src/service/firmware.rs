@@ -90,10 +90,11 @@ impl FirmwareTable {
         let new = || Asking { firmware: firmware.clone(), at: now, attempt: 0, told: None, came: false };
         let entry = asking.entry(mac).or_insert_with(new);
         let waited = now.since(entry.at);
-        if waited < SAME_QUESTION {
+        if waited < SAME_QUESTION && entry.firmware == *firmware {
             return;
         }
-        if entry.came || waited > NEW_BOOT {
+        // Another firmware of the same interface (UEFI, then BIOS) made nothing of it yet.
+        if entry.came || waited > NEW_BOOT || entry.firmware != *firmware {
             *entry = new();
         } else if entry.told.is_some() {
             entry.attempt += 1;

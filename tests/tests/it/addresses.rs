@@ -52,10 +52,11 @@ async fn an_address_that_somebody_uses_without_a_lease_is_left_alone() -> Result
     );
     assert_eq!(net.counted("pilotlight_dhcp_conflicts_total{found=\"arp\"}").await?, 1);
     // Neither is it given when somebody asks for it by name, nor by a daemon that was killed.
+    let [a, b, c] = ["a", "b", "c"].map(|name| net.rack.host(name, None));
+    let (a, b, c) = (a?, b?, c?);
     for _ in 0..2 {
-        let [a, b, c] = ["a", "b", "c"].map(|name| net.rack.host(name, None));
-        let (mut a, mut b) = (Client::new(&a?, "02:00:00:00:07:02")?, Client::new(&b?, "02:00:00:00:07:03")?);
-        let mut c = Client::new(&c?, "02:00:00:00:07:04")?;
+        let (mut a, mut b) = (Client::new(&a, "02:00:00:00:07:02")?, Client::new(&b, "02:00:00:00:07:03")?);
+        let mut c = Client::new(&c, "02:00:00:00:07:04")?;
         let wanted: &[(u8, &[u8])] = &[(50, &[10, 77, 0, 101])];
         let mut given = [a.lease(wanted)?.yiaddr, b.lease(&[])?.yiaddr];
         given.sort();
