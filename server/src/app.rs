@@ -179,8 +179,6 @@ impl App {
         let metrics = Metrics::new();
         let roster = Roster::load(&db).await?;
         let machines = Machines::new(roster.clone(), journal.clone());
-        let ours4: HashSet<Ipv4Addr> =
-            ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
         let sightings = Sightings::new(journal.clone());
         let client = download_client()?;
         let folder = data.path("images");
@@ -192,6 +190,8 @@ impl App {
         let firmware = FirmwareTable::new(files.clone());
         let boots =
             Boots::load(db.clone(), roster.clone(), journal.clone(), machines.clone(), firmware).await?;
+        let ours4: HashSet<Ipv4Addr> =
+            ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
         let leases = Leases::load(&db, roster.clone(), boots.clone(), journal.clone(), ours4).await?;
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
         let known = (boots.clone(), roster.clone(), journal.clone());

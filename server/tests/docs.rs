@@ -156,6 +156,25 @@ fn every_dependency_is_in_its_document() {
 }
 
 #[test]
+fn every_test_that_the_table_of_firmware_names_is_there() {
+    let folders = ["server/src", "server/tests", "tests/src", "tests/tests", "types/src"];
+    let sources: Vec<String> =
+        folders.iter().flat_map(|folder| files(folder, "rs")).map(|file| text(&file)).collect();
+    let table = read("docs/firmware.md");
+    let last_cells = table.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").next());
+    let named: BTreeSet<&str> = last_cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|name| name.contains('_'))
+        .collect();
+    assert!(named.len() > 20, "the tests were not found in the table: {named:?}");
+    let missing: Vec<_> = named
+        .iter()
+        .filter(|name| !sources.iter().any(|source| source.contains(&format!("fn {name}("))))
+        .collect();
+    assert!(missing.is_empty(), "docs/firmware.md names tests that are not there: {missing:?}");
+}
+
+#[test]
 fn both_databases_have_the_same_migrations() {
     let names = |folder: &str| -> BTreeSet<String> {
         files(folder, "sql").iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()

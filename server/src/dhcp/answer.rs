@@ -14,7 +14,6 @@ use crate::{
         boot::{BootRequest, Step},
         firmware::{Client, classify},
         flood::{Limiter, Verdict},
-        stage::Stage,
     },
     metrics::DhcpMetrics,
     service::{
@@ -88,7 +87,10 @@ impl Handler for DhcpAnswers {
             Err(why) => return Answered::silent(why),
         };
         let firmware = classify(&request.identity());
-        if request.kind == MessageType::Discover {
+        let mode = self.roster.read(|i| i.subnet_of(from).map(|(_, subnet)| subnet.spec.mode));
+        // Where nothing is sent, nothing is learned from what a client makes of it.
+        let answered = matches!(mode, Some(SubnetMode::Authoritative | SubnetMode::Proxy));
+        if request.kind == MessageType::Discover && answered {
             self.boots.firmware().asks(mac, &firmware, self.journal.now());
         }
         let question = BootRequest { mac, uuid: request.uuid, firmware };
@@ -133,38 +135,38 @@ impl Handler for DhcpAnswers {
     }
 }
 
-/// Whose packet it is, and from which network; or why it is none for us.
-fn understood(request: &Request, arrival: &Arrival) -> Result<(Mac, Ipv4Addr), &'static str> {
-    if arrival.local.is_unspecified() {
-        return Err("no_address_of_ours");
-    }
-    let mac = request.mac().ok_or("no_mac")?;
-    match (arrival.role, request.kind) {
-        (Role::BootServer, MessageType::Request | MessageType::Inform)
-        | (
-            Role::Server,
-            MessageType::Discover
-            | MessageType::Request
-            | MessageType::Decline
-            | MessageType::Release
-            | MessageType::Inform,
-        ) => {}
-        _ => return Err("not_for_servers"),
-    }
-    // The relay says which network it is, or the client does; one that renews says its own address; at port 4011 the address that it
-    // sends from is its own; else it is the interface's.
-    let at_4011 = Some(*arrival.from.ip()).filter(|_| arrival.role == Role::BootServer);
-    let own = [Some(request.ciaddr), at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
-    Ok((mac, request.link().or(own).unwrap_or(arrival.local)))
-}
-
 impl DhcpAnswers {
+    /// Whose packet it is, and from which network; or why it is none for us.
+    fn understood(&self, request: &Request, arrival: &Arrival) -> Result<(Mac, Ipv4Addr), &'static str> {
+        if arrival.local.is_unspecified() {
+            return Err("no_address_of_ours");
+        }
+        let mac = self.mac_of(request).ok_or("no_mac")?;
+        match (arrival.role, request.kind) {
+            (Role::BootServer, MessageType::Request | MessageType::Inform)
+            | (
+                Role::Server,
+                MessageType::Discover
+                | MessageType::Request
+                | MessageType::Decline
+                | MessageType::Release
+                | MessageType::Inform,
+            ) => {}
+            _ => return Err("not_for_servers"),
+        }
+        // The relay says which network it is, or the client does; one that renews says its own address; at port 4011 the address that it
+        // sends from is its own; else it is the interface's.
+        let at_4011 = Some(*arrival.from.ip()).filter(|_| arrival.role == Role::BootServer);
+        let own = [Some(request.ciaddr), at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
+        Ok((mac, request.link().or(own).unwrap_or(arrival.local)))
+    }
+
     /// Whether a packet is looked at, before anything is looked up for it: whose it is, and from which network.
     fn taken(&self, request: &Request, arrival: &Arrival) -> Result<(Mac, Ipv4Addr), &'static str> {
-        let (mac, from) = understood(request, arrival)?;
+        let (mac, from) = self.understood(request, arrival)?;
         let declared = self.roster.read(|inventory| {
             let machine = inventory.machine_that_says(mac, None);
-            machine.is_some_and(|machine| machine.stage != Stage::Discovered)
+            machine.is_some_and(|machine| machine.is_vouched_for())
         });
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         match limiter.take(mac, declared, self.journal.now()) {
@@ -193,6 +195,19 @@ impl DhcpAnswers {
             server,
             role: arrival.role,
         })
+    }
+
+    /// Whose packet it is. Firmware that sends the machine's GUID where its MAC should be is known by that, and goes by the machine's
+    /// first MAC (EDK2 `PxeBcDhcp4CallBack`).
+    fn mac_of(&self, request: &Request) -> Option<Mac> {
+        let by_uuid = || {
+            let uuid = request.uuid.filter(|_| request.hardware.len == 16)?;
+            // No interface has the MAC of zeros.
+            self.roster.read(|inventory| {
+                inventory.machine_that_says(Mac::new([0; 6]), Some(uuid))?.spec.macs.first().copied()
+            })
+        };
+        request.mac().or_else(by_uuid)
     }
 
     /// Another server that gives addresses here betrays itself by its clients, who name it.

@@ -46,6 +46,12 @@ pub struct Reported {
 }
 
 impl Machine {
+    /// Whether anything but packets speaks for it: somebody declared it, or an agent reported from it.
+    pub fn is_vouched_for(&self) -> bool {
+        let accepted_unseen = self.seen.is_none() && self.name.as_str().starts_with("m-");
+        self.stage != Stage::Discovered && !accepted_unseen
+    }
+
     /// A machine that was not there before.
     pub fn new(
         id: MachineId,

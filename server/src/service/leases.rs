@@ -4,7 +4,6 @@ use crate::{
     domain::{
         inventory::Inventory,
         lease::{Lease, LeaseBook, NoAddress, Offered, Pool},
-        stage::Stage,
     },
     store::{Db, LeaseRow, StoreError, Write},
 };
@@ -71,7 +70,7 @@ impl Leases {
         let mut rows: BTreeMap<Name, Vec<Lease>> = BTreeMap::new();
         for LeaseRow { subnet, lease } in db.read().await?.leases().await? {
             let declared = lease.mac.is_none_or(|mac| {
-                roster.read(|i| i.machine_that_says(mac, None).is_some_and(|m| m.stage != Stage::Discovered))
+                roster.read(|i| i.machine_that_says(mac, None).is_some_and(|m| m.is_vouched_for()))
             });
             rows.entry(subnet).or_default().push(Lease { declared, ..lease });
         }
@@ -224,7 +223,7 @@ impl Leases {
             reserved,
             set_aside: &set_aside,
             in_use: &in_use,
-            declared: machine.is_some_and(|machine| machine.stage != Stage::Discovered),
+            declared: machine.is_some_and(|machine| machine.is_vouched_for()),
             kept: spec.keep_for_declared.of(spec.ranges.iter().map(|range| range.size()).sum()),
         };
         Some(act(self.lock().entry(asker.subnet.clone()).or_default(), pool, &spec))

@@ -71,7 +71,7 @@ impl Machines {
         let _one_at_a_time = self.discovering.lock().await;
         let plain = format!("m-{}", mac.to_string().replace(':', ""));
         let (there, waiting, uuid_taken, name) = self.roster.read(|inventory| {
-            let waiting = inventory.machines().filter(|machine| unproven(machine)).count();
+            let waiting = inventory.machines().filter(|machine| !machine.is_vouched_for()).count();
             let taken = uuid.is_some_and(|uuid| inventory.machines().any(|m| m.spec.uuid == Some(uuid)));
             // Somebody may have declared another machine of that name.
             let mut names = std::iter::once(plain.clone()).chain((2..100).map(|n| format!("{plain}-{n}")));
@@ -284,12 +284,6 @@ impl Machines {
         }
         writes
     }
-}
-
-/// Whether nothing but packets speak for a machine: nobody declared it, and no agent ever reported from it.
-fn unproven(machine: &Machine) -> bool {
-    let accepted_unseen = machine.seen.is_none() && machine.name.as_str().starts_with("m-");
-    machine.stage == Stage::Discovered || accepted_unseen
 }
 
 /// A machine, as events name it.

@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 const NONE: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
-fn answers(rig: &Rig) -> DhcpAnswers {
+pub fn answers(rig: &Rig) -> DhcpAnswers {
     DhcpAnswers {
         boots: rig.boots.clone(),
         leases: rig.leases.clone(),
@@ -60,7 +60,7 @@ pub fn firmware(kind: MessageType, address: &str) -> Request {
 }
 
 /// An operating system asks.
-fn system(kind: MessageType, address: &str) -> Request {
+pub fn system(kind: MessageType, address: &str) -> Request {
     Request { vendor_class: None, archs: Vec::new(), undi: None, ..firmware(kind, address) }
 }
 
@@ -78,7 +78,7 @@ pub async fn tell(rig: &Rig, request: Request) -> Answered {
     answers(rig).handle(request, arrival).await
 }
 
-fn address(answered: &Answered) -> Ipv4Addr {
+pub fn address(answered: &Answered) -> Ipv4Addr {
     answered.reply.as_ref().and_then(|reply| reply.yiaddr).expect("an address")
 }
 

@@ -16,3 +16,4 @@ mod packets;
 mod postgres;
 mod rig;
 mod store;
+mod wire;

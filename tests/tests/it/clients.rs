@@ -6,8 +6,11 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use pilotlight_tests::rack::Host;
 
 /// What a client's script was told, by the name of the variable.
@@ -60,6 +63,18 @@ pub fn dhclient(host: &Host, folder: &Path, config: &str) -> Result<Told> {
     command.arg("-pf").arg(folder.join("dhclient.pid")).arg("-sf").arg(script).arg("eth0");
     succeeded(command.output()?)?;
     told(&env)
+}
+
+/// Ends the dhclient that the last call left, which renews. It goes into the background first and writes its number down then.
+pub async fn end_dhclient(folder: &Path) -> Result<()> {
+    for _ in 0..80 {
+        let pid = fs::read_to_string(folder.join("dhclient.pid")).unwrap_or_default();
+        if let Ok(pid) = pid.trim().parse() {
+            return Ok(kill(Pid::from_raw(pid), Signal::SIGKILL)?);
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    bail!("dhclient does not say which process it is")
 }
 
 pub fn ip(told: &Told, key: &str) -> Result<Ipv4Addr> {

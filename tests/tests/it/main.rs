@@ -2,6 +2,7 @@
 //! `network` with real clients in namespaces, `boot` with whole machines. A story that cannot run fails, unless its module is
 //! switched off by name: `PILOTLIGHT_SKIP=boot,network`.
 
+mod addresses;
 mod api;
 mod boot;
 mod capture;

@@ -31,6 +31,15 @@ impl Net {
         change: impl FnOnce(Builder) -> Builder,
     ) -> Result<Self> {
         let rack = Namespace::create(name, Some(format!("{SERVER}/24").parse()?))?;
+        Self::start_in(rack, documents, change).await
+    }
+
+    /// On a network where somebody is already.
+    pub async fn start_in(
+        rack: Namespace,
+        documents: &[Value],
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Self> {
         let rig = Plan::new()?.with(|builder| change(builder.inside(&rack, SERVER))).start().await?;
         rig.admin.apply(documents).await?;
         Ok(Self { rig, rack })

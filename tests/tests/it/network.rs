@@ -1,8 +1,6 @@
 //! DHCP on real wires, with the clients of others: udhcpc, dhclient, dhcrelay.
 
-use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,24 +8,13 @@ use pilotlight_tests::rack::Namespace;
 use serde_json::json;
 
 use crate::capture::Capture;
-use crate::clients::{dhclient, ip, udhcpc};
+use crate::clients::{dhclient, end_dhclient, ip, udhcpc};
 use crate::dhcp::{ACK, Client, DECLINE, DISCOVER, IPXE, Message, NAK, OFFER, RELEASE, REQUEST, UEFI};
 use crate::net::{NONE, Net, SERVER};
 use crate::rig::{document, skipped, small_site, subnet};
 
 fn in_range(address: Ipv4Addr) -> bool {
     (Ipv4Addr::new(10, 77, 0, 100)..=Ipv4Addr::new(10, 77, 0, 199)).contains(&address)
-}
-
-/// The process that a client left behind; it writes that down a moment after the client has ended.
-async fn daemonized(file: &Path) -> Result<nix::unistd::Pid> {
-    for _ in 0..100 {
-        if let Ok(pid) = fs::read_to_string(file).unwrap_or_default().trim().parse() {
-            return Ok(nix::unistd::Pid::from_raw(pid));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    anyhow::bail!("{} never holds a number", file.display())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,8 +75,7 @@ async fn a_machine_keeps_its_address_when_the_daemon_is_killed_and_when_its_clie
         let config = format!("send dhcp-client-identifier \"client-{round}\";");
         assert_eq!(ip(&dhclient(&host, &folder, &config)?, "new_ip_address")?, first);
         // That one stays, to renew: it must not be in the way of the next.
-        let pid = daemonized(&folder.join("dhclient.pid")).await?;
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL)?;
+        end_dhclient(&folder).await?;
     }
     Ok(())
 }
@@ -284,7 +270,7 @@ async fn firmware_gets_its_boot_program_and_ipxe_its_script() -> Result<()> {
     let ack = client.lease(IPXE)?;
     assert_eq!(ack.file, "http://10.77.0.1:8080/boot/ipxe?mac=02-00-00-00-05-01");
     assert_eq!(ack.text(12)?, "n1");
-    assert_eq!(ack.seconds(51)?, 120, "a lease for the time of booting only");
+    assert_eq!(ack.seconds(51)?, 120, "for as long as it takes to boot");
     let http: &[(u8, &[u8])] =
         &[(60, b"HTTPClient:Arch:00016:UNDI:003000"), (93, &[0, 16]), (94, &[1, 3, 0])];
     let ack = client.lease(http)?;

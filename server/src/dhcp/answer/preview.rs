@@ -1,5 +1,5 @@
 //! What would be answered to a packet: by the same rules, but nothing is set aside, written down or sent.
-use super::{Answered, Arrival, DhcpAnswers, understood};
+use super::{Answered, Arrival, DhcpAnswers};
 use crate::{
     dhcp::{
         listener::{Outcome, Role},
@@ -40,7 +40,7 @@ impl DhcpAnswers {
     /// What would be answered to this packet now. `from` is the network that it came from, where neither a relay nor the
     /// client say so and it is not the one of `arrival.local`.
     pub fn preview(&self, request: &Request, arrival: &Arrival, from: Option<Ipv4Addr>) -> Preview {
-        let (mac, told) = match understood(request, arrival) {
+        let (mac, told) = match self.understood(request, arrival) {
             Ok(understood) => understood,
             Err(why) => return Preview { answered: Answered::silent(why), asked: None },
         };

@@ -3,7 +3,10 @@ use super::{
     super::wire::{BootFields, LeaseTimes, Reply, ReplyKind, Style},
     Client4, DhcpAnswers,
 };
-use crate::{domain::boot::Step, service::leases::lease_time};
+use crate::{
+    domain::{boot::Step, firmware::Arch},
+    service::leases::lease_time,
+};
 use pilotlight_types::resource::ReplyStyle;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -34,7 +37,14 @@ impl DhcpAnswers {
     /// Beside the server that gives the address: what to boot, and nothing else. Never with the relay's address for ours, for that is
     /// where UEFI asks next, at port 4011.
     pub(super) fn proxy_reply(&self, client: &Client4<'_>, kind: ReplyKind) -> Reply {
-        Reply { siaddr: client.local, boot: self.boot_fields(client), ..Reply::new(kind, client.local) }
+        let mut boot = self.boot_fields(client);
+        // UEFI of before 2017 forgets a proxy's offer that has an option 43.
+        if client.asked.request.firmware.arch.is_some_and(Arch::is_efi)
+            && let Some(boot) = boot.as_mut().filter(|boot| boot.style == Style::Pxe)
+        {
+            boot.style = Style::Plain;
+        }
+        Reply { siaddr: client.local, boot, ..Reply::new(kind, client.local) }
     }
 
     fn boot_fields(&self, client: &Client4<'_>) -> Option<BootFields> {

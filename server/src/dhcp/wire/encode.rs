@@ -243,8 +243,8 @@ fn boot_options(fields: &mut Fields, request: &Request, reply: &Reply, boot: &Bo
         fields.push(code::VENDOR_CLASS, KEEP, class);
     }
     match (request.boot_item, boot.style) {
-        // The ROM asked for an item of a menu: it takes the answer only with the same item.
-        (Some([a, b, c, d]), Style::Pxe | Style::Plain) => {
+        // The ROM, or iPXE, asked for an item of a menu: it takes the answer only with the same item.
+        (Some([a, b, c, d]), Style::Pxe | Style::Plain | Style::Ipxe) => {
             fields.push(code::VENDOR, KEEP, [71, 4, a, b, c, d, code::END]);
         }
         (_, Style::Pxe) => fields.push(code::VENDOR, KEEP, [6, 1, 8, code::END]),
