@@ -313,6 +313,17 @@ impl Boots {
         &self.firmware
     }
 
+    /// The most bytes in a TFTP block and the most blocks in a window, as the firmware table has it for who boots.
+    pub fn tftp_bounds(&self, id: BootId) -> (Option<u16>, Option<u16>) {
+        let row = |boot: &Boot| {
+            let row = boot.decision.get("known")?.get("firmware")?;
+            let bound = |key| u16::try_from(row.get(key)?.as_u64()?).ok();
+            Some((bound("block_size"), bound("window")))
+        };
+        let newest = self.lock();
+        newest.find(id).and_then(row).unwrap_or_default()
+    }
+
     /// The newest boot of a machine.
     pub fn of(&self, machine: MachineId) -> Option<Boot> {
         self.lock().of.get(&machine).cloned()

@@ -11,6 +11,7 @@ use crate::{
     },
     store::{StoreError, Write},
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use pilotlight_types::{
     Mac, MachineId,
     api::Hold,
@@ -51,6 +52,9 @@ pub enum MachineError {
 
 /// How many machines that nobody accepted are kept: a flood of made-up MACs ends there.
 pub const MOST_DISCOVERED: usize = 10_000;
+
+/// How many machines are armed beside each other.
+const AT_ONCE: usize = 256;
 
 /// How often a change is tried again when others change the machine at the same moment.
 const TRIES: usize = 20;
@@ -190,14 +194,15 @@ impl Machines {
                 })
                 .collect()
         });
-        for (id, revision) in ready {
+        // Beside each other: what waits for the disk at the same time is written at once.
+        let armed = stream::iter(ready).map(|(id, revision)| async move {
             match self.apply(id, &Event::Provision(revision), actor, |_| {}).await {
                 // Gone, or on its way already: then there is nothing to arm.
-                Ok(_) | Err(MachineError::NotFound(_) | MachineError::Refused(_)) => {}
-                Err(error) => return Err(error),
+                Ok(_) | Err(MachineError::NotFound(_) | MachineError::Refused(_)) => Ok(()),
+                Err(error) => Err(error),
             }
-        }
-        Ok(())
+        });
+        armed.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     fn named(&self, name: &str) -> Result<Arc<Machine>, MachineError> {

@@ -1,7 +1,7 @@
 //! The files that TFTP serves, and what becomes of each transfer.
 use super::{
     listener::{File, FileError, Files, Outcome, Report},
-    transfer::Content,
+    transfer::Caps,
 };
 use crate::{
     metrics::TftpMetrics,
@@ -30,13 +30,14 @@ pub struct TftpFiles {
 impl Files for TftpFiles {
     fn open(&self, name: &str, peer: SocketAddr, local: IpAddr) -> Result<File, FileError> {
         let content = self.files.program(name, local).ok_or(FileError::NotFound)?;
+        let mut caps = Caps::default();
         if let IpAddr::V4(address) = peer.ip()
             && let Some(boot) = self.boots.at(address)
         {
             self.boots.saw(boot, Seen::begun(Phase::BootProgram, name));
+            (caps.block_size, caps.window_size) = self.boots.tftp_bounds(boot);
         }
-        let content: Content = Arc::new(content);
-        Ok(content.into())
+        Ok(File { content: Arc::new(content), caps })
     }
 
     fn done(&self, report: Report) {

@@ -11,6 +11,10 @@ pub(super) struct Newest {
 }
 
 impl Newest {
+    pub(super) fn find(&self, id: BootId) -> Option<&Boot> {
+        self.of.get(self.by_id.get(&id)?)
+    }
+
     pub(super) fn get(&self, id: BootId) -> Option<(MachineId, Boot)> {
         let machine = *self.by_id.get(&id)?;
         self.of.get(&machine).map(|boot| (machine, boot.clone()))
