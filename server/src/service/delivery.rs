@@ -13,6 +13,7 @@ use crate::{
         boot::{BootRequest, Plan},
         delivery,
         machine::Machine,
+        pacing::Turn,
         script::{self, ScriptFor},
     },
     secret::{new_token, token_hash},
@@ -129,6 +130,7 @@ impl Delivery {
             let name = mac.to_string();
             return Ok(self.render(&asked, &name, "", &again));
         };
+        self.boots.pacing().arrived(machine.id);
         let pinned = match self.pin(&asked.decision.plan) {
             Ok(pinned) => pinned,
             Err(why) => {
@@ -136,10 +138,31 @@ impl Delivery {
                 None
             }
         };
+        let turn = pinned.as_ref().and_then(|pinned| self.turn(&asked, &machine, pinned));
+        if let Some(Turn::Wait { before, pause, new }) = turn {
+            let why = format!("its turn to load comes after {before} others");
+            asked.decision.plan = Plan::Hold { why: why.clone() };
+            let seen = Seen::answered(Phase::Script, why.clone(), 0);
+            let (boot, mut writes) = self.boots.note(&asked, &machine, Some(peer), seen).await;
+            if new {
+                let message = format!("{} waits: {why}", machine.name);
+                writes.push(self.told("boot.queued", &machine, boot, message));
+            }
+            // Nothing was promised: after a restart it asks again anyway.
+            self.journal.later(writes);
+            let seconds = pause.as_secs_f32().ceil() as u64;
+            return Ok(script::render_turn(machine.name.as_str(), &why, seconds, &again));
+        }
         let seen = Seen::answered(Phase::Script, asked.decision.plan.to_string(), 0);
         let (boot, mut writes) = self.boots.note(&asked, &machine, Some(peer), seen).await;
         if let Some(pinned) = &pinned {
             writes.extend(self.boots.pin(boot, pinned));
+        }
+        if let Some(Turn::Now { waited }) = turn.filter(|turn| *turn != Turn::Now { waited: Duration::ZERO })
+        {
+            let message =
+                format!("{}: its turn to load came after {:.1} s", machine.name, waited.as_secs_f32());
+            writes.push(self.told("boot.admitted", &machine, boot, message));
         }
         self.journal.commit(writes).await?;
         if ends_with_script(&asked.decision.plan) {
@@ -284,6 +307,19 @@ impl Delivery {
             return Err(format!("file {lost} of image {image} is lost; apply the image again"));
         }
         Ok(Some(pinned))
+    }
+
+    /// Whether a machine may load its image now.
+    fn turn(&self, asked: &Asked, machine: &Machine, pinned: &Pinned) -> Option<Turn> {
+        let files = [Some(&pinned.kernel), Some(&pinned.initramfs), pinned.rootfs.as_ref()];
+        let sizes = files.into_iter().flatten().filter_map(|file| self.images.path(file).metadata().ok());
+        let bytes = sizes.fold(0, |sum: u64, file| sum.saturating_add(file.len()));
+        let subnet = asked.subnet.as_ref()?;
+        Some(self.boots.pacing().ask(subnet, machine.id, bytes, self.journal.now()))
+    }
+
+    fn told(&self, kind: &'static str, machine: &Machine, boot: BootId, message: String) -> Write {
+        self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot), message)
     }
 
     fn kernel_args(&self, asked: &Asked) -> Vec<String> {

@@ -11,6 +11,7 @@ mod firmware;
 mod http;
 mod leases;
 mod machines;
+mod pacing;
 mod postgres;
 mod rig;
 mod store;
