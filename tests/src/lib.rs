@@ -3,5 +3,6 @@
 pub mod client;
 pub mod daemon;
 pub mod demo;
+pub mod fleet;
 pub mod rack;
 pub mod sim;

@@ -16,6 +16,7 @@ mod postgres;
 mod proxy;
 mod rig;
 mod secrets;
+mod storm;
 mod tftp;
 mod tls;
 mod unknown;
