@@ -18,6 +18,10 @@ const HORIZON: Duration = Duration::from_secs(60);
 /// As many may always load, however large their images are: one machine seldom fills a link.
 const LEAST: usize = 4;
 
+/// The least share of a machine that loads, in bytes a second. With less, each connection has some packets under way and no more:
+/// TCP loses them by the percent in the buffer of any switch, and with them the boot programs of machines that come later.
+const SHARE: u64 = 650_000;
+
 /// A machine of which nothing is seen for so long while it loads has vanished. A kernel that starts says nothing for up to a minute.
 const SILENCE: Duration = Duration::from_secs(120);
 
@@ -190,7 +194,11 @@ impl Out {
         let left = self.left.saturating_add(bytes);
         let room = match limits.boots {
             Some(most) => self.boots < usize::try_from(most.get()).unwrap_or(usize::MAX),
-            None => self.boots < LEAST || left <= limits.rate.saturating_mul(HORIZON.as_secs()),
+            None => {
+                let fair = usize::try_from(limits.rate / SHARE).unwrap_or(usize::MAX);
+                let served = left <= limits.rate.saturating_mul(HORIZON.as_secs());
+                self.boots < LEAST || (served && self.boots < fair)
+            }
         };
         if room {
             *self = Self { boots: self.boots + 1, left };

@@ -52,7 +52,7 @@ struct Arguments {
 enum Output {
     Text,
     Json,
-    /// Lost, first, median, last, seconds that the link needs, ratio: for a table
+    /// Lost, first, median, last, seconds that the link needs, ratio: for a table; the rest goes to standard error
     Row,
 }
 
@@ -79,7 +79,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     let summary = fleet::run(&options).await?;
     match arguments.output {
         Output::Text => print!("{summary}"),
-        Output::Row => println!("{}", summary.row()),
+        Output::Row => {
+            println!("{}", summary.row());
+            eprint!("{summary}");
+        }
         Output::Json => println!("{}", serde_json::to_string_pretty(&summary)?),
     }
     Ok(if summary.lost == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })

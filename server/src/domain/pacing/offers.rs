@@ -4,11 +4,12 @@ use super::{Limits, TIDY};
 use pilotlight_types::{MachineId, Timestamp};
 use std::{collections::HashMap, time::Duration};
 
-/// A boot program, generously: what is fetched between the offer and the script.
-const PROGRAM: u64 = 1 << 20;
+/// A boot program: what is fetched between the offer and the script.
+const PROGRAM: u64 = 256 << 10;
 
-/// The boot programs under way are what the link sends in this time: the time after which firmware sends a TFTP packet again.
-const HORIZON: u64 = 4;
+/// The boot programs under way are what the link sends in so many seconds. More would be lost in the buffers of switches; fewer
+/// would put boot programs off until the link is full of images, which TFTP bears worst.
+const HORIZON: u64 = 2;
 
 /// As many are always answered.
 const LEAST: usize = 16;
