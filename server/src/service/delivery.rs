@@ -148,8 +148,10 @@ impl Delivery {
                 let message = format!("{} waits: {why}", machine.name);
                 writes.push(self.told("boot.queued", &machine, boot, message));
             }
-            // Nothing was promised: after a restart it asks again anyway.
-            self.journal.later(writes);
+            // Nothing was promised: after a restart it asks again anyway. A row alone says what the one before said.
+            if writes.len() > 1 {
+                self.journal.later(writes);
+            }
             let seconds = pause.as_secs_f32().ceil() as u64;
             return Ok(script::render_turn(machine.name.as_str(), &why, seconds, &again));
         }
