@@ -44,7 +44,10 @@ use crate::{
     },
 };
 use axum::Router;
-use pilotlight_types::api::{NewToken, Role};
+use pilotlight_types::{
+    api::{NewToken, Role},
+    resource::LinkRate,
+};
 use std::{
     collections::HashSet,
     io,
@@ -193,6 +196,9 @@ impl App {
         let ours4: HashSet<Ipv4Addr> =
             ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
         let leases = Leases::load(&db, roster.clone(), boots.clone(), journal.clone(), ours4).await?;
+        if let Some(link) = settings.dhcp_interfaces.iter().filter_map(|name| interface::speed(name)).max() {
+            boots.pacing().assume(LinkRate::mbit(link));
+        }
         let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
@@ -251,6 +257,7 @@ impl App {
             views,
             journal: journal.clone(),
             history: history.clone(),
+            pacing: boots.pacing().clone(),
             site: settings.site.to_string(),
         };
         let plain = http::plain(boot_files, health.clone(), ports.https, &metrics.http);

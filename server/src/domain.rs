@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod lease;
 pub mod machine;
 pub mod matcher;
+pub mod pacing;
 pub mod profile;
 pub mod recent;
 pub mod script;

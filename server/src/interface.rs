@@ -37,6 +37,13 @@ pub fn index(interface: &str) -> Option<u32> {
     if_nametoindex(interface).ok()
 }
 
+/// Its speed in Mbit/s, where its driver says one.
+pub fn speed(interface: &str) -> Option<u32> {
+    let said = std::fs::read_to_string(format!("/sys/class/net/{interface}/speed")).ok()?;
+    // A driver that does not know says -1, and some say 2^32 - 1.
+    said.trim().parse::<u32>().ok().filter(|mbit| (1..=1_000_000).contains(mbit))
+}
+
 fn entries(interface: &str) -> Result<Vec<InterfaceAddress>, InterfaceError> {
     let all = getifaddrs().map_err(|error| InterfaceError::List(error.into()))?;
     let of_it: Vec<_> = all.filter(|entry| entry.interface_name == interface).collect();
@@ -52,6 +59,7 @@ mod tests {
         assert_eq!(addresses("lo").unwrap().first(), Some(&Ipv4Addr::LOCALHOST));
         assert_eq!(link("lo").unwrap(), None);
         assert!(index("lo").is_some());
+        assert_eq!(speed("lo"), None);
     }
 
     #[test]

@@ -88,6 +88,11 @@ pub struct HttpMetrics {
 /// What there is, read when somebody asks.
 #[derive(Debug, Clone, Default)]
 struct StateMetrics {
+    loading: Family<SubnetLabels, Gauge>,
+    waiting: Family<SubnetLabels, Gauge>,
+    held: Family<SubnetLabels, Gauge>,
+    rate: Family<SubnetLabels, Gauge>,
+    link: Family<SubnetLabels, Gauge>,
     machines: Family<StageLabels, Gauge>,
     leases: Family<SubnetLabels, Gauge>,
     boots: Gauge,
@@ -105,6 +110,25 @@ pub struct State {
     pub boots: usize,
     /// Other DHCP servers seen lately where we are the server.
     pub foreign_servers: usize,
+    /// How machines are paced, in each subnet where they boot.
+    pub pacing: Vec<PacingState>,
+}
+
+/// How machines of a subnet are paced.
+#[derive(Debug, Clone)]
+pub struct PacingState {
+    /// The subnet.
+    pub subnet: String,
+    /// Machines that load their image.
+    pub loading: usize,
+    /// Machines that wait for their turn.
+    pub waiting: usize,
+    /// Machines whose firmware waits for an offer.
+    pub held: usize,
+    /// Bytes a second that go to them.
+    pub rate: u64,
+    /// Bytes a second that their link bears.
+    pub link: u64,
 }
 
 impl Metrics {
@@ -158,6 +182,25 @@ impl Metrics {
             state.leases.clone(),
         );
         registry.register("boots_open", "Boots that go on", state.boots.clone());
+        registry.register(
+            "pacing_loading",
+            "Machines that load their image, by subnet",
+            state.loading.clone(),
+        );
+        registry.register(
+            "pacing_waiting",
+            "Machines that wait for their turn to load, by subnet",
+            state.waiting.clone(),
+        );
+        registry.register(
+            "pacing_held_offers",
+            "Machines whose firmware waits for an offer, by subnet",
+            state.held.clone(),
+        );
+        let sent = "Bytes that go to booting machines, by subnet";
+        registry.register("pacing_sent_bytes_per_second", sent, state.rate.clone());
+        let link = "Bytes that a subnet's link is taken to bear";
+        registry.register("pacing_link_bytes_per_second", link, state.link.clone());
         Self { registry: Arc::new(registry), dhcp, tftp, http, neighbor, syslog, state }
     }
 
@@ -173,6 +216,15 @@ impl Metrics {
         }
         self.state.boots.set(number(now.boots));
         self.state.foreign_servers.set(number(now.foreign_servers));
+        for paced in now.pacing {
+            let subnet = SubnetLabels { subnet: paced.subnet };
+            let rate = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.state.loading.get_or_create(&subnet).set(number(paced.loading));
+            self.state.waiting.get_or_create(&subnet).set(number(paced.waiting));
+            self.state.held.get_or_create(&subnet).set(number(paced.held));
+            self.state.rate.get_or_create(&subnet).set(rate(paced.rate));
+            self.state.link.get_or_create(&subnet).set(rate(paced.link));
+        }
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

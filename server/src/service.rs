@@ -15,6 +15,7 @@ pub mod images;
 pub mod journal;
 pub mod leases;
 pub mod machines;
+pub mod pacing;
 pub mod roster;
 pub mod sightings;
 pub mod views;

@@ -4,5 +4,6 @@ pub mod bench;
 pub mod client;
 pub mod daemon;
 pub mod demo;
+pub mod fleet;
 pub mod rack;
 pub mod sim;

@@ -2,12 +2,12 @@
 //! the script that they are given, fetch every file, find their config as Ignition does and report as the agent does; all from an
 //! address of their own. A machine is a task and a handful of sockets, so there may be hundreds.
 
-mod agent;
-mod dhcp;
+pub(crate) mod agent;
+pub(crate) mod dhcp;
 mod http;
-mod ignition;
-mod ipxe;
-mod tftp;
+pub(crate) mod ignition;
+pub(crate) mod ipxe;
+pub(crate) mod tftp;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -10,7 +10,7 @@ pub use spec::{
     BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode,
     SubnetSpec, Unknown,
 };
-pub use value::{Duration, Ipv4Range, Labels, Name, Oui, Sha256, ValueError};
+pub use value::{Duration, Ipv4Range, Labels, LinkRate, Name, Oui, Sha256, ValueError};
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};

@@ -71,6 +71,28 @@ pub fn record(boot: &mut Boot, seen: PhaseRecord) -> bool {
     false
 }
 
+/// Whether the machine has its image, and what follows is small.
+pub fn has_loaded(boot: &Boot) -> bool {
+    let whole = |phase| boot.phase(phase).is_some_and(|record| record.ended.is_some());
+    if boot.ended.is_some() || boot.furthest().is_some_and(|phase| phase >= Phase::Ignition) {
+        return true;
+    }
+    if whole(Phase::Rootfs) {
+        return true;
+    }
+    let last = whole(Phase::Kernel) && whole(Phase::Initramfs);
+    last && Pinned::of(boot).is_some_and(|pinned| pinned.rootfs.is_none())
+}
+
+/// Whether the machine was told to load its image, or to wait; none when it was told something else.
+pub fn loads(boot: &Boot) -> Option<bool> {
+    match boot.decision.pointer("/decision/plan").and_then(Value::as_str) {
+        Some("boot") => Some(true),
+        Some("hold") => Some(false),
+        _ => None,
+    }
+}
+
 /// When something was last seen of the boot.
 pub fn last_sign(boot: &Boot) -> Timestamp {
     boot.phases.iter().map(|record| record.last).max().unwrap_or(boot.started)

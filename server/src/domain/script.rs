@@ -6,6 +6,9 @@ use pilotlight_types::{
 };
 use std::{fmt::Write, net::Ipv4Addr};
 
+/// In how many seconds a machine on hold asks again.
+const HOLD: u64 = 15;
+
 /// What a script needs to know.
 #[derive(Debug, Clone, Copy)]
 pub struct ScriptFor<'a> {
@@ -108,8 +111,8 @@ pub fn render(script: ScriptFor<'_>) -> String {
         Plan::LocalDisk => {
             write!(text, "echo Pilotlight: {machine} boots from its disk\n{}", leave(script.leave))
         }
-        Plan::Hold { why } => write!(text, "{}", wait(machine, why, again)),
-        Plan::Nothing { why } => write!(text, "{}", wait(machine, why.name(), again)),
+        Plan::Hold { why } => write!(text, "{}", wait(machine, why, HOLD, again)),
+        Plan::Nothing { why } => write!(text, "{}", wait(machine, why.name(), HOLD, again)),
     };
     text
 }
@@ -146,11 +149,16 @@ pub fn with_syslog(script: &str, server: Ipv4Addr) -> String {
     }
 }
 
-fn wait(machine: &str, why: &str, again: &str) -> String {
+/// The script of a machine whose turn to load has not come: in how many seconds it asks again.
+pub fn render_turn(machine: &str, why: &str, seconds: u64, again: &str) -> String {
+    format!("#!ipxe\n{}", wait(machine, why, seconds, again))
+}
+
+fn wait(machine: &str, why: &str, seconds: u64, again: &str) -> String {
     format!(
         "echo Pilotlight: {machine} waits: {}\n\
          :again\n\
-         sleep 15\n\
+         sleep {seconds}\n\
          chain --replace --autofree {again} || goto again\n",
         printable(why)
     )

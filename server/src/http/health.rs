@@ -1,7 +1,7 @@
 //! Whether the daemon lives, whether it can serve, and how it does.
 use super::problem::Failure;
 use crate::{
-    metrics::{Metrics, State as MetricsState},
+    metrics::{Metrics, PacingState, State as MetricsState},
     service::{boots::Boots, history::History, journal::Journal, sightings::Sightings, views::Views},
 };
 use axum::{
@@ -59,7 +59,17 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
+    let paced = health.boots.pacing().shown(health.journal.now());
+    let pacing = paced.into_iter().map(|paced| PacingState {
+        subnet: paced.subnet.to_string(),
+        loading: paced.loading,
+        waiting: paced.waiting,
+        held: paced.held,
+        rate: paced.rate,
+        link: paced.link.bytes(),
+    });
     let now = MetricsState {
+        pacing: pacing.collect(),
         machines: health.views.stages(),
         leases: health.views.leases(health.journal.now()),
         boots: health.boots.open().len(),

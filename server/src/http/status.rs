@@ -2,7 +2,12 @@
 use super::problem::Failure;
 use crate::{
     domain::selector::Selector,
-    service::{history::History, journal::Journal, views::Views},
+    service::{
+        history::History,
+        journal::Journal,
+        pacing::{Paced, Pacing},
+        views::Views,
+    },
 };
 use axum::{
     Router,
@@ -26,6 +31,8 @@ pub struct StatusPage {
     pub journal: Journal,
     /// Events.
     pub history: History,
+    /// Who loads, and who waits.
+    pub pacing: Pacing,
     /// The site's name.
     pub site: String,
 }
@@ -49,7 +56,8 @@ async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
     let now = page.journal.now();
     let machines = page.views.machines(&Selector::default(), None, MOST_MACHINES);
     let events = page.history.newest(None, MOST_EVENTS).await?;
-    let html = render(&page.site, now, &page.views.stages(), &machines, &events);
+    let paced = page.pacing.shown(now);
+    let html = render(&page.site, now, &page.views.stages(), &paced, &machines, &events);
     let headers = [
         (
             header::CONTENT_SECURITY_POLICY,
@@ -65,6 +73,7 @@ fn render(
     site: &str,
     now: Timestamp,
     stages: &[(&str, usize)],
+    paced: &[Paced],
     machines: &[Machine],
     events: &[Event],
 ) -> String {
@@ -81,7 +90,9 @@ fn render(
     for (stage, count) in stages {
         let _ = write!(html, "<li class=\"{stage}\"><b>{count}</b> {stage}</li>");
     }
-    html.push_str("</ul></section><section><h2>Machines</h2>");
+    html.push_str("</ul></section>");
+    pacing(&mut html, paced);
+    html.push_str("<section><h2>Machines</h2>");
     if machines.is_empty() {
         html.push_str("<p class=\"empty\">There are no machines yet. Declare some with <code>pilotlight apply -f machines.yaml</code>, or power one on where a subnet says <code>unknown: discover</code>.</p>");
     } else {
@@ -111,6 +122,24 @@ fn render(
     }
     html.push_str("</section></main></body></html>");
     html
+}
+
+/// Who loads and who waits, while there are such.
+fn pacing(html: &mut String, paced: &[Paced]) {
+    let busy: Vec<_> = paced.iter().filter(|paced| paced.loading + paced.waiting + paced.held > 0).collect();
+    if busy.is_empty() {
+        return;
+    }
+    html.push_str("<section><h2>Boots under way</h2><div class=\"scroll\"><table><thead><tr><th>Subnet<th>Loading<th>Waiting for their turn<th>Offers held back<th>Sent<th>Link</tr></thead><tbody>");
+    for Paced { subnet, link, most, loading, waiting, held, rate } in busy {
+        let most = most.map(|most| format!(" <small>of {most}</small>")).unwrap_or_default();
+        let sent = rate / 125_000;
+        let _ = write!(
+            html,
+            "<tr><th scope=\"row\">{subnet}<td>{loading}{most}<td>{waiting}<td>{held}<td>{sent} Mbit/s<td>{link}</tr>"
+        );
+    }
+    html.push_str("</tbody></table></div></section>");
 }
 
 fn machine_row(html: &mut String, now: Timestamp, machine: &Machine) {
@@ -193,9 +222,27 @@ mod tests {
             message: "<script>alert(1)</script>".into(),
             data: std::collections::BTreeMap::new(),
         };
-        let html = render("dc1", Timestamp::default(), &[("ready", 0)], &[], &[event]);
+        let html = render("dc1", Timestamp::default(), &[("ready", 0)], &[], &[], &[event]);
         assert!(html.contains("&lt;script&gt;alert(1)"));
         assert!(!html.contains("<script"));
         assert!(html.contains("There are no machines yet"));
+    }
+
+    #[test]
+    fn a_storm_is_shown_while_it_lasts() {
+        let mut paced = Paced {
+            subnet: "rack-a".parse().unwrap(),
+            link: "1Gbit".parse().unwrap(),
+            most: Some(8),
+            loading: 8,
+            waiting: 442,
+            held: 0,
+            rate: 117_000_000,
+        };
+        let html = render("dc1", Timestamp::default(), &[], std::slice::from_ref(&paced), &[], &[]);
+        let row = "rack-a<td>8 <small>of 8</small><td>442<td>0<td>936 Mbit/s<td>1Gbit</tr>";
+        assert!(html.contains(row), "{html}");
+        (paced.loading, paced.waiting) = (0, 0);
+        assert!(!render("dc1", Timestamp::default(), &[], &[paced], &[], &[]).contains("Boots under way"));
     }
 }

@@ -6,6 +6,7 @@ use super::{
     firmware::FirmwareTable,
     journal::{Actor, Journal},
     machines::{Machines, object},
+    pacing::Pacing,
     roster::Roster,
 };
 use crate::{
@@ -38,6 +39,7 @@ pub struct Boots {
     journal: Journal,
     machines: Machines,
     firmware: FirmwareTable,
+    pacing: Pacing,
     db: Db,
 }
 
@@ -98,10 +100,17 @@ impl Boots {
         firmware: FirmwareTable,
     ) -> Result<Self, StoreError> {
         let mut newest = Newest::default();
+        let pacing = Pacing::new(roster.clone());
         for BootRow { machine, boot } in db.read().await?.newest_boots().await? {
+            pacing.restore(machine, &boot);
             newest.put(machine, boot);
         }
-        Ok(Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, firmware, db })
+        Ok(Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, firmware, pacing, db })
+    }
+
+    /// Who of them loads an image now, and who waits.
+    pub const fn pacing(&self) -> &Pacing {
+        &self.pacing
     }
 
     /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
@@ -251,7 +260,9 @@ impl Boots {
                 self.firmware.came(boot.mac);
             }
             let Some(row) = self.roster.machine(machine) else { return };
+            let bytes = seen.bytes;
             let writes = self.advance(&row, &mut boot, seen, now);
+            self.pacing.saw(machine, &boot, bytes, now);
             newest.put(machine, boot);
             writes
         };
@@ -292,6 +303,7 @@ impl Boots {
             boot.outcome = Some(outcome.clone());
             boot.ended = Some(now);
             newest.put(machine, boot.clone());
+            self.pacing.done(machine);
             (machine, self.ended(&row, boot))
         };
         if let Err(error) = self.journal.commit(writes).await {
@@ -373,6 +385,7 @@ impl Boots {
 
     /// Forgets a machine that is gone.
     pub fn forget(&self, machine: MachineId) {
+        self.pacing.done(machine);
         self.lock().forget(machine);
     }
 

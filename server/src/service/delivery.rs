@@ -13,6 +13,7 @@ use crate::{
         boot::{BootRequest, Plan},
         delivery,
         machine::Machine,
+        pacing::Turn,
         script::{self, ScriptFor},
     },
     secret::{new_token, token_hash},
@@ -137,8 +138,9 @@ impl Delivery {
         let again = self.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
-            return Ok(self.told(local, self.render(&asked, &name, "", &again)));
+            return Ok(self.with_syslog(local, self.render(&asked, &name, "", &again)));
         };
+        self.boots.pacing().arrived(machine.id);
         let pinned = match self.pin(&asked.decision.plan) {
             Ok(pinned) => pinned,
             Err(why) => {
@@ -146,17 +148,46 @@ impl Delivery {
                 None
             }
         };
+        let turn = pinned.as_ref().and_then(|pinned| self.turn(&asked, &machine, pinned));
+        if let Some(Turn::Wait { before, pause, new }) = turn {
+            let why = format!("its turn to load comes after {before} others");
+            asked.decision.plan = Plan::Hold { why: why.clone() };
+            self.queue(&asked, &machine, peer, &why, new).await;
+            let seconds = pause.as_secs_f32().ceil() as u64;
+            let script = script::render_turn(machine.name.as_str(), &why, seconds, &again);
+            return Ok(self.with_syslog(local, script));
+        }
         let seen = Seen::answered(Phase::Script, asked.decision.plan.to_string(), 0);
         let (boot, mut writes) = self.boots.note(&asked, &machine, Some(peer), seen).await;
         if let Some(pinned) = &pinned {
             writes.extend(self.boots.pin(boot, pinned));
+        }
+        if let Some(Turn::Now { waited }) = turn.filter(|turn| *turn != Turn::Now { waited: Duration::ZERO })
+        {
+            let message =
+                format!("{}: its turn to load came after {:.1} s", machine.name, waited.as_secs_f32());
+            writes.push(self.told("boot.admitted", &machine, boot, message));
         }
         self.journal.commit(writes).await?;
         if ends_with_script(&asked.decision.plan) {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
         let base = format!("{}/boot/{boot}", self.ports.http(local));
-        Ok(self.told(local, self.render(&asked, machine.name.as_str(), &base, &again)))
+        Ok(self.with_syslog(local, self.render(&asked, machine.name.as_str(), &base, &again)))
+    }
+
+    /// Notes that a machine waits for its turn to load.
+    async fn queue(&self, asked: &Asked, machine: &Machine, peer: Ipv4Addr, why: &str, new: bool) {
+        let seen = Seen::answered(Phase::Script, why, 0);
+        let (boot, mut writes) = self.boots.note(asked, machine, Some(peer), seen).await;
+        if new {
+            let message = format!("{} waits: {why}", machine.name);
+            writes.push(self.told("boot.queued", machine, boot, message));
+        }
+        // Nothing was promised: after a restart it asks again anyway. A row alone says what the one before said.
+        if writes.len() > 1 {
+            self.journal.later(writes);
+        }
     }
 
     /// The script that a decision leads to, for people to read.
@@ -164,11 +195,11 @@ impl Delivery {
         let mac = asked.request.mac;
         let base = format!("{}/boot/BOOT", self.ports.http(local));
         let again = self.ports.script(local, mac, asked.request.uuid);
-        self.told(local, self.render(asked, machine, &base, &again))
+        self.with_syslog(local, self.render(asked, machine, &base, &again))
     }
 
     /// A script, with where iPXE is to send what it says.
-    fn told(&self, local: IpAddr, script: String) -> String {
+    fn with_syslog(&self, local: IpAddr, script: String) -> String {
         match self.ports.syslog(local) {
             Some(server) => script::with_syslog(&script, server),
             None => script,
@@ -303,6 +334,19 @@ impl Delivery {
             return Err(format!("file {lost} of image {image} is lost; apply the image again"));
         }
         Ok(Some(pinned))
+    }
+
+    /// Whether a machine may load its image now.
+    fn turn(&self, asked: &Asked, machine: &Machine, pinned: &Pinned) -> Option<Turn> {
+        let files = [Some(&pinned.kernel), Some(&pinned.initramfs), pinned.rootfs.as_ref()];
+        let sizes = files.into_iter().flatten().filter_map(|file| self.images.path(file).metadata().ok());
+        let bytes = sizes.fold(0, |sum: u64, file| sum.saturating_add(file.len()));
+        let subnet = asked.subnet.as_ref()?;
+        Some(self.boots.pacing().ask(subnet, machine.id, bytes, self.journal.now()))
+    }
+
+    fn told(&self, kind: &'static str, machine: &Machine, boot: BootId, message: String) -> Write {
+        self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot), message)
     }
 
     fn kernel_args(&self, asked: &Asked) -> Vec<String> {

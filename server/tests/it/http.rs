@@ -44,6 +44,7 @@ pub fn secure(rig: &Rig) -> Router {
         views: rig.views.clone(),
         journal: rig.journal.clone(),
         history: rig.history.clone(),
+        pacing: rig.boots.pacing().clone(),
         site: "test".into(),
     };
     http::secure((api, rig.access.clone()), agent, status, health(rig), &rig.metrics.http)

@@ -12,6 +12,7 @@ mod firmware;
 mod http;
 mod leases;
 mod machines;
+mod pacing;
 mod packets;
 mod postgres;
 mod rig;

@@ -27,7 +27,7 @@ pub struct Running {
 
 impl Running {
     /// Starts the agent, which reports until its facts are taken.
-    pub(super) async fn start(own: Ipv4Addr, config: AgentConfig, spec: &Spec) -> Result<Self> {
+    pub(crate) async fn start(own: Ipv4Addr, config: AgentConfig, spec: &Spec) -> Result<Self> {
         let client = http::tls(own, &[config.ca.clone().into_bytes()])?;
         let running = Self { client, config, since: Instant::now() };
         running.report("progress", &json!({"step": "started"})).await?;

@@ -22,7 +22,7 @@ const ACCEPTED: &str = "application/vnd.coreos.ignition+json;version=3.3.0, */*;
 
 /// What a config came to on the host, as far as a simulated one looks.
 #[derive(Debug)]
-pub(super) struct Applied {
+pub(crate) struct Applied {
     /// Bytes of the config.
     pub bytes: u64,
     /// What the agent is to run with; none where the config brings no agent.
@@ -32,7 +32,7 @@ pub(super) struct Applied {
 }
 
 /// The `config.ign` of a gzipped cpio archive.
-pub(super) fn config_ign(initrd: &[u8]) -> Result<Value> {
+pub(crate) fn config_ign(initrd: &[u8]) -> Result<Value> {
     let mut archive = Vec::new();
     GzDecoder::new(initrd).read_to_end(&mut archive).context("the config's initrd is no gzip")?;
     let content = cpio_file(&archive, "config.ign")?.context("there is no config.ign in the initrd")?;
@@ -40,7 +40,7 @@ pub(super) fn config_ign(initrd: &[u8]) -> Result<Value> {
 }
 
 /// Fetches the config that `pointer` leads to, and everything that it needs.
-pub(super) async fn apply(own: Ipv4Addr, pointer: &Value) -> Result<Applied> {
+pub(crate) async fn apply(own: Ipv4Addr, pointer: &Value) -> Result<Applied> {
     let authorities = pointer.pointer("/ignition/security/tls/certificateAuthorities");
     let cas: Vec<Vec<u8>> = items(authorities)
         .map(|ca| data(text(ca, "source")?))

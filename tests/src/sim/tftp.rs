@@ -14,21 +14,31 @@ const ACK: u16 = 4;
 const ERROR: u16 = 5;
 const OACK: u16 = 6;
 
-const WAIT: Duration = Duration::from_secs(1);
-const TRIES: u32 = 6;
+/// How long firmware waits for a packet, time after time, before it gives up.
+fn waits(firmware: Firmware) -> &'static [u64] {
+    match firmware {
+        // iPXE, which most BIOS ROMs of today are made of: its retry timer doubles from 250 ms, and ends beyond 10 s.
+        Firmware::Bios => &[250, 500, 1000, 2000, 4000, 8000],
+        // EDK2: PXEBC_MTFTP_TIMEOUT and PXEBC_MTFTP_RETRIES.
+        Firmware::Uefi => &[4000; 6],
+    }
+}
 
 /// Fetches a file, and gives its length.
 pub async fn get(own: Ipv4Addr, server: SocketAddrV4, file: &str, firmware: Firmware) -> Result<u64> {
     let fetched = async {
         match firmware {
             Firmware::Bios => {
-                Transfer::new(own, server).await?.run(file, &[("blksize", 1432), ("tsize", 0)], false).await
+                Transfer::new(own, server, firmware)
+                    .await?
+                    .run(file, &[("blksize", 1432), ("tsize", 0)], false)
+                    .await
             }
             Firmware::Uefi => {
                 // As OVMF: it asks for the size, breaks off, and asks again.
                 let size = [("tsize", 0), ("blksize", 1468), ("windowsize", 4)];
-                let told = Transfer::new(own, server).await?.run(file, &size, true).await?;
-                let got = Transfer::new(own, server)
+                let told = Transfer::new(own, server, firmware).await?.run(file, &size, true).await?;
+                let got = Transfer::new(own, server, firmware)
                     .await?
                     .run(file, &[("blksize", 1468), ("windowsize", 4)], false)
                     .await?;
@@ -47,12 +57,21 @@ struct Transfer {
     block_size: usize,
     window: u16,
     size: Option<u64>,
+    waits: &'static [u64],
 }
 
 impl Transfer {
-    async fn new(own: Ipv4Addr, server: SocketAddrV4) -> Result<Self> {
+    async fn new(own: Ipv4Addr, server: SocketAddrV4, firmware: Firmware) -> Result<Self> {
         let socket = UdpSocket::bind((own, 0)).await.with_context(|| format!("UDP at {own}"))?;
-        Ok(Self { socket, server: server.into(), peer: None, block_size: 512, window: 1, size: None })
+        Ok(Self {
+            socket,
+            server: server.into(),
+            peer: None,
+            block_size: 512,
+            window: 1,
+            size: None,
+            waits: waits(firmware),
+        })
     }
 
     async fn run(mut self, file: &str, options: &[(&str, u32)], only_size: bool) -> Result<u64> {
@@ -73,9 +92,12 @@ impl Transfer {
         let mut buffer = vec![0; 65536];
         self.socket.send_to(&outgoing, self.server).await?;
         loop {
-            let Ok(got) = timeout(WAIT, self.socket.recv_from(&mut buffer)).await else {
+            let Some(wait) = self.waits.get(tries) else {
+                bail!("nothing came for {} ms", self.waits.iter().sum::<u64>())
+            };
+            let wait = Duration::from_millis(*wait);
+            let Ok(got) = timeout(wait, self.socket.recv_from(&mut buffer)).await else {
                 tries += 1;
-                ensure!(tries < TRIES, "nothing came for {} s", WAIT.as_secs() * u64::from(TRIES));
                 self.socket.send_to(&outgoing, self.peer.unwrap_or(self.server)).await?;
                 continue;
             };

@@ -20,6 +20,7 @@ mod probe;
 mod proxy;
 mod rig;
 mod secrets;
+mod storm;
 mod syslog;
 mod tftp;
 mod tls;

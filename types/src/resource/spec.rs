@@ -1,13 +1,13 @@
 //! What each kind of resource asks for. Unknown keys are errors.
 use super::{
     options::{DhcpOptions, Percent},
-    value::{Duration, Ipv4Range, Labels, Name, Sha256},
+    value::{Duration, Ipv4Range, Labels, LinkRate, Name, Sha256},
 };
 use crate::Mac;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU32};
 use uuid::Uuid;
 
 /// A network that we answer on.
@@ -60,6 +60,13 @@ pub struct SubnetSpec {
     /// The row of the firmware table for every machine here, whatever it says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Name>,
+    /// How fast the link to its machines is: as many load their image at once as it serves in a minute. Unless said otherwise, as
+    /// fast as the daemon's own interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_rate: Option<LinkRate>,
+    /// How many machines may load their image at once, instead of what follows from the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_boots: Option<NonZeroU32>,
 }
 
 impl SubnetSpec {

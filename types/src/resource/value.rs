@@ -276,6 +276,48 @@ impl FromStr for Duration {
 }
 text_value!(Duration);
 
+/// How fast a link is, in whole Mbit/s. Written `100Mbit`, `1Gbit` or `25Gbit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkRate(u32);
+
+impl LinkRate {
+    /// That many Mbit/s.
+    pub const fn mbit(mbit: u32) -> Self {
+        Self(mbit)
+    }
+
+    /// The rate in bytes a second.
+    pub const fn bytes(self) -> u64 {
+        self.0 as u64 * 125_000
+    }
+}
+
+impl fmt::Display for LinkRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            mbit if mbit > 0 && mbit % 1000 == 0 => write!(f, "{}Gbit", mbit / 1000),
+            mbit => write!(f, "{mbit}Mbit"),
+        }
+    }
+}
+
+impl FromStr for LinkRate {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError::new(text, "no rate of a link such as 100Mbit, 1Gbit or 25Gbit");
+        let (digits, unit) = match (text.strip_suffix("Mbit"), text.strip_suffix("Gbit")) {
+            (Some(digits), _) => (digits, 1),
+            (_, Some(digits)) => (digits, 1000),
+            _ => return Err(wrong()),
+        };
+        let plain = digits.bytes().all(|b| b.is_ascii_digit());
+        let number: u32 = digits.parse().ok().filter(|number| plain && *number > 0).ok_or_else(wrong)?;
+        number.checked_mul(unit).map(Self).ok_or_else(wrong)
+    }
+}
+text_value!(LinkRate);
+
 /// A SHA-256 digest. Written as 64 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256([u8; 32]);

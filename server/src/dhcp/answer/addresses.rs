@@ -6,6 +6,7 @@ use super::{
     },
     Client4, DhcpAnswers,
 };
+use crate::domain::firmware::Client;
 use std::net::Ipv4Addr;
 
 /// What a REQUEST asks, before any lease is looked at (RFC 2131 section 4.3.2).
@@ -47,7 +48,22 @@ impl DhcpAnswers {
         }
     }
 
+    /// In a boot storm firmware is kept waiting for its second or third question, so that boot programs get through. iPXE is not:
+    /// its script makes it wait.
+    fn may_boot(&self, client: &Client4<'_>) -> bool {
+        let firmware = matches!(client.asked.request.firmware.client, Client::Pxe | Client::HttpBoot);
+        match &client.asked.machine {
+            Some(machine) if firmware => {
+                self.boots.pacing().offer(&client.name, machine.id, self.journal.now())
+            }
+            _ => true,
+        }
+    }
+
     fn discover(&self, client: &Client4<'_>) -> Answered {
+        if !self.may_boot(client) {
+            return Answered::silent("paced");
+        }
         match self.leases.offer(client.asker(), client.request.requested) {
             Ok(lease) => Answered::with(self.reply(client, ReplyKind::Offer, Some(lease.ip))),
             Err(error) => {

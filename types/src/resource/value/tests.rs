@@ -56,3 +56,15 @@ proptest! {
         prop_assert_eq!(digest.to_string().parse::<Sha256>().unwrap(), digest);
     }
 }
+
+#[test]
+fn link_rates_are_written_as_people_write_them() {
+    for (text, bytes) in [("100Mbit", 12_500_000), ("1Gbit", 125_000_000), ("2500Mbit", 312_500_000)] {
+        let rate: LinkRate = text.parse().unwrap();
+        assert_eq!((rate.bytes(), rate.to_string().as_str()), (bytes, text));
+    }
+    assert_eq!("10000Mbit".parse::<LinkRate>().unwrap().to_string(), "10Gbit");
+    for bad in ["", "1", "Gbit", "0Gbit", "-1Gbit", "+1Gbit", "1.5Gbit", "1 Gbit", "1gbit", "99999999Gbit"] {
+        assert!(bad.parse::<LinkRate>().is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,219 @@
+//! Pacing: when a whole hall powers on, who may load its image now, and who waits. The link is the limit: so many machines load
+//! at once as it can serve in a minute, in the order in which they asked; the rest are told when to ask again.
+use pilotlight_types::{MachineId, Timestamp};
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+mod offers;
+
+pub use offers::Offers;
+
+/// What is handed out at once is what the link sends in this time. It is long beside a kernel's start, when its machine loads
+/// nothing and the others must keep the link busy, and short beside the patience of anything that loads.
+const HORIZON: Duration = Duration::from_secs(60);
+
+/// As many may always load, however large their images are: one machine seldom fills a link.
+const LEAST: usize = 4;
+
+/// The least share of a machine that loads, in bytes a second. With less, each connection has some packets under way and no more:
+/// TCP loses them by the percent in the buffer of any switch, and with them the boot programs of machines that come later.
+const SHARE: u64 = 650_000;
+
+/// A machine of which nothing is seen for so long while it loads has vanished. A kernel that starts says nothing for up to a minute.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// A machine that waits and has not asked for so long is not there: others may go first, and it keeps its place.
+const ABSENT: Duration = Duration::from_secs(40);
+
+/// How long a place is kept for a machine that is not there. A server that starts over is back in some minutes.
+const KEPT: Duration = Duration::from_secs(900);
+
+/// The longest and the shortest time until a waiting machine asks again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// How often places that nobody needs are cleared away.
+const TIDY: Duration = Duration::from_secs(1);
+
+/// What a subnet's link bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in a second.
+    pub rate: u64,
+    /// How many may load at once, where an operator says so.
+    pub boots: Option<NonZeroU32>,
+}
+
+/// The answer to a machine that wants to load its image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It may.
+    Now {
+        /// How long it has waited.
+        waited: Duration,
+    },
+    /// It waits.
+    Wait {
+        /// How many are before it, apart from those that load.
+        before: usize,
+        /// When it should ask again.
+        pause: Duration,
+        /// Whether it has just begun to wait.
+        new: bool,
+    },
+}
+
+/// One network: who loads, and who waits.
+#[derive(Debug, Clone, Default)]
+pub struct Segment {
+    /// By the time of the first question: the order in which they are served.
+    places: BTreeMap<(Timestamp, MachineId), Place>,
+    since: HashMap<MachineId, Timestamp>,
+    tidied: Timestamp,
+}
+
+/// A machine's place.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    loads: bool,
+    /// Bytes that it has still to load.
+    left: u64,
+    last: Timestamp,
+}
+
+/// How many load, and how many wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// They load.
+    pub loading: usize,
+    /// They wait, and ask now and then.
+    pub waiting: usize,
+}
+
+/// What is handed out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Out {
+    boots: usize,
+    left: u64,
+}
+
+impl Segment {
+    /// A machine asks to load so many bytes.
+    pub fn ask(&mut self, machine: MachineId, bytes: u64, limits: Limits, now: Timestamp) -> Turn {
+        self.tidy(now);
+        let new = !self.since.contains_key(&machine);
+        let since = *self.since.entry(machine).or_insert(now);
+        let before = self.places.get(&(since, machine)).copied();
+        let loads = before.is_some_and(|place| place.loads);
+        self.places.insert((since, machine), Place { loads, left: bytes, last: now });
+        if loads {
+            // It lost its script, or its files, and comes again.
+            return Turn::Now { waited: Duration::ZERO };
+        }
+        let mut out = self.out();
+        let (mut ahead, mut ahead_bytes, mut room) = (0, 0_u64, true);
+        let waiting = self.places.range(..(since, machine)).filter(|(_, place)| !place.loads);
+        for (_, place) in waiting.filter(|(_, place)| present(place, now)) {
+            ahead += 1;
+            ahead_bytes = ahead_bytes.saturating_add(place.left);
+            room = room && out.take(place.left, limits);
+        }
+        if room && out.take(bytes, limits) {
+            self.places.insert((since, machine), Place { loads: true, left: bytes, last: now });
+            return Turn::Now { waited: now.since(since) };
+        }
+        // Half of the time that those before it take: it is there before its turn, and seldom asks in vain.
+        let micros = u128::from(ahead_bytes.saturating_add(bytes)) * 500_000 / u128::from(limits.rate.max(1));
+        let pause = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
+        Turn::Wait { before: ahead, pause: pause.clamp(PAUSES.0, PAUSES.1), new }
+    }
+
+    /// A machine has loaded some of its bytes, or was heard of while it loads.
+    pub fn loaded(&mut self, machine: MachineId, bytes: u64, now: Timestamp) {
+        if let Some(since) = self.since.get(&machine)
+            && let Some(place) = self.places.get_mut(&(*since, machine)).filter(|place| place.loads)
+        {
+            place.left = place.left.saturating_sub(bytes);
+            place.last = now;
+        }
+    }
+
+    /// A machine has all that it needs, or will not come for it.
+    pub fn done(&mut self, machine: MachineId) {
+        if let Some(since) = self.since.remove(&machine) {
+            self.places.remove(&(since, machine));
+        }
+    }
+
+    /// Puts a machine where it was before the daemon was started again.
+    pub fn restore(&mut self, machine: MachineId, since: Timestamp, loads: Option<u64>, last: Timestamp) {
+        self.done(machine);
+        self.since.insert(machine, since);
+        let (loads, left) = (loads.is_some(), loads.unwrap_or_default());
+        self.places.insert((since, machine), Place { loads, left, last });
+    }
+
+    /// How many load, and how many wait.
+    pub fn counts(&self, now: Timestamp) -> Counts {
+        let loading = self.places.values().filter(|place| loading(place, now)).count();
+        let waiting = self.places.values().filter(|place| !place.loads && present(place, now)).count();
+        Counts { loading, waiting }
+    }
+
+    fn out(&self) -> Out {
+        let loading = self.places.values().filter(|place| place.loads);
+        loading.fold(Out::default(), |out, place| Out {
+            boots: out.boots + 1,
+            left: out.left.saturating_add(place.left),
+        })
+    }
+
+    /// Those that vanished while they loaded go back to their place; places that were kept for long enough are cleared away.
+    fn tidy(&mut self, now: Timestamp) {
+        if now.since(self.tidied) < TIDY {
+            return;
+        }
+        self.tidied = now;
+        let since = &mut self.since;
+        self.places.retain(|(_, machine), place| {
+            place.loads = loading(place, now);
+            let kept = now.since(place.last) < KEPT;
+            if !kept {
+                since.remove(machine);
+            }
+            kept
+        });
+    }
+}
+
+impl Out {
+    /// Hands out so many bytes to one more, if there is room.
+    fn take(&mut self, bytes: u64, limits: Limits) -> bool {
+        let left = self.left.saturating_add(bytes);
+        let room = match limits.boots {
+            Some(most) => self.boots < usize::try_from(most.get()).unwrap_or(usize::MAX),
+            None => {
+                let fair = usize::try_from(limits.rate / SHARE).unwrap_or(usize::MAX);
+                let served = left <= limits.rate.saturating_mul(HORIZON.as_secs());
+                self.boots < LEAST || (served && self.boots < fair)
+            }
+        };
+        if room {
+            *self = Self { boots: self.boots + 1, left };
+        }
+        room
+    }
+}
+
+fn loading(place: &Place, now: Timestamp) -> bool {
+    place.loads && now.since(place.last) < SILENCE
+}
+
+fn present(place: &Place, now: Timestamp) -> bool {
+    now.since(place.last) < ABSENT
+}
+
+#[cfg(test)]
+mod tests;
