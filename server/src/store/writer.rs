@@ -8,11 +8,11 @@ use super::{
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
-    Mac, MachineId, Timestamp,
+    BootId, Mac, MachineId, Timestamp,
     api::Event,
     resource::{Kind, Name},
 };
-use std::net::Ipv4Addr;
+use std::{collections::HashMap, net::Ipv4Addr};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -154,9 +154,17 @@ fn publish(events: &broadcast::Sender<Event>, written: Vec<Event>) {
     }
 }
 
+/// The last row of each boot. A boot that goes on is written at each of its requests, so a commit may hold many of one.
+fn newest_boots<'a>(jobs: &[&'a [Write]]) -> HashMap<BootId, &'a BootRow> {
+    let rows = jobs.iter().flat_map(|writes| writes.iter());
+    rows.filter_map(|write| if let Write::Boot(row) = write { Some((row.boot.id, &**row)) } else { None })
+        .collect()
+}
+
 async fn commit(db: &Db, jobs: Vec<&[Write]>) -> Result<Vec<Event>, StoreError> {
     let mut tx = db.write().await?;
     let mut events = Vec::new();
+    let mut boots = newest_boots(&jobs);
     for writes in jobs {
         // MACs may go from one machine of these to another, whichever is written first.
         for write in writes {
@@ -168,7 +176,15 @@ async fn commit(db: &Db, jobs: Vec<&[Write]>) -> Result<Vec<Event>, StoreError> 
             }
         }
         for write in writes {
-            apply(&mut tx, write, &mut events).await?;
+            match write {
+                // Nobody sees what is between two rows of one commit: the newest is written, in the place of the first.
+                Write::Boot(row) => {
+                    if let Some(newest) = boots.remove(&row.boot.id) {
+                        tx.put_boot(newest).await?;
+                    }
+                }
+                write => apply(&mut tx, write, &mut events).await?,
+            }
         }
     }
     tx.commit().await?;

@@ -215,7 +215,14 @@ async fn boots_come_back(rig: Rig) {
         .unwrap();
     let mut over = old.clone();
     over.boot.ended = Some(Timestamp::from_micros(1999));
-    commit(&rig, vec![put(&over)]).await.unwrap();
+    let mut between = old.clone();
+    between.boot.address = Some([10, 77, 0, 9].into());
+    let (one, two, three) = futures_util::join!(
+        commit(&rig, vec![put(&between), put(&old)]),
+        commit(&rig, vec![put(&between)]),
+        commit(&rig, vec![put(&old), put(&over)])
+    );
+    assert!(one.is_ok() && two.is_ok() && three.is_ok(), "of many rows of a boot the newest stays");
     let mut tx = rig.db.read().await.unwrap();
     let late = Timestamp::from_micros(9000);
     assert_eq!(tx.boot(over.boot.id).await.unwrap(), Some(over.clone()));
