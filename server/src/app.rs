@@ -1,28 +1,36 @@
 //! The composition root: from [`Settings`] to a daemon that serves. The one place that sees everything.
+mod error;
+mod host;
+
+pub use error::StartError;
+
+use self::host::{
+    bind_dhcp, bind_tcp, download_client, listen_for_solicitations, names, our_addresses, port,
+    warn_of_missing,
+};
 use crate::{
     clock::Clock,
     config::{DatabaseUrl, Settings},
     dhcp::{
         DhcpAnswers, Probes,
         listener::{Listener as DhcpListener, Role as DhcpRole, Settings as DhcpSettings},
-        socket::{Sharing, Socket, SocketError},
+        socket::Socket,
     },
-    domain::firmware::table,
     http::{self, Patience, TlsListener, api::Api},
-    interface::{self, InterfaceError},
+    interface,
     lifecycle::Lifecycle,
     metrics::Metrics,
     neighbor::{Adverts, Solicitations},
     reconcile::{self, Stalls},
     service::{
-        access::{Access, TokenError},
+        access::Access,
         agents::Agents,
         boots::Boots,
         changes::Changes,
         configs::Configs,
         console::Console,
         content::Contents,
-        delivery::{Delivery, Ports},
+        delivery::Delivery,
         explain::Explain,
         files::Files,
         firmware::FirmwareTable,
@@ -31,16 +39,17 @@ use crate::{
         journal::{Actor, Journal},
         leases::Leases,
         machines::Machines,
+        ports::Ports,
         roster::Roster,
         sightings::Sightings,
         views::Views,
     },
-    site::{DataDir, SiteError},
-    store::{Db, StoreError, Writer},
+    site::DataDir,
+    store::{Db, Writer},
     syslog::{self, Receiver},
     tftp::{
         files::TftpFiles,
-        listener::{ListenError, Listener as TftpListener, Settings as TftpSettings},
+        listener::{Listener as TftpListener, Settings as TftpSettings},
     },
 };
 use axum::Router;
@@ -51,87 +60,13 @@ use pilotlight_types::{
 use std::{
     collections::HashSet,
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 use tokio::net::TcpListener;
-
-/// Why the daemon does not start. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    /// The database cannot be used.
-    #[error("the database cannot be used{}", if .0.is_full() { " (make room where server.data-dir is)" } else { "" })]
-    Store(#[from] StoreError),
-    /// The first token cannot be made.
-    #[error("the first token cannot be made")]
-    Token(#[from] TokenError),
-    /// An interface is not there.
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
-    /// DHCP cannot be served.
-    #[error(transparent)]
-    Dhcp(#[from] SocketError),
-    /// TFTP cannot be served.
-    #[error(transparent)]
-    Tftp(#[from] ListenError),
-    /// Syslog cannot be received.
-    #[error(transparent)]
-    Syslog(#[from] syslog::ListenError),
-    /// A TCP port cannot be had.
-    #[error("{key} {address}: {hint}")]
-    Tcp {
-        /// Which setting.
-        key: &'static str,
-        /// Which address.
-        address: SocketAddr,
-        /// What to do.
-        hint: String,
-        /// Why.
-        kind: io::ErrorKind,
-    },
-    /// A file cannot be read.
-    #[error("{what}: {source}")]
-    File {
-        /// Which.
-        what: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The client for downloads cannot be made.
-    #[error("no HTTP client for downloads: {0}")]
-    HttpClient(String),
-}
-
-impl StartError {
-    /// The exit code for this, by sysexits.h.
-    pub fn exit_code(&self) -> u8 {
-        let by_kind = |kind: io::ErrorKind, other: u8| match kind {
-            io::ErrorKind::PermissionDenied => 77,
-            io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => 69,
-            io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem => 73,
-            _ => other,
-        };
-        match self {
-            Self::Site(SiteError::File { source, .. }) => by_kind(source.kind(), 73),
-            Self::Store(error) if error.is_full() => 73,
-            Self::Site(SiteError::Locked(_)) | Self::Store(_) | Self::Token(_) => 69,
-            Self::Site(SiteError::Certificate { .. }) | Self::HttpClient(_) => 78,
-            Self::Interface(_) | Self::Dhcp(SocketError::NoDevice { .. }) => 69,
-            Self::Dhcp(SocketError::PermissionDenied { .. }) | Self::Tftp(ListenError::Permission(_)) => 77,
-            Self::Syslog(syslog::ListenError::Permission(_)) => 77,
-            Self::Dhcp(_) | Self::Tftp(_) | Self::Syslog(_) => 69,
-            Self::Tcp { kind, .. } => by_kind(*kind, 71),
-            Self::File { source, .. } => by_kind(source.kind(), 74),
-        }
-    }
-}
 
 /// A daemon whose sockets are bound and whose state is loaded; nothing runs yet but the writer.
 pub struct App {
@@ -369,106 +304,5 @@ impl App {
         life.written().await;
         self.db.close().await;
         Ok(())
-    }
-}
-
-fn port(socket: &TcpListener) -> u16 {
-    socket.local_addr().map(|address| address.port()).unwrap_or_default()
-}
-
-/// Port 67 of each interface, and 4011 beside it. Firmware knows those two and no others: who serves DHCP on another port has other clients.
-fn bind_dhcp(settings: &Settings) -> Result<Vec<(Socket, DhcpRole)>, StartError> {
-    let sharing = if settings.dhcp_share_port { Sharing::Broadcasts } else { Sharing::Alone };
-    let mut sockets = Vec::new();
-    for name in &settings.dhcp_interfaces {
-        sockets.push((Socket::bind(name, settings.dhcp_port, sharing)?, DhcpRole::Server));
-        if settings.dhcp_port == 67 {
-            sockets.push((Socket::bind(name, 4011, Sharing::Alone)?, DhcpRole::BootServer));
-        }
-    }
-    Ok(sockets)
-}
-
-/// Without IPv6 nobody solicits: that is no reason not to start.
-fn listen_for_solicitations(name: &str) -> Option<Solicitations> {
-    Solicitations::bind(name)
-        .inspect_err(|error| tracing::info!("no router solicitations are answered on {name}: {error}"))
-        .ok()
-        .flatten()
-}
-
-async fn bind_tcp(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another program listens there (see `ss -ltnp`); stop it, or choose another port".into()
-            }
-            io::ErrorKind::PermissionDenied => {
-                "no permission; run with CAP_NET_BIND_SERVICE, or choose a port above 1023".into()
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "this host does not have that address (see `ip address`)".into()
-            }
-            _ => error.to_string(),
-        };
-        StartError::Tcp { key, address, hint, kind: error.kind() }
-    })
-}
-
-/// The addresses that machines and people may reach this server by: those that its certificate names.
-fn our_addresses(settings: &Settings) -> Result<HashSet<IpAddr>, StartError> {
-    let mut ours: HashSet<IpAddr> = HashSet::from([IpAddr::V4(Ipv4Addr::LOCALHOST)]);
-    ours.extend(settings.advertise);
-    for listen in [settings.http.ip(), settings.https.ip()] {
-        ours.extend(Some(listen).filter(|ip| !ip.is_unspecified()));
-    }
-    for name in &settings.dhcp_interfaces {
-        ours.extend(interface::addresses(name)?.into_iter().map(IpAddr::V4));
-    }
-    Ok(ours)
-}
-
-fn names() -> Vec<String> {
-    let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    let plain = |name: &String| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
-    };
-    ["localhost".to_owned()].into_iter().chain(own.filter(plain)).collect()
-}
-
-fn download_client() -> Result<reqwest::Client, StartError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| StartError::HttpClient(e.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(std::time::Duration::from_secs(10))
-        .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|e| StartError::HttpClient(e.to_string()))
-}
-
-/// The rows of the firmware table that every site needs.
-const EXPECTED: [&str; 2] = ["bios", "efi-x64"];
-
-fn warn_of_missing(settings: &Settings, files: &Files) {
-    for (row, spec) in table::shipped().iter().filter(|(row, _)| EXPECTED.contains(&row.as_str())) {
-        if !spec.programs.iter().any(|program| files.has(program)) {
-            tracing::warn!(
-                "there is none of {} in {}: {row} machines cannot boot; install the package `ipxe`, or set ipxe.dir",
-                spec.programs.join(", "),
-                settings.ipxe_dir.display()
-            );
-        }
-    }
-    if files.agent().is_none() {
-        tracing::warn!("there is no agent to hand out, so no machine becomes active: set agent.binary");
-    }
-    if settings.dhcp_interfaces.is_empty() {
-        tracing::warn!("DHCP is served on no interface: set dhcp.interfaces");
     }
 }

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod leases;
 pub mod machines;
 pub mod pacing;
+pub mod ports;
 pub mod roster;
 pub mod sightings;
 pub mod views;

@@ -18,9 +18,9 @@ use crate::{
     metrics::DhcpMetrics,
     service::{
         boots::{Asked, Boots, Seen},
-        delivery::Ports,
         journal::Journal,
         leases::{Asker, Leases},
+        ports::Ports,
         roster::Roster,
         sightings::Sightings,
     },

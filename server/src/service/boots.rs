@@ -1,5 +1,9 @@
 //! Boots: each attempt of each machine, from its first packet, with what was decided and what was seen.
+mod asked;
 mod newest;
+mod seen;
+
+pub use self::{asked::Asked, seen::Seen};
 
 use self::newest::Newest;
 use super::{
@@ -13,7 +17,7 @@ use crate::{
     clock::random,
     domain::{
         attempt::{self, Pinned},
-        boot::{BootRequest, Decision, Known, KnownMachine, KnownSubnet, Plan, decide},
+        boot::Plan,
         firmware::Client,
         machine::Machine,
         stage::{Event, Stage},
@@ -22,8 +26,7 @@ use crate::{
 };
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
-    api::{Boot, Outcome, Phase, PhaseRecord},
-    resource::{Name, SubnetMode, Unknown},
+    api::{Boot, Outcome, Phase},
 };
 use serde_json::json;
 use std::{
@@ -41,53 +44,6 @@ pub struct Boots {
     firmware: FirmwareTable,
     pacing: Pacing,
     db: Db,
-}
-
-/// A question, answered.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// The question.
-    pub request: BootRequest,
-    /// The machine, where it is in the inventory.
-    pub machine: Option<Arc<Machine>>,
-    /// The subnet that the question came from.
-    pub subnet: Option<Name>,
-    /// What was known.
-    pub known: Known,
-    /// The answer.
-    pub decision: Decision,
-}
-
-/// Something that was seen of a boot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// In which phase.
-    pub phase: Phase,
-    /// What it was.
-    pub detail: Option<String>,
-    /// Bytes that were handed over.
-    pub bytes: u64,
-    /// Whether this is one more request of the machine, or news of one that was counted.
-    pub request: bool,
-    /// Whether the phase has what it needs.
-    pub done: bool,
-}
-
-impl Seen {
-    /// A request, answered at once.
-    pub fn answered(phase: Phase, detail: impl Into<String>, bytes: u64) -> Self {
-        Self { phase, detail: Some(detail.into()), bytes, request: true, done: true }
-    }
-
-    /// A request whose answer goes on.
-    pub fn begun(phase: Phase, detail: impl Into<String>) -> Self {
-        Self { phase, detail: Some(detail.into()), bytes: 0, request: true, done: false }
-    }
-
-    /// The end of an answer: whole, or cut short.
-    pub const fn served(phase: Phase, bytes: u64, whole: bool) -> Self {
-        Self { phase, detail: None, bytes, request: false, done: whole }
-    }
 }
 
 impl Boots {
@@ -111,79 +67,6 @@ impl Boots {
     /// Who of them loads an image now, and who waits.
     pub const fn pacing(&self) -> &Pacing {
         &self.pacing
-    }
-
-    /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
-    pub async fn ask(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
-        let asked = self.answer(request, from);
-        let boots =
-            matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
-        let served = asked
-            .known
-            .subnet
-            .as_ref()
-            .filter(|subnet| matches!(subnet.mode, SubnetMode::Authoritative | SubnetMode::Proxy));
-        let (None, Some(subnet), true) = (&asked.machine, served, boots) else { return asked };
-        let accept = subnet.unknown == Unknown::Accept;
-        match self.machines.discover(asked.request.mac, asked.request.uuid, accept).await {
-            Ok(_) if accept => {
-                if let Err(error) = self.machines.arm_ready(&Actor::daemon()).await {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "could not arm an accepted machine"
-                    );
-                }
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(machine.mac = %asked.request.mac, error = &error as &dyn std::error::Error, "an unknown machine was not recorded");
-            }
-        }
-        self.answer(asked.request, from)
-    }
-
-    /// What a machine that asks would get; records nothing.
-    pub fn answer(&self, mut request: BootRequest, from: Ipv4Addr) -> Asked {
-        if request.firmware.code.is_none()
-            && let Some(before) = self.firmware.of(request.mac)
-        {
-            (request.firmware.arch, request.firmware.code) = (before.arch, before.code);
-        }
-        self.roster.read(|inventory| {
-            let machine = inventory.machine_that_says(request.mac, request.uuid).cloned();
-            let subnet = inventory.subnet_of(from);
-            let armed = machine.as_ref().and_then(|machine| machine.stage.armed()).and_then(|armed| {
-                let assigned = inventory.revision(armed)?;
-                let labels = &machine.as_ref()?.labels;
-                let group = inventory
-                    .assigned(labels, &machine.as_ref()?.spec.macs)
-                    .and_then(|now| (now.revision.profile == armed.profile).then_some(now.group).flatten());
-                Some(crate::domain::boot::Assigned { group, ..assigned })
-            });
-            let known = Known {
-                machine: machine.as_ref().map(|machine| KnownMachine {
-                    name: machine.name.clone(),
-                    stage: machine.stage.clone(),
-                    hold: machine.hold.as_ref().map(|hold| hold.reason.clone()),
-                }),
-                subnet: subnet.map(|(name, declared)| KnownSubnet {
-                    name: name.clone(),
-                    mode: declared.spec.mode,
-                    addresses: declared.spec.gives_addresses(),
-                    unknown: declared.spec.unknown,
-                }),
-                armed,
-                discovery: inventory.discovery(),
-                firmware: self.firmware.choose(
-                    inventory,
-                    &request,
-                    machine.as_deref(),
-                    subnet.map(|(_, declared)| &*declared.spec),
-                ),
-            };
-            let decision = decide(&request, &known);
-            Asked { subnet: subnet.map(|(name, _)| name.clone()), request, machine, known, decision }
-        })
     }
 
     /// Notes that a machine asked, in the boot that this belongs to or in a new one. Returns the boot, and what must be durable
@@ -429,20 +312,6 @@ impl Boots {
 
     fn lock(&self) -> MutexGuard<'_, Newest> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Seen {
-    fn into_record(self, now: Timestamp) -> PhaseRecord {
-        PhaseRecord {
-            phase: self.phase,
-            started: now,
-            last: now,
-            ended: self.done.then_some(now),
-            bytes: self.bytes,
-            requests: u32::from(self.request),
-            detail: self.detail,
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The Ignition config of a machine, made for one boot: its profile's layers, then what every host needs from us.
-use super::{delivery::Ports, files::Files, roster::Roster};
+use super::{files::Files, ports::Ports, roster::Roster};
 use crate::{
     domain::{
         delivery,

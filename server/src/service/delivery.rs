@@ -5,6 +5,7 @@ use super::{
     images::Images,
     journal::{Actor, Journal},
     machines::object,
+    ports::Ports,
     roster::Roster,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 };
 use bytes::Bytes;
 use pilotlight_types::{
-    BootId, Mac,
+    BootId,
     api::{Boot, Outcome, Phase},
 };
 use serde_json::Value;
@@ -31,49 +32,9 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use uuid::Uuid;
 
 /// How long a one-time token is good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
-
-/// Where machines reach this server.
-#[derive(Debug, Clone, Copy)]
-pub struct Ports {
-    /// The address that machines are told, when it is not the one that they asked.
-    pub advertise: Option<IpAddr>,
-    /// The port of `[http]`.
-    pub http: u16,
-    /// The port of `[https]`.
-    pub https: u16,
-    /// Whether syslog is received at its usual port.
-    pub syslog: bool,
-}
-
-impl Ports {
-    /// The base URL for scripts and files, for a client that asked `local`.
-    pub fn http(&self, local: IpAddr) -> String {
-        format!("http://{}:{}", self.advertise.unwrap_or(local), self.http)
-    }
-
-    /// The base URL for configs and agents.
-    pub fn https(&self, local: IpAddr) -> String {
-        format!("https://{}:{}", self.advertise.unwrap_or(local), self.https)
-    }
-
-    /// Where iPXE is to send what it says, if anywhere: it knows addresses of IPv4 only.
-    pub fn syslog(&self, local: IpAddr) -> Option<Ipv4Addr> {
-        match self.advertise.unwrap_or(local).to_canonical() {
-            IpAddr::V4(address) if self.syslog => Some(address),
-            _ => None,
-        }
-    }
-
-    /// Where iPXE asks for its script.
-    pub fn script(&self, local: IpAddr, mac: Mac, uuid: Option<Uuid>) -> String {
-        let uuid = uuid.map(|uuid| format!("&uuid={uuid}")).unwrap_or_default();
-        format!("{}/boot/ipxe?mac={}{uuid}", self.http(local), mac.hyphenated())
-    }
-}
 
 /// Hands things to machines.
 #[derive(Debug, Clone)]

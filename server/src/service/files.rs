@@ -67,7 +67,7 @@ impl Files {
 
     /// A boot program, or the script that goes with it; `local` is the address that the client asked. Firmware and iPXE write folders
     /// of their own before a name (a MAC, a serial number, the folder that they think they are in), which are passed over.
-    /// So is what others write behind it (see [`plain`]), where no file has that very name.
+    /// So is what others write behind it (`plain`), where no file has that very name.
     pub fn program(&self, name: &str, local: IpAddr) -> Option<bytes::Bytes> {
         self.named(name, local).or_else(|| self.named(plain(name)?, local))
     }

@@ -6,7 +6,7 @@ use pilotlight::{
         listener::{Answered, Arrival, Handler, Outcome, Role},
         wire::{Hardware, MessageType, ReplyKind, Request, options::Options},
     },
-    service::delivery::Ports,
+    service::ports::Ports,
 };
 use pilotlight_types::api::Phase;
 use serde_json::json;

@@ -8,8 +8,8 @@ use pilotlight::{
         wire,
     },
     service::{
-        delivery::Ports,
         explain::{BadPacket, ExplainPackets},
+        ports::Ports,
     },
 };
 use pilotlight_types::api::{PacketExplanation, PacketQuestion};

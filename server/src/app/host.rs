@@ -1,0 +1,126 @@
+//! What the daemon takes of its host: ports, addresses, names, files.
+use super::StartError;
+use crate::{
+    config::Settings,
+    dhcp::{
+        listener::Role as DhcpRole,
+        socket::{Sharing, Socket},
+    },
+    domain::firmware::table,
+    interface,
+    neighbor::Solicitations,
+    service::files::Files,
+};
+use std::{
+    collections::HashSet,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+use tokio::net::TcpListener;
+
+/// The port that a socket got.
+pub(super) fn port(socket: &TcpListener) -> u16 {
+    socket.local_addr().map(|address| address.port()).unwrap_or_default()
+}
+
+/// Port 67 of each interface, and 4011 beside it. Firmware knows those two and no others: who serves DHCP on another port has other clients.
+pub(super) fn bind_dhcp(settings: &Settings) -> Result<Vec<(Socket, DhcpRole)>, StartError> {
+    let sharing = if settings.dhcp_share_port { Sharing::Broadcasts } else { Sharing::Alone };
+    let mut sockets = Vec::new();
+    for name in &settings.dhcp_interfaces {
+        sockets.push((Socket::bind(name, settings.dhcp_port, sharing)?, DhcpRole::Server));
+        if settings.dhcp_port == 67 {
+            sockets.push((Socket::bind(name, 4011, Sharing::Alone)?, DhcpRole::BootServer));
+        }
+    }
+    Ok(sockets)
+}
+
+/// Without IPv6 nobody solicits: that is no reason not to start.
+pub(super) fn listen_for_solicitations(name: &str) -> Option<Solicitations> {
+    Solicitations::bind(name)
+        .inspect_err(|error| tracing::info!("no router solicitations are answered on {name}: {error}"))
+        .ok()
+        .flatten()
+}
+
+/// A TCP port, by the setting that says which.
+pub(super) async fn bind_tcp(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program listens there (see `ss -ltnp`); stop it, or choose another port".into()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "no permission; run with CAP_NET_BIND_SERVICE, or choose a port above 1023".into()
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this host does not have that address (see `ip address`)".into()
+            }
+            _ => error.to_string(),
+        };
+        StartError::Tcp { key, address, hint, kind: error.kind() }
+    })
+}
+
+/// The addresses that machines and people may reach this server by: those that its certificate names.
+pub(super) fn our_addresses(settings: &Settings) -> Result<HashSet<IpAddr>, StartError> {
+    let mut ours: HashSet<IpAddr> = HashSet::from([IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+    ours.extend(settings.advertise);
+    for listen in [settings.http.ip(), settings.https.ip()] {
+        ours.extend(Some(listen).filter(|ip| !ip.is_unspecified()));
+    }
+    for name in &settings.dhcp_interfaces {
+        ours.extend(interface::addresses(name)?.into_iter().map(IpAddr::V4));
+    }
+    Ok(ours)
+}
+
+/// The names that this host is known by.
+pub(super) fn names() -> Vec<String> {
+    let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let plain = |name: &String| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+    };
+    ["localhost".to_owned()].into_iter().chain(own.filter(plain)).collect()
+}
+
+/// What images are downloaded with.
+pub(super) fn download_client() -> Result<reqwest::Client, StartError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| StartError::HttpClient(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(std::time::Duration::from_secs(10))
+        .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| StartError::HttpClient(e.to_string()))
+}
+
+/// The rows of the firmware table that every site needs.
+const EXPECTED: [&str; 2] = ["bios", "efi-x64"];
+
+/// Says what is not there, though most sites need it.
+pub(super) fn warn_of_missing(settings: &Settings, files: &Files) {
+    for (row, spec) in table::shipped().iter().filter(|(row, _)| EXPECTED.contains(&row.as_str())) {
+        if !spec.programs.iter().any(|program| files.has(program)) {
+            tracing::warn!(
+                "there is none of {} in {}: {row} machines cannot boot; install the package `ipxe`, or set ipxe.dir",
+                spec.programs.join(", "),
+                settings.ipxe_dir.display()
+            );
+        }
+    }
+    if files.agent().is_none() {
+        tracing::warn!("there is no agent to hand out, so no machine becomes active: set agent.binary");
+    }
+    if settings.dhcp_interfaces.is_empty() {
+        tracing::warn!("DHCP is served on no interface: set dhcp.interfaces");
+    }
+}

@@ -1,0 +1,102 @@
+//! The question what a machine gets, put to the rules with what is known.
+use super::Boots;
+use crate::{
+    domain::{
+        boot::{BootRequest, Decision, Known, KnownMachine, KnownSubnet, decide},
+        firmware::Client,
+        machine::Machine,
+    },
+    service::journal::Actor,
+};
+use pilotlight_types::resource::{Name, SubnetMode, Unknown};
+use std::{net::Ipv4Addr, sync::Arc};
+
+/// A question, answered.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The question.
+    pub request: BootRequest,
+    /// The machine, where it is in the inventory.
+    pub machine: Option<Arc<Machine>>,
+    /// The subnet that the question came from.
+    pub subnet: Option<Name>,
+    /// What was known.
+    pub known: Known,
+    /// The answer.
+    pub decision: Decision,
+}
+
+impl Boots {
+    /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
+    pub async fn ask(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
+        let asked = self.answer(request, from);
+        let boots =
+            matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
+        let served = asked
+            .known
+            .subnet
+            .as_ref()
+            .filter(|subnet| matches!(subnet.mode, SubnetMode::Authoritative | SubnetMode::Proxy));
+        let (None, Some(subnet), true) = (&asked.machine, served, boots) else { return asked };
+        let accept = subnet.unknown == Unknown::Accept;
+        match self.machines.discover(asked.request.mac, asked.request.uuid, accept).await {
+            Ok(_) if accept => {
+                if let Err(error) = self.machines.arm_ready(&Actor::daemon()).await {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "could not arm an accepted machine"
+                    );
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(machine.mac = %asked.request.mac, error = &error as &dyn std::error::Error, "an unknown machine was not recorded");
+            }
+        }
+        self.answer(asked.request, from)
+    }
+
+    /// What a machine that asks would get; records nothing.
+    pub fn answer(&self, mut request: BootRequest, from: Ipv4Addr) -> Asked {
+        if request.firmware.code.is_none()
+            && let Some(before) = self.firmware.of(request.mac)
+        {
+            (request.firmware.arch, request.firmware.code) = (before.arch, before.code);
+        }
+        self.roster.read(|inventory| {
+            let machine = inventory.machine_that_says(request.mac, request.uuid).cloned();
+            let subnet = inventory.subnet_of(from);
+            let armed = machine.as_ref().and_then(|machine| machine.stage.armed()).and_then(|armed| {
+                let assigned = inventory.revision(armed)?;
+                let labels = &machine.as_ref()?.labels;
+                let group = inventory
+                    .assigned(labels, &machine.as_ref()?.spec.macs)
+                    .and_then(|now| (now.revision.profile == armed.profile).then_some(now.group).flatten());
+                Some(crate::domain::boot::Assigned { group, ..assigned })
+            });
+            let known = Known {
+                machine: machine.as_ref().map(|machine| KnownMachine {
+                    name: machine.name.clone(),
+                    stage: machine.stage.clone(),
+                    hold: machine.hold.as_ref().map(|hold| hold.reason.clone()),
+                }),
+                subnet: subnet.map(|(name, declared)| KnownSubnet {
+                    name: name.clone(),
+                    mode: declared.spec.mode,
+                    addresses: declared.spec.gives_addresses(),
+                    unknown: declared.spec.unknown,
+                }),
+                armed,
+                discovery: inventory.discovery(),
+                firmware: self.firmware.choose(
+                    inventory,
+                    &request,
+                    machine.as_deref(),
+                    subnet.map(|(_, declared)| &*declared.spec),
+                ),
+            };
+            let decision = decide(&request, &known);
+            Asked { subnet: subnet.map(|(name, _)| name.clone()), request, machine, known, decision }
+        })
+    }
+}
