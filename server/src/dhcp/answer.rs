@@ -118,10 +118,12 @@ impl Handler for DhcpAnswers {
                     (Role::Server, SubnetMode::Proxy) => self.proxy(&client),
                     (Role::Server, _) => self.address(&client).await,
                 };
-                if let (Step::BootProgram { reply, .. }, Some(_)) =
-                    (&client.asked.decision.step, &answered.reply)
+                let given = answered.reply.as_ref().is_some_and(|reply| reply.kind != ReplyKind::Nak);
+                if let (Step::BootProgram { reply, .. }, Some(_), true) =
+                    (&client.asked.decision.step, &client.asked.machine, given)
                 {
-                    self.boots.firmware().told(mac, *reply);
+                    let firmware = &client.asked.request.firmware;
+                    self.boots.firmware().told(mac, firmware, *reply, self.journal.now());
                 }
                 self.note(&client, &answered).await;
                 answered

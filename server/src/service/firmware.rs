@@ -26,7 +26,7 @@ const SAME_QUESTION: Duration = Duration::from_millis(800);
 /// A question that comes later begins a new boot.
 const NEW_BOOT: Duration = Duration::from_secs(300);
 
-/// How many interfaces are remembered: a flood of made-up MACs ends there.
+/// How many interfaces are remembered; of machines that are in the inventory only, so that no flood of made-up MACs fills it.
 const MOST: usize = 65_536;
 
 /// Chooses from the firmware table.
@@ -81,14 +81,7 @@ impl FirmwareTable {
             return;
         }
         let mut asking = self.lock();
-        if asking.len() >= MOST && !asking.contains_key(&mac) {
-            asking.retain(|_, asking| now.since(asking.at) < NEW_BOOT);
-            if asking.len() >= MOST {
-                return;
-            }
-        }
-        let new = || Asking { firmware: firmware.clone(), at: now, attempt: 0, told: None, came: false };
-        let entry = asking.entry(mac).or_insert_with(new);
+        let Some(entry) = asking.get_mut(&mac) else { return };
         let waited = now.since(entry.at);
         // One machine may ask in several ways, one after the other: that is not asking again.
         let same = entry.firmware.client == firmware.client && entry.firmware.code == firmware.code;
@@ -96,18 +89,26 @@ impl FirmwareTable {
             return;
         }
         if entry.came || !same || waited > NEW_BOOT {
-            *entry = new();
-        } else if entry.told.is_some() {
+            asking.remove(&mac);
+        } else if entry.told.take().is_some() {
             entry.attempt += 1;
-            entry.told = None;
+            entry.at = now;
         }
-        entry.at = now;
     }
 
-    /// It is being told of its boot program in this way.
-    pub fn told(&self, mac: Mac, reply: ReplyStyle) {
-        if let Some(asking) = self.lock().get_mut(&mac) {
-            asking.told = Some(reply);
+    /// It is being told of its boot program in this way. Only who is told is remembered: whoever just asks takes no place from others.
+    pub fn told(&self, mac: Mac, firmware: &Firmware, reply: ReplyStyle, now: Timestamp) {
+        let mut asking = self.lock();
+        if let Some(entry) = asking.get_mut(&mac) {
+            (entry.told, entry.at) = (Some(reply), now);
+            return;
+        }
+        if asking.len() >= MOST {
+            asking.retain(|_, asking| now.since(asking.at) < NEW_BOOT);
+        }
+        if asking.len() < MOST {
+            let firmware = firmware.clone();
+            asking.insert(mac, Asking { firmware, at: now, attempt: 0, told: Some(reply), came: false });
         }
     }
 

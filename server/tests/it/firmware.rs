@@ -151,6 +151,19 @@ async fn who_does_not_come_for_its_boot_program_is_told_in_another_way_and_it_is
     );
 }
 
+#[tokio::test]
+async fn strangers_who_ask_are_not_remembered() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let mut subnet = rig.documents()[0].clone();
+    subnet["spec"]["unknown"] = json!("ignore");
+    rig.apply(&[subnet]).await;
+    let stranger = "52:54:00:00:00:77";
+    let reply = tell(&rig, firmware(MessageType::Discover, stranger)).await.reply;
+    assert!(reply.is_none() && rig.boots.firmware().of(crate::rig::mac(stranger)).is_none());
+    tell(&rig, firmware(MessageType::Discover, MAC1)).await;
+    assert!(rig.boots.firmware().of(crate::rig::mac(MAC1)).is_some());
+}
+
 async fn the_table_is_a_resource_that_can_be_written_over(rig: Rig) {
     let rig = rig.with_documents().await;
     let all = || rig.views.resources(Kind::Firmware, &Selector::default(), None, 100);

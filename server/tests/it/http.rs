@@ -33,7 +33,7 @@ pub fn secure(rig: &Rig) -> Router {
         boots: rig.boots.clone(),
         console: rig.console.clone(),
         explain: rig.explain.clone(),
-        packets: Arc::new(crate::packets::answers(rig)),
+        packets: Arc::new(crate::dhcp::answers(rig)),
         access: rig.access.clone(),
         journal: rig.journal.clone(),
         history: rig.history.clone(),

@@ -1,5 +1,8 @@
 //! What `explain` says of a packet is what happens to it.
-use crate::rig::{Engine, OURS, Rig, machine};
+use crate::{
+    dhcp::answers,
+    rig::{Engine, OURS, Rig, machine},
+};
 use pilotlight::{
     capture::{self, Datagram},
     dhcp::{
@@ -7,28 +10,11 @@ use pilotlight::{
         listener::{Arrival, Handler, Role},
         wire,
     },
-    service::{
-        explain::{BadPacket, ExplainPackets},
-        ports::Ports,
-    },
+    service::explain::{BadPacket, ExplainPackets},
 };
 use pilotlight_types::api::{PacketExplanation, PacketQuestion};
 use serde_json::json;
 use std::{net::Ipv4Addr, path::PathBuf};
-
-pub fn answers(rig: &Rig) -> DhcpAnswers {
-    DhcpAnswers {
-        boots: rig.boots.clone(),
-        leases: rig.leases.clone(),
-        roster: rig.roster.clone(),
-        journal: rig.journal.clone(),
-        ports: Ports { advertise: None, http: 8080, https: 8443, syslog: false },
-        sightings: rig.sightings.clone(),
-        shared: false,
-        limiter: std::sync::Mutex::default(),
-        metrics: rig.metrics.dhcp.clone(),
-    }
-}
 
 /// What a client sent to a server in a capture of the lab.
 fn requests(name: &str) -> Vec<Datagram> {
