@@ -44,6 +44,8 @@ pub struct Offered {
     pub lease: Lease,
     /// Whether nobody has looked yet if somebody else uses it.
     pub unprobed: bool,
+    /// Another address that the client had, which is taken back.
+    pub former: Option<Ipv4Addr>,
 }
 
 /// Why there is no address.
@@ -151,9 +153,11 @@ impl LeaseBook {
             }
         };
         let probed = self.probed.remove(&ip).is_some_and(|at| now < at.plus(PROBE_COUNTS));
+        let former = self.other_than(ip, mac);
         self.put(lease);
         // A reserved address is the operator's word; one that the client had is its own.
-        Ok(Offered { lease, unprobed: before.is_none() && !probed && pool.reserved != Some(ip) })
+        let unprobed = before.is_none() && !probed && pool.reserved != Some(ip);
+        Ok(Offered { lease, unprobed, former })
     }
 
     /// What [`LeaseBook::offer`] would set aside.
@@ -173,11 +177,19 @@ impl LeaseBook {
         pool.gives(ip) && self.free_for(mac, ip, pool, now) && self.has_room_for(mac, ip, pool, now)
     }
 
-    /// Gives the address to the client until `expires`. The caller has asked [`LeaseBook::may_have`].
-    pub fn bind(&mut self, mac: Mac, ip: Ipv4Addr, expires: Timestamp, declared: bool) -> Lease {
+    /// Gives the address to the client until `expires`; with it comes another one that the client had, which is taken back. The
+    /// caller has asked [`LeaseBook::may_have`].
+    pub fn bind(
+        &mut self,
+        mac: Mac,
+        ip: Ipv4Addr,
+        expires: Timestamp,
+        declared: bool,
+    ) -> (Lease, Option<Ipv4Addr>) {
+        let former = self.other_than(ip, mac);
         let lease = Lease { ip, mac: Some(mac), expires, bound: true, declared };
         self.put(lease);
-        lease
+        (lease, former)
     }
 
     /// Takes the address back from the client; says whether it was its own.
@@ -230,6 +242,10 @@ impl LeaseBook {
         let lease = Lease { ip, mac: None, expires: now.plus(PROBATION), bound: true, declared: true };
         self.put(lease);
         lease
+    }
+
+    fn other_than(&self, ip: Ipv4Addr, mac: Mac) -> Option<Ipv4Addr> {
+        self.by_mac.get(&mac).copied().filter(|other| *other != ip)
     }
 
     /// Whether nobody else holds the address or uses it.

@@ -90,7 +90,10 @@ impl Leases {
         let offered = self.with_pool(asker, |book, pool, spec| {
             book.offer(asker.mac, asked, pool, now).map(|offered| (offered, spec.probe))
         });
-        let (Offered { lease, unprobed }, probe) = offered.unwrap_or(Err(NoAddress::NoRange))?;
+        let (Offered { lease, unprobed, former }, probe) = offered.unwrap_or(Err(NoAddress::NoRange))?;
+        if let Some(former) = former {
+            self.journal.later(vec![Write::NoLease(former, asker.mac)]);
+        }
         if unprobed && probe {
             self.unprobed.put(asker.subnet, lease.ip);
         }
@@ -122,8 +125,10 @@ impl Leases {
             let end = now.plus(lease_time(spec, asker.boots));
             book.may_have(asker.mac, ip, pool, now).then(|| book.bind(asker.mac, ip, end, pool.declared))
         });
-        let Some(lease) = bound.flatten() else { return Ok(None) };
-        self.journal.commit(vec![Write::Lease(LeaseRow { subnet: asker.subnet.clone(), lease })]).await?;
+        let Some((lease, former)) = bound.flatten() else { return Ok(None) };
+        let mut writes: Vec<Write> = former.map(|ip| Write::NoLease(ip, asker.mac)).into_iter().collect();
+        writes.push(Write::Lease(LeaseRow { subnet: asker.subnet.clone(), lease }));
+        self.journal.commit(writes).await?;
         Ok(Some(lease))
     }
 

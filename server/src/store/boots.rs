@@ -1,6 +1,8 @@
 //! Boots, and the one-time tokens that belong to them.
 use super::{StoreError, Tx, codec, db::on, resources::conflict};
 use pilotlight_types::{BootId, MachineId, Timestamp, api::Boot};
+use serde::Serialize;
+use sqlx::AssertSqlSafe;
 use std::net::IpAddr;
 
 /// A boot of a machine.
@@ -36,6 +38,23 @@ pub struct TokenUse {
     pub address: IpAddr,
     /// When it is used.
     pub at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Columns {
+    id: BootId,
+    machine: MachineId,
+    started: i64,
+    ended: Option<i64>,
+    data: String,
+}
+
+impl Columns {
+    fn of(BootRow { machine, boot }: &BootRow) -> Result<Self, StoreError> {
+        let data = codec::to_json("boot", boot)?;
+        let (started, ended) = (boot.started.micros(), boot.ended.map(Timestamp::micros));
+        Ok(Self { id: boot.id, machine: *machine, started, ended, data })
+    }
 }
 
 fn row((machine, data): (String, String)) -> Result<BootRow, StoreError> {
@@ -83,16 +102,20 @@ impl Tx {
         rows.into_iter().map(row).collect()
     }
 
-    /// Writes a boot.
-    pub(super) async fn put_boot(&mut self, row: &BootRow) -> Result<(), StoreError> {
-        let BootRow { machine, boot } = row;
-        let data = codec::to_json("boot", boot)?;
-        on!(self, conn => sqlx::query(
-            "INSERT INTO boot (id, machine, started, ended, data) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, data = excluded.data")
-            .bind(boot.id.to_string()).bind(machine.to_string()).bind(boot.started.micros())
-            .bind(boot.ended.map(Timestamp::micros)).bind(data).execute(conn).await.map(drop))
-        .map_err(|e| conflict(e, "writing a boot", || format!("the machine of boot {}", boot.id)))
+    /// Writes boots.
+    pub(super) async fn put_boots(&mut self, rows: &[&BootRow]) -> Result<(), StoreError> {
+        let columns = rows.iter().map(|row| Columns::of(row)).collect::<Result<Vec<_>, _>>()?;
+        let json = codec::to_json("boots", &columns)?;
+        let new = self.rows("id text, machine text, started bigint, ended bigint, data text");
+        let insert = format!(
+            "INSERT INTO boot (id, machine, started, ended, data) SELECT id, machine, started, ended, data FROM {new} \
+             WHERE true ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, data = excluded.data"
+        );
+        on!(self, conn => sqlx::query(AssertSqlSafe(insert)).bind(&json).execute(conn).await.map(drop))
+            .map_err(|error| {
+                let ids: Vec<String> = rows.iter().map(|row| row.boot.id.to_string()).collect();
+                conflict(error, "writing boots", || format!("a machine of the boots {}", ids.join(", ")))
+            })
     }
 
     /// Writes a one-time token. Those of the same boot that were not used yet end: only the newest initrd is good.

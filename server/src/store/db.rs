@@ -11,7 +11,12 @@ use std::{path::Path, time::Duration};
 #[derive(Debug, Clone)]
 pub enum Db {
     /// A file in the data directory.
-    Sqlite(SqlitePool),
+    Sqlite {
+        /// What reads.
+        readers: SqlitePool,
+        /// The one connection that writes: what it has read stays good, for nobody else writes.
+        writer: SqlitePool,
+    },
     /// A server.
     Postgres(PgPool),
 }
@@ -55,15 +60,16 @@ impl Db {
             // An acknowledged write outlives the machine's power, not only the daemon.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
-            .foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options)
-            .await
-            .map_err(StoreError::backend("opening its file"))?;
-        sqlx::migrate!("../migrations/sqlite").run(&pool).await.map_err(StoreError::Migration)?;
-        Ok(Self::Sqlite(pool))
+            .foreign_keys(true)
+            // What a statement of many rows would undo is kept in memory, and not in a file that is made and deleted each time.
+            .pragma("temp_store", "MEMORY");
+        let pool =
+            |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let failed = || StoreError::backend("opening its file");
+        let writer = pool(1).connect_with(options.clone()).await.map_err(failed())?;
+        sqlx::migrate!("../migrations/sqlite").run(&writer).await.map_err(StoreError::Migration)?;
+        let readers = pool(4).connect_with(options).await.map_err(failed())?;
+        Ok(Self::Sqlite { readers, writer })
     }
 
     /// Connects to the PostgreSQL database at this URL, and brings its tables to this version.
@@ -82,7 +88,7 @@ impl Db {
     pub async fn read(&self) -> Result<Tx, StoreError> {
         let failed = StoreError::backend("beginning to read");
         Ok(match self {
-            Self::Sqlite(pool) => Tx::Sqlite(pool.begin().await.map_err(failed)?),
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await.map_err(failed)?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await.map_err(failed)?),
         })
     }
@@ -91,7 +97,9 @@ impl Db {
     pub async fn write(&self) -> Result<Tx, StoreError> {
         let failed = StoreError::backend("beginning to write");
         Ok(match self {
-            Self::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?),
+            Self::Sqlite { writer, .. } => {
+                Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
+            }
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await.map_err(failed)?),
         })
     }
@@ -106,13 +114,30 @@ impl Db {
     /// Closes every connection.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite(pool) => pool.close().await,
+            Self::Sqlite { readers, writer } => {
+                readers.close().await;
+                // The last one to close folds the log into the file.
+                writer.close().await;
+            }
             Self::Postgres(pool) => pool.close().await,
         }
     }
 }
 
 impl Tx {
+    /// The text that makes a table `new` of the JSON array of objects in `$1`, with these columns of text or bigint, as
+    /// PostgreSQL declares them. Many rows go to the database in one statement this way, whatever their number.
+    pub(super) fn rows(&self, columns: &str) -> String {
+        let names = columns.split(", ").filter_map(|column| column.split(' ').next());
+        match self {
+            Self::Sqlite(_) => {
+                let values: Vec<String> = names.map(|name| format!("value ->> '{name}' AS {name}")).collect();
+                format!("(SELECT {} FROM json_each($1)) AS new", values.join(", "))
+            }
+            Self::Postgres(_) => format!("json_to_recordset($1::json) AS new ({columns})"),
+        }
+    }
+
     /// Makes what was done durable.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {

@@ -1,8 +1,10 @@
 //! What happened (events), and who changed what (audit). Both only grow.
 use super::{StoreError, Tx, codec, db::on};
 use pilotlight_types::{BootId, EventId, Timestamp, api::Event};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use std::collections::{BTreeMap, HashMap};
 
 /// An event that is to be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,27 @@ struct Columns {
     data: String,
 }
 
+#[derive(Serialize)]
+struct NewColumns<'a> {
+    place: usize,
+    id: EventId,
+    at: i64,
+    kind: &'a str,
+    object: &'a str,
+    actor: &'a str,
+    boot: Option<BootId>,
+    message: &'a str,
+    data: String,
+}
+
+impl<'a> From<(usize, &&'a NewEvent)> for NewColumns<'a> {
+    fn from((place, event): (usize, &&'a NewEvent)) -> Self {
+        let NewEvent { id, at, kind, object, actor, boot, message, data } = *event;
+        let data = json!(data).to_string();
+        Self { place, id: *id, at: at.micros(), kind, object, actor, boot: *boot, message, data }
+    }
+}
+
 impl TryFrom<Columns> for Event {
     type Error = StoreError;
 
@@ -105,17 +128,32 @@ impl Tx {
         rows.into_iter().map(Event::try_from).collect()
     }
 
-    /// Writes an event, and says what place it got.
-    pub(super) async fn put_event(&mut self, event: &NewEvent) -> Result<Event, StoreError> {
-        let data = codec::to_json("event", &event.data)?;
-        let (seq,): (i64,) = on!(self, conn => sqlx::query_as(
-            "INSERT INTO event (id, at, kind, object, actor, boot, message, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-             RETURNING seq")
-            .bind(event.id.to_string()).bind(event.at.micros()).bind(event.kind).bind(&event.object).bind(&event.actor)
-            .bind(event.boot.map(|id| id.to_string())).bind(&event.message).bind(data).fetch_one(conn).await)
-        .map_err(StoreError::backend("writing an event"))?;
-        let NewEvent { id, at, kind, object, actor, boot, message, data } = event.clone();
-        Ok(Event { seq, id, at, kind: kind.into(), object, actor, boot, message, data })
+    /// Writes events in this order, and says what places they got.
+    pub(super) async fn put_events(&mut self, events: &[&NewEvent]) -> Result<Vec<Event>, StoreError> {
+        let rows: Vec<NewColumns<'_>> = events.iter().enumerate().map(NewColumns::from).collect();
+        let json = codec::to_json("events", &rows)?;
+        let new = self.rows(
+            "place bigint, id text, at bigint, kind text, object text, actor text, boot text, message text, data text",
+        );
+        let insert = format!(
+            "INSERT INTO event (id, at, kind, object, actor, boot, message, data) \
+             SELECT id, at, kind, object, actor, boot, message, data FROM {new} ORDER BY place RETURNING seq, id"
+        );
+        let places: Vec<(i64, String)> = on!(self, conn => sqlx::query_as(AssertSqlSafe(insert))
+            .bind(&json).fetch_all(conn).await)
+        .map_err(StoreError::backend("writing events"))?;
+        // The order in which rows come back is nowhere promised.
+        let places: HashMap<String, i64> = places.into_iter().map(|(seq, id)| (id, seq)).collect();
+        let mut written: Vec<Event> = events
+            .iter()
+            .filter_map(|event| {
+                let seq = *places.get(&event.id.to_string())?;
+                let NewEvent { id, at, kind, object, actor, boot, message, data } = (*event).clone();
+                Some(Event { seq, id, at, kind: kind.into(), object, actor, boot, message, data })
+            })
+            .collect();
+        written.sort_unstable_by_key(|event| event.seq);
+        Ok(written)
     }
 
     /// Writes a row of the audit log.

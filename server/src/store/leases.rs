@@ -2,6 +2,8 @@
 use super::{StoreError, Tx, codec, db::on};
 use crate::domain::lease::Lease;
 use pilotlight_types::{Mac, Timestamp, resource::Name};
+use serde::Serialize;
+use sqlx::AssertSqlSafe;
 use std::net::Ipv4Addr;
 
 /// A lease of a subnet.
@@ -11,6 +13,20 @@ pub struct LeaseRow {
     pub subnet: Name,
     /// The lease.
     pub lease: Lease,
+}
+
+#[derive(Serialize)]
+struct Columns<'a> {
+    ip: Ipv4Addr,
+    mac: Option<Mac>,
+    subnet: &'a str,
+    expires: i64,
+}
+
+impl<'a> From<&'a LeaseRow> for Columns<'a> {
+    fn from(LeaseRow { subnet, lease }: &'a LeaseRow) -> Self {
+        Self { ip: lease.ip, mac: lease.mac, subnet: subnet.as_str(), expires: lease.expires.micros() }
+    }
 }
 
 impl Tx {
@@ -31,20 +47,17 @@ impl Tx {
             .collect()
     }
 
-    /// Writes a lease; the client's other leases on that subnet end.
-    pub(super) async fn put_lease(&mut self, row: &LeaseRow) -> Result<(), StoreError> {
-        let LeaseRow { subnet, lease } = row;
-        let (ip, mac) = (lease.ip.to_string(), lease.mac.map(|mac| mac.to_string()));
-        if let Some(mac) = &mac {
-            on!(self, conn => sqlx::query("DELETE FROM lease WHERE mac = $1 AND subnet = $2 AND ip <> $3")
-                .bind(mac).bind(subnet.as_str()).bind(&ip).execute(conn).await.map(drop))
-            .map_err(StoreError::backend("ending a client's former lease"))?;
-        }
-        on!(self, conn => sqlx::query(
-            "INSERT INTO lease (ip, mac, subnet, expires) VALUES ($1, $2, $3, $4) ON CONFLICT (ip) DO UPDATE SET \
-             mac = excluded.mac, subnet = excluded.subnet, expires = excluded.expires")
-            .bind(&ip).bind(&mac).bind(subnet.as_str()).bind(lease.expires.micros()).execute(conn).await.map(drop))
-        .map_err(StoreError::backend("writing a lease"))
+    /// Writes leases, each of another address.
+    pub(super) async fn put_leases(&mut self, rows: &[&LeaseRow]) -> Result<(), StoreError> {
+        let rows: Vec<Columns<'_>> = rows.iter().map(|row| Columns::from(*row)).collect();
+        let json = codec::to_json("leases", &rows)?;
+        let new = self.rows("ip text, mac text, subnet text, expires bigint");
+        let insert = format!(
+            "INSERT INTO lease (ip, mac, subnet, expires) SELECT ip, mac, subnet, expires FROM {new} WHERE true \
+             ON CONFLICT (ip) DO UPDATE SET mac = excluded.mac, subnet = excluded.subnet, expires = excluded.expires"
+        );
+        on!(self, conn => sqlx::query(AssertSqlSafe(insert)).bind(&json).execute(conn).await.map(drop))
+            .map_err(StoreError::backend("writing leases"))
     }
 
     /// Ends a client's lease, unless somebody else has the address by now.

@@ -1,19 +1,25 @@
 //! The one writer: everything that is written waits here a moment, and is committed together.
 //!
-//! A commit costs a disk flush however much is in it, so what comes while one is under way goes with the next. Each caller is
-//! answered after the commit that holds its writes: what was acknowledged is durable. Callers' writes are atomic: all or none.
+//! A commit costs a disk flush however much is in it, so what comes while one is under way goes with the next, and under load the
+//! next waits a moment for more. Each caller is answered after the commit that holds its writes: what was acknowledged is durable.
+//! Callers' writes are atomic: all or none.
+mod transaction;
+
 use super::{
     AuditRow, BootRow, ConsoleRow, Db, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError, TokenRow,
-    TokenUse, Tx,
+    TokenUse,
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
-    BootId, Mac, MachineId, Timestamp,
+    Mac, MachineId, Timestamp,
     api::Event,
     resource::{Kind, Name},
 };
-use std::{collections::HashMap, net::Ipv4Addr};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use std::{net::Ipv4Addr, time::Duration};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    time,
+};
 use tokio_util::sync::CancellationToken;
 
 /// One thing to write.
@@ -64,6 +70,10 @@ pub struct Writer {
 /// How many callers' writes go into one commit at the most.
 const BATCH: usize = 512;
 
+/// After a commit that held several callers' writes, the next waits so long for more. Nobody who asks that often notices it: firmware
+/// asks again after seconds.
+const GATHER: Duration = Duration::from_millis(4);
+
 impl Writer {
     /// The writer's handle, and the writer's work, which somebody must run until it ends: when the last handle is gone, or when
     /// it is told to stop and has written what it was given before.
@@ -103,8 +113,9 @@ async fn run(
 ) {
     let mut jobs = Vec::with_capacity(BATCH);
     while next(&mut queue, &mut jobs, &stop).await > 0 {
+        let busy = jobs.len() > 1;
         let all: Vec<&[Write]> = jobs.iter().map(|job| job.writes.as_slice()).collect();
-        match commit(&db, all).await {
+        match transaction::commit(&db, &all).await {
             Ok(written) => {
                 publish(&events, written);
                 jobs.drain(..).for_each(|job| job.answer(Ok(())));
@@ -112,7 +123,7 @@ async fn run(
             Err(error) if error.is_of_one() && jobs.len() > 1 => {
                 // One of several is refused, and took the others with it: each for itself, then.
                 for job in jobs.drain(..) {
-                    let result = commit(&db, vec![job.writes.as_slice()]).await;
+                    let result = transaction::commit(&db, &[job.writes.as_slice()]).await;
                     job.answer(result.map(|written| publish(&events, written)));
                 }
             }
@@ -124,6 +135,9 @@ async fn run(
                     job.answer(Err(error));
                 }
             }
+        }
+        if busy && !stop.is_cancelled() {
+            time::sleep(GATHER).await;
         }
     }
 }
@@ -151,64 +165,5 @@ fn publish(events: &broadcast::Sender<Event>, written: Vec<Event>) {
     for event in written {
         // Nobody listening is no failure.
         drop(events.send(event));
-    }
-}
-
-/// The last row of each boot. A boot that goes on is written at each of its requests, so a commit may hold many of one.
-fn newest_boots<'a>(jobs: &[&'a [Write]]) -> HashMap<BootId, &'a BootRow> {
-    let rows = jobs.iter().flat_map(|writes| writes.iter());
-    rows.filter_map(|write| if let Write::Boot(row) = write { Some((row.boot.id, &**row)) } else { None })
-        .collect()
-}
-
-async fn commit(db: &Db, jobs: Vec<&[Write]>) -> Result<Vec<Event>, StoreError> {
-    let mut tx = db.write().await?;
-    let mut events = Vec::new();
-    let mut boots = newest_boots(&jobs);
-    for writes in jobs {
-        // MACs may go from one machine of these to another, whichever is written first.
-        for write in writes {
-            if let Write::Machine(machine) = write
-                && machine.version > 1
-                && writes.len() > 1
-            {
-                tx.free_macs(machine.id).await?;
-            }
-        }
-        for write in writes {
-            match write {
-                // Nobody sees what is between two rows of one commit: the newest is written, in the place of the first.
-                Write::Boot(row) => {
-                    if let Some(newest) = boots.remove(&row.boot.id) {
-                        tx.put_boot(newest).await?;
-                    }
-                }
-                write => apply(&mut tx, write, &mut events).await?,
-            }
-        }
-    }
-    tx.commit().await?;
-    Ok(events)
-}
-
-async fn apply(tx: &mut Tx, write: &Write, events: &mut Vec<Event>) -> Result<(), StoreError> {
-    match write {
-        Write::Resource(row) => tx.put_resource(row).await,
-        Write::NoResource(kind, name) => tx.delete_resource(*kind, name).await,
-        Write::Machine(row) => tx.put_machine(row).await,
-        Write::Seen(id, at) => tx.touch_machine(*id, *at).await,
-        Write::NoMachine(id) => tx.delete_machine(*id).await,
-        Write::Lease(row) => tx.put_lease(row).await,
-        Write::NoLease(ip, mac) => tx.delete_lease(*ip, *mac).await,
-        Write::Boot(row) => tx.put_boot(row).await,
-        Write::BootToken(row) => tx.put_boot_token(row).await,
-        Write::UseBootToken(row) => tx.use_boot_token(row).await,
-        Write::Console(row) => tx.put_console(row).await,
-        Write::Token(row) => tx.put_token(row).await,
-        Write::Event(row) => {
-            events.push(tx.put_event(row).await?);
-            Ok(())
-        }
-        Write::Audit(row) => tx.put_audit(row).await,
     }
 }

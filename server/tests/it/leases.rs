@@ -14,6 +14,7 @@ on_both!(
     a_stranger_can_neither_decline_nor_release,
     a_released_address_is_free,
     an_ended_lease_is_given_to_another_and_survives,
+    a_client_has_one_lease_after_a_restart_too,
 );
 
 fn rack() -> Name {
@@ -141,4 +142,22 @@ async fn an_ended_lease_is_given_to_another_and_survives(rig: Rig) {
         rig.changes.delete(pilotlight_types::resource::Kind::Subnet, "rack-a", None, &operator()).await;
     changed.unwrap();
     assert_eq!(lease(&rig, client(5)).await, None, "a subnet that is gone gives nothing");
+}
+
+async fn a_client_has_one_lease_after_a_restart_too(rig: Rig) {
+    let rig = rig.with_documents().await;
+    let had = [lease(&rig, mac(MAC1)).await.unwrap(), lease(&rig, client(2)).await.unwrap()];
+    let free = (100..=103).map(address).find(|ip| !had.contains(ip)).unwrap();
+    let taken = rig.leases.bind(asker(&rack(), client(2)), free).await.unwrap();
+    assert!(taken.is_some(), "it asks for another one than it has");
+    rig.apply(&[reserved("n1", MAC1, "10.77.0.50")]).await;
+    let rack = rack();
+    let n1 = Asker { machine: Some(rig.id("n1")), ..asker(&rack, mac(MAC1)) };
+    assert_eq!(rig.leases.offer(n1, None).unwrap().ip, address(50), "an address was reserved for it since");
+    assert!(rig.leases.bind(n1, address(50)).await.unwrap().is_some());
+    let rig = rig.restarted().await;
+    let stored = rig.db.read().await.unwrap().leases().await.unwrap();
+    let mut stored: Vec<Ipv4Addr> = stored.into_iter().map(|row| row.lease.ip).collect();
+    stored.sort();
+    assert_eq!(stored, [address(50), free]);
 }

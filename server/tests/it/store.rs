@@ -13,7 +13,7 @@ use pilotlight::{
     },
 };
 use pilotlight_types::{
-    BootId, MachineId, Timestamp, TokenId,
+    BootId, Mac, MachineId, Timestamp, TokenId,
     api::{Hold, Role},
     facts::Facts,
     resource::{Kind, Labels, MachineSpec, Name},
@@ -31,6 +31,7 @@ on_both!(
     a_one_time_token_is_good_once,
     tokens_come_back_and_names_are_unique,
     events_come_in_their_order,
+    a_whole_hall_is_written_in_its_order,
     one_refused_write_of_many_takes_no_other_with_it,
     a_refused_change_leaves_no_trace,
     what_was_acknowledged_is_there_after_a_restart,
@@ -176,10 +177,10 @@ async fn leases_come_back(rig: Rig) {
     };
     let (first, declined) = (lease(100, Some(MAC1), 1), lease(101, None, 2));
     commit(&rig, vec![Write::Lease(first.clone()), Write::Lease(declined.clone())]).await.unwrap();
-    assert_eq!(all().await, [first, declined.clone()]);
-    // A client has one lease on a subnet, and an address one holder.
+    assert_eq!(all().await, [first.clone(), declined.clone()]);
     let moved = lease(102, Some(MAC1), 3);
-    commit(&rig, vec![Write::Lease(moved.clone())]).await.unwrap();
+    let former = Write::NoLease(first.lease.ip, MAC1.parse().unwrap());
+    commit(&rig, vec![former, Write::Lease(moved.clone())]).await.unwrap();
     assert_eq!(all().await, [declined.clone(), moved]);
     let taken = lease(102, Some("52:54:00:00:00:02"), 4);
     commit(&rig, vec![Write::Lease(taken.clone())]).await.unwrap();
@@ -304,6 +305,35 @@ async fn events_come_in_their_order(rig: Rig) {
     for expected in all {
         assert_eq!(live.recv().await.unwrap(), expected, "who listens hears what was stored");
     }
+}
+
+async fn a_whole_hall_is_written_in_its_order(rig: Rig) {
+    commit(&rig, (1..=100).map(|n| write(&machine(n))).collect()).await.unwrap();
+    let mut live = rig.journal.events();
+    let commits = (1..=100u8).map(|n| {
+        let event = rig.journal.event("a.b", "x/y", &Actor::daemon(), None, n.to_string());
+        // Each takes the address that another gave back a moment before, of four in all.
+        let (mac, ip) = (format!("52:54:00:00:00:{n:02x}"), n % 4);
+        let gone = Write::NoLease([10, 77, 0, ip].into(), mac.parse().unwrap());
+        let mut writes = vec![put(&boot(n, n, 1000)), Write::Lease(lease(ip, Some(&mac), n.into())), event];
+        writes.extend((n <= 96).then_some(gone));
+        let journal = rig.journal.clone();
+        async move { journal.commit(writes).await }
+    });
+    for result in futures_util::future::join_all(commits).await {
+        result.unwrap();
+    }
+    let mut tx = rig.db.read().await.unwrap();
+    let events = tx.events_after(0, None, 1000).await.unwrap();
+    let texts: Vec<String> = events.iter().map(|event| event.message.clone()).collect();
+    assert_eq!(texts, (1..=100).map(|n| n.to_string()).collect::<Vec<_>>());
+    for expected in events {
+        assert_eq!(live.recv().await.unwrap(), expected);
+    }
+    assert_eq!(tx.open_boots().await.unwrap().len(), 100);
+    let mut holders: Vec<_> = tx.leases().await.unwrap().into_iter().map(|row| row.lease.mac).collect();
+    holders.sort();
+    assert_eq!(holders, (97..=100).map(|n| Some(Mac::new([0x52, 0x54, 0, 0, 0, n]))).collect::<Vec<_>>());
 }
 
 async fn one_refused_write_of_many_takes_no_other_with_it(rig: Rig) {

@@ -1,0 +1,115 @@
+//! What several callers want written, in one transaction and few statements: each statement is a way to the database and back.
+use super::Write;
+use crate::store::{BootRow, Db, LeaseRow, NewEvent, StoreError, Tx};
+use pilotlight_types::{BootId, api::Event};
+use std::collections::HashMap;
+
+/// Writes all of it or nothing; returns the events, in their order.
+pub(super) async fn commit(db: &Db, jobs: &[&[Write]]) -> Result<Vec<Event>, StoreError> {
+    let mut tx = db.write().await?;
+    let mut many = Many::new(jobs);
+    for writes in jobs {
+        // MACs may go from one machine of these to another, whichever is written first.
+        for write in *writes {
+            if let Write::Machine(machine) = write
+                && machine.version > 1
+                && writes.len() > 1
+            {
+                tx.free_macs(machine.id).await?;
+            }
+        }
+        for write in *writes {
+            many.take(&mut tx, write).await?;
+        }
+    }
+    let events = many.put(&mut tx).await?;
+    tx.commit().await?;
+    Ok(events)
+}
+
+/// Rows of the kinds that come in great numbers, until they are written together.
+struct Many<'a> {
+    boots: Vec<&'a BootRow>,
+    leases: Vec<&'a LeaseRow>,
+    events: Vec<&'a NewEvent>,
+    /// The last row of each boot. A boot that goes on is written at each of its requests, so a commit may hold many of one.
+    newest: HashMap<BootId, &'a BootRow>,
+}
+
+impl<'a> Many<'a> {
+    fn new(jobs: &[&'a [Write]]) -> Self {
+        let rows = jobs.iter().flat_map(|writes| writes.iter());
+        let boots = rows.filter_map(|write| if let Write::Boot(row) = write { Some(&**row) } else { None });
+        let newest = boots.map(|row| (row.boot.id, row)).collect();
+        Self { boots: Vec::new(), leases: Vec::new(), events: Vec::new(), newest }
+    }
+
+    async fn take(&mut self, tx: &mut Tx, write: &'a Write) -> Result<(), StoreError> {
+        if !matches!(write, Write::Boot(_) | Write::Event(_) | Write::Lease(_) | Write::NoLease(..)) {
+            // It may belong to one of the boots, or be the end of their machine.
+            self.put_boots(tx).await?;
+        }
+        match write {
+            Write::Boot(row) => {
+                self.boot(row);
+                Ok(())
+            }
+            Write::Event(row) => {
+                self.events.push(row);
+                Ok(())
+            }
+            Write::Lease(row) => self.lease(tx, row).await,
+            Write::NoLease(ip, mac) => {
+                self.put_leases(tx).await?;
+                tx.delete_lease(*ip, *mac).await
+            }
+            Write::Resource(row) => tx.put_resource(row).await,
+            Write::NoResource(kind, name) => tx.delete_resource(*kind, name).await,
+            Write::Machine(row) => tx.put_machine(row).await,
+            Write::Seen(id, at) => tx.touch_machine(*id, *at).await,
+            Write::NoMachine(id) => tx.delete_machine(*id).await,
+            Write::BootToken(row) => tx.put_boot_token(row).await,
+            Write::UseBootToken(row) => tx.use_boot_token(row).await,
+            Write::Console(row) => tx.put_console(row).await,
+            Write::Token(row) => tx.put_token(row).await,
+            Write::Audit(row) => tx.put_audit(row).await,
+        }
+    }
+
+    /// Nobody sees what is between two rows of one commit: the newest is written, in the place of the first.
+    fn boot(&mut self, row: &BootRow) {
+        self.boots.extend(self.newest.remove(&row.boot.id));
+    }
+
+    /// A statement may not write one row twice.
+    async fn lease(&mut self, tx: &mut Tx, row: &'a LeaseRow) -> Result<(), StoreError> {
+        if self.leases.iter().any(|other| other.lease.ip == row.lease.ip) {
+            self.put_leases(tx).await?;
+        }
+        self.leases.push(row);
+        Ok(())
+    }
+
+    async fn put_leases(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        match std::mem::take(&mut self.leases) {
+            none if none.is_empty() => Ok(()),
+            leases => tx.put_leases(&leases).await,
+        }
+    }
+
+    async fn put_boots(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        match std::mem::take(&mut self.boots) {
+            none if none.is_empty() => Ok(()),
+            boots => tx.put_boots(&boots).await,
+        }
+    }
+
+    async fn put(mut self, tx: &mut Tx) -> Result<Vec<Event>, StoreError> {
+        self.put_boots(tx).await?;
+        self.put_leases(tx).await?;
+        match self.events {
+            none if none.is_empty() => Ok(Vec::new()),
+            events => tx.put_events(&events).await,
+        }
+    }
+}
