@@ -24,8 +24,11 @@ pub struct Limits {
     pub block_size: u16,
     /// The largest window; 1 grants none.
     pub window_size: u16,
-    /// How often in a row the same window is sent again.
+    /// How often in a row the same window is sent again at least.
     pub retries: u32,
+    /// How long a client may be silent at least. A quick one is asked again that often in a second, and may be resetting its
+    /// network card meanwhile.
+    pub silence: Duration,
     /// The whole transfer's end, whatever the client does.
     pub lifetime: Duration,
 }
@@ -56,14 +59,21 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { block_size: 1468, window_size: 64, retries: 8, lifetime: Duration::from_secs(15 * 60) }
+        Self {
+            block_size: 1468,
+            window_size: 64,
+            retries: 8,
+            silence: Duration::from_secs(25),
+            lifetime: Duration::from_secs(15 * 60),
+        }
     }
 }
 
 /// Before anything was measured, when nothing was asked.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Below this a client's own scheduling looks like a loss.
-const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+/// Below this a client's own scheduling looks like a loss. What is measured of it makes it longer for most; a wait that was
+/// too short costs a packet twice, and is not repeated: see [`Wait`].
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// The same window is not sent again twice within this time, however often the client asks; nor once, when it
 /// is not known yet how soon the client can ask.
@@ -116,8 +126,12 @@ pub struct Transfer {
     last: u64,
     resent: u64,
     retries: u32,
+    /// When the client was heard last of something new.
+    heard_at: Instant,
     /// This window was sent again because the client asked for it.
     repeated: bool,
+    /// Nothing of what is on its way was sent before: when it is answered says how far the client is.
+    all_new: bool,
     wait: Wait,
     sent_at: Instant,
     ends_at: Instant,
@@ -136,10 +150,14 @@ struct Wait {
     asked: Option<Duration>,
     smoothed: Option<(Duration, Duration)>,
     quickest: Option<Duration>,
+    /// How often it was doubled since something was measured. It stays doubled until then (RFC 6298 section 5.7): the ACKs of
+    /// a client that has become slower than the wait cannot be measured, since all that they answer was sent twice.
+    doubled: u32,
 }
 
 impl Wait {
     fn measured(&mut self, sample: Duration) {
+        self.doubled = 0;
         self.quickest = Some(self.quickest.map_or(sample, |quickest| quickest.min(sample)));
         self.smoothed = Some(match self.smoothed {
             None => (sample, sample / 2),
@@ -152,13 +170,13 @@ impl Wait {
         self.quickest.map_or(RESEND_GAP, |quickest| (quickest / 2).min(RESEND_GAP))
     }
 
-    fn now(&self, retries: u32) -> Duration {
+    fn now(&self) -> Duration {
         let first = match (self.asked, self.smoothed) {
             (Some(asked), _) => return asked,
             (None, None) => FIRST_WAIT,
             (None, Some((mean, spread))) => (mean + spread * 4).max(SHORTEST_WAIT),
         };
-        first.saturating_mul(1 << retries.min(10)).min(LONGEST_WAIT)
+        first.saturating_mul(1 << self.doubled.min(11)).min(LONGEST_WAIT)
     }
 }
 
@@ -204,11 +222,14 @@ impl Transfer {
             last: size / u64::from(block_size) + 1,
             resent: 0,
             retries: 0,
+            heard_at: now,
             repeated: false,
+            all_new: true,
             wait: Wait {
                 asked: request.timeout.map(|s| Duration::from_secs(s.into())),
                 smoothed: None,
                 quickest: None,
+                doubled: 0,
             },
             sent_at: now,
             ends_at: now + limits.lifetime,
@@ -232,16 +253,20 @@ impl Transfer {
         if now < self.deadline() {
             return Action::Wait;
         }
-        if now >= self.ends_at || self.retries >= self.limits.retries {
+        let silent = now.saturating_duration_since(self.heard_at) >= self.limits.silence;
+        if now >= self.ends_at || silent && self.retries >= self.limits.retries {
             return Action::End(End::TimedOut);
         }
         self.retries += 1;
-        self.send_window_again(now)
+        self.wait.doubled += 1;
+        // What was lost is mostly the window's end, or its ACK. One packet has a client say where it is (EDK2 does, of every
+        // block that it does not expect), and a slow one is not sent a whole window twice.
+        if self.retries == 1 { self.send_first_again(now) } else { self.send_window_again(now) }
     }
 
     /// When to call [`Transfer::on_timeout`].
     pub fn deadline(&self) -> Instant {
-        (self.sent_at + self.wait.now(self.retries)).min(self.ends_at)
+        (self.sent_at + self.wait.now()).min(self.ends_at)
     }
 
     /// Writes one of the packets of an [`Action::Send`] over `out`.
@@ -300,11 +325,11 @@ impl Transfer {
         if taken > self.next - self.base {
             return self.wait_or_end(now); // of an earlier window, or of what was never sent
         }
-        if self.retries == 0 && self.next == self.fresh {
+        if self.all_new {
             self.wait.measured(now.saturating_duration_since(self.sent_at)); // Karn: never of what was sent twice
         }
         self.base += taken;
-        (self.retries, self.repeated) = (0, false);
+        (self.retries, self.repeated, self.heard_at) = (0, false, now);
         if self.base > self.last {
             return Action::End(End::Sent);
         }
@@ -336,6 +361,12 @@ impl Transfer {
         if now >= self.ends_at { Action::End(End::TimedOut) } else { then(self, now) }
     }
 
+    fn send_first_again(&mut self, now: Instant) -> Action {
+        self.resent += 1;
+        (self.sent_at, self.all_new) = (now, false);
+        Action::Send(self.base..self.base + 1)
+    }
+
     fn send_window_again(&mut self, now: Instant) -> Action {
         self.next = self.base;
         self.send_window(now)
@@ -346,6 +377,7 @@ impl Transfer {
         // The OACK goes alone: its own ACK, of 0, agrees to the window.
         let end = if self.base == 0 { 1 } else { (self.base + self.window_size).min(self.last + 1) };
         self.resent += self.fresh.min(end).saturating_sub(start);
+        self.all_new = start >= self.fresh;
         self.next = end;
         self.fresh = self.fresh.max(end);
         self.sent_at = now;

@@ -214,13 +214,70 @@ fn the_time_that_a_client_asked_for_is_kept() {
 }
 
 #[test]
-fn on_a_fast_wire_a_lost_packet_costs_a_twentieth_of_a_second() {
+fn on_a_fast_wire_a_lost_packet_costs_some_milliseconds_and_one_packet() {
     let (mut transfer, _, mut now) = begin(&ask(512, 4), 100_000);
     for block in (0..40).step_by(4) {
         now += Duration::from_micros(500);
         ack(&mut transfer, block, now);
     }
     assert_eq!(transfer.deadline() - now, SHORTEST_WAIT);
+    now = transfer.deadline();
+    assert_eq!(transfer.on_timeout(now), Action::Send(37..38), "where are you?");
+    assert_eq!(ack(&mut transfer, 40, now), Action::Send(41..45), "its ACK was lost");
+    assert_eq!(
+        transfer.deadline() - now,
+        2 * SHORTEST_WAIT,
+        "that ACK says nothing of how far the client is"
+    );
+    now = transfer.deadline();
+    assert_eq!(transfer.on_timeout(now), Action::Send(41..42));
+    now = transfer.deadline();
+    assert_eq!(transfer.on_timeout(now), Action::Send(41..45), "it does not say");
+    ack(&mut transfer, 44, now);
+    now += Duration::from_micros(500);
+    ack(&mut transfer, 48, now);
+    assert_eq!(transfer.deadline() - now, SHORTEST_WAIT, "of a window that was sent once");
+}
+
+#[test]
+fn a_client_that_becomes_slow_is_not_flooded() {
+    let (mut transfer, mut action, mut now) = begin(&ask(512, 16), 1 << 20);
+    let (mut sent, mut block) = (0, 0);
+    while block < 1000 {
+        let answered = now + if block < 100 { Duration::from_micros(100) } else { Duration::from_millis(90) };
+        loop {
+            if let Action::Send(range) = &action {
+                sent += range.end - range.start;
+            }
+            if transfer.deadline() >= answered {
+                break;
+            }
+            now = transfer.deadline();
+            action = transfer.on_timeout(now);
+        }
+        now = answered;
+        action = ack(&mut transfer, block, now);
+        block += 16;
+    }
+    assert!(sent < 1050 + 16, "{sent} packets for a thousand");
+}
+
+#[test]
+fn a_quick_client_that_resets_its_network_card_is_waited_for() {
+    let (mut transfer, _, mut now) = begin(&ask(512, 4), 100_000);
+    for block in (0..40).step_by(4) {
+        now += Duration::from_micros(100);
+        ack(&mut transfer, block, now);
+    }
+    let back = now + Duration::from_secs(24);
+    let mut asked = 0;
+    while transfer.deadline() < back {
+        now = transfer.deadline();
+        assert!(matches!(transfer.on_timeout(now), Action::Send(_)), "it is still waited for");
+        asked += 1;
+    }
+    assert!(asked < 16, "asked {asked} times");
+    assert_eq!(ack(&mut transfer, 40, back), Action::Send(41..45));
 }
 
 #[test]
