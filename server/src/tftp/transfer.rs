@@ -75,9 +75,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// too short costs a packet twice, and is not repeated: see [`Wait`].
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
-/// The same window is not sent again twice within this time, however often the client asks; nor once, when it
-/// is not known yet how soon the client can ask.
-const RESEND_GAP: Duration = Duration::from_millis(20);
+const NONE_NEW: u64 = u64::MAX;
+/// So many timeouts in a row bring one packet each, which is enough for clients that say where they are; then it is the window.
+const PROBES: u32 = 3;
 /// RFC 1350: the size of a block when none was agreed.
 const PLAIN_BLOCK: u16 = 512;
 
@@ -128,10 +128,13 @@ pub struct Transfer {
     retries: u32,
     /// When the client was heard last of something new.
     heard_at: Instant,
-    /// This window was sent again because the client asked for it.
-    repeated: bool,
-    /// Nothing of what is on its way was sent before: when it is answered says how far the client is.
-    all_new: bool,
+    /// How many ACKs may still come that say nothing new: clients such as EDK2 send one for each packet behind a gap, and for
+    /// each that came twice. To answer those with a window would bring as many again, for ever: the Sorcerer's Apprentice
+    /// (RFC 1123 section 4.2.3.1), by the window.
+    echoes: u64,
+    /// The first packet of those that were sent at `sent_at` for the first time: when it is acknowledged says how far the client
+    /// is (Karn: that of one that was sent twice does not). [`NONE_NEW`] if there is none.
+    first_new: u64,
     wait: Wait,
     sent_at: Instant,
     ends_at: Instant,
@@ -150,7 +153,7 @@ struct Wait {
     asked: Option<Duration>,
     smoothed: Option<(Duration, Duration)>,
     quickest: Option<Duration>,
-    /// How often it was doubled since something was measured. It stays doubled until then (RFC 6298 section 5.7): the ACKs of
+    /// How often it is doubled: once by each timeout, and no more once something was measured (RFC 6298 section 5.7). The ACKs of
     /// a client that has become slower than the wait cannot be measured, since all that they answer was sent twice.
     doubled: u32,
 }
@@ -165,9 +168,15 @@ impl Wait {
         });
     }
 
+    /// The client came on without a timeout, and nothing can be measured: on a wire that loses every tenth packet that is so
+    /// for most windows.
+    fn was_enough(&mut self) {
+        self.doubled = self.doubled.saturating_sub(1);
+    }
+
     /// How soon a packet can be answered.
     fn soonest(&self) -> Duration {
-        self.quickest.map_or(RESEND_GAP, |quickest| (quickest / 2).min(RESEND_GAP))
+        self.quickest.unwrap_or_default() / 2
     }
 
     fn now(&self) -> Duration {
@@ -223,8 +232,8 @@ impl Transfer {
             resent: 0,
             retries: 0,
             heard_at: now,
-            repeated: false,
-            all_new: true,
+            echoes: 0,
+            first_new: base,
             wait: Wait {
                 asked: request.timeout.map(|s| Duration::from_secs(s.into())),
                 smoothed: None,
@@ -259,9 +268,9 @@ impl Transfer {
         }
         self.retries += 1;
         self.wait.doubled += 1;
-        // What was lost is mostly the window's end, or its ACK. One packet has a client say where it is (EDK2 does, of every
-        // block that it does not expect), and a slow one is not sent a whole window twice.
-        if self.retries == 1 { self.send_first_again(now) } else { self.send_window_again(now) }
+        // What was lost is mostly the window's end, or its ACK. The last packet alone has a client say where it is, whether it
+        // expects that one or not; and one that is only slow is not sent whole windows twice.
+        if self.retries <= PROBES { self.send_last_again(now) } else { self.send_window_again(now) }
     }
 
     /// When to call [`Transfer::on_timeout`].
@@ -325,31 +334,43 @@ impl Transfer {
         if taken > self.next - self.base {
             return self.wait_or_end(now); // of an earlier window, or of what was never sent
         }
-        if self.all_new {
-            self.wait.measured(now.saturating_duration_since(self.sent_at)); // Karn: never of what was sent twice
-        }
         self.base += taken;
-        (self.retries, self.repeated, self.heard_at) = (0, false, now);
+        if self.base > self.first_new {
+            self.wait.measured(now.saturating_duration_since(self.sent_at));
+            self.echoes = 0; // those of what was sent before have come before
+        } else if self.retries == 0 {
+            self.wait.was_enough();
+        }
+        (self.retries, self.heard_at) = (0, now);
         if self.base > self.last {
             return Action::End(End::Sent);
         }
-        // An ACK within the window says that the block after it was lost (RFC 7440 section 4).
-        self.next = self.base;
-        self.wait_or_end_then(now, Self::send_window)
+        // An ACK within the window says that the block after it was lost (RFC 7440 section 4), or that a wire brought one twice.
+        // That is said for each such packet: what can be no answer to the last ones sent has been answered.
+        if self.base == self.next || !self.can_answer(now) {
+            self.wait_or_end_then(now, Self::send_on)
+        } else {
+            self.wait_or_end_then(now, Self::send_window_again)
+        }
     }
 
     /// The packet before the window is acknowledged once more. With blocks one by one that is to be ignored:
-    /// answering it would send every block of the rest twice (the Sorcerer's Apprentice, RFC 1123 section
-    /// 4.2.3.1). In a window it says that the first was lost, if it can be an answer to this window at all: one
-    /// that comes sooner than any answer ever did is an echo of the window before.
+    /// answering it would send every block of the rest twice (RFC 1123). In a window it says that the first was lost, if it
+    /// can be an answer to this window at all: not if it is an echo, or comes sooner than any answer ever did.
     fn on_ack_of_nothing(&mut self, now: Instant) -> Action {
-        // Once, and then only if the client insists.
-        let gap = if self.repeated { RESEND_GAP } else { self.wait.soonest() };
-        let again = self.window_size > 1
-            && self.has_progressed()
-            && now.saturating_duration_since(self.sent_at) >= gap;
-        self.repeated |= again;
-        if again { self.wait_or_end_then(now, Self::send_window_again) } else { self.wait_or_end(now) }
+        if self.window_size == 1 || !self.has_progressed() || !self.can_answer(now) {
+            return self.wait_or_end(now);
+        }
+        if self.echoes > 0 {
+            self.echoes -= 1;
+            return self.wait_or_end(now);
+        }
+        self.wait_or_end_then(now, Self::send_window_again)
+    }
+
+    /// Whether what comes now can be an answer to what was sent last.
+    fn can_answer(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.sent_at) >= self.wait.soonest()
     }
 
     fn wait_or_end(&mut self, now: Instant) -> Action {
@@ -361,13 +382,24 @@ impl Transfer {
         if now >= self.ends_at { Action::End(End::TimedOut) } else { then(self, now) }
     }
 
-    fn send_first_again(&mut self, now: Instant) -> Action {
+    fn send_last_again(&mut self, now: Instant) -> Action {
         self.resent += 1;
-        (self.sent_at, self.all_new) = (now, false);
-        Action::Send(self.base..self.base + 1)
+        // Whatever was to be expected would have come by now.
+        (self.sent_at, self.first_new, self.echoes) = (now, NONE_NEW, 0);
+        Action::Send(self.next - 1..self.next)
     }
 
+    /// What of the window was not sent yet.
+    fn send_on(&mut self, now: Instant) -> Action {
+        if self.next > self.last || self.next >= self.base + self.window_size {
+            return Action::Wait;
+        }
+        self.send_window(now)
+    }
+
+    /// What is not acknowledged, and the rest of the window with it.
     fn send_window_again(&mut self, now: Instant) -> Action {
+        self.echoes = self.next - self.base;
         self.next = self.base;
         self.send_window(now)
     }
@@ -377,7 +409,7 @@ impl Transfer {
         // The OACK goes alone: its own ACK, of 0, agrees to the window.
         let end = if self.base == 0 { 1 } else { (self.base + self.window_size).min(self.last + 1) };
         self.resent += self.fresh.min(end).saturating_sub(start);
-        self.all_new = start >= self.fresh;
+        self.first_new = self.fresh;
         self.next = end;
         self.fresh = self.fresh.max(end);
         self.sent_at = now;
