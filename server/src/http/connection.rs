@@ -13,10 +13,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+mod direct;
 mod patient;
 #[cfg(test)]
 mod tests;
 
+pub use direct::Outgoing;
+
+use direct::Direct;
 use patient::Patient;
 
 /// What a listener bears.
@@ -72,15 +76,18 @@ async fn converse(
     patience: Patience,
     stop: CancellationToken,
 ) {
+    let outgoing = Outgoing::default();
+    let direct = Direct::new(stream, outgoing.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(outgoing.clone());
         router.clone().oneshot(request)
     });
     let mut server = http1::Builder::new();
     // A BMC of 2024 finds `Content-Length` in this case only.
     server.title_case_headers(true).timer(TokioTimer::new()).header_read_timeout(patience.head);
-    let io = TokioIo::new(Patient::new(stream, patience.stall));
+    let io = TokioIo::new(Patient::new(direct, patience.stall));
     let mut connection = pin!(server.serve_connection(io, service));
     let ended = match stop.run_until_cancelled(connection.as_mut()).await {
         Some(ended) => ended,

@@ -1,10 +1,11 @@
 //! The files of an image: whole or one range of it (RFC 9110 section 14), always with their length, straight from the image store.
 use super::{BootFiles, boot_id, tally::NEWS};
 use crate::{
-    http::problem::Failure,
+    http::{connection::Outgoing, problem::Failure},
     service::{boots::Seen, content::Content, delivery::ImageFile},
 };
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::{Path, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
@@ -17,6 +18,7 @@ use std::{io, ops::Range};
 pub(super) async fn file(
     State(boot): State<BootFiles>,
     Path((id, name)): Path<(String, String)>,
+    outgoing: Option<Extension<Outgoing>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -58,6 +60,9 @@ pub(super) async fn file(
     let body = if method == Method::GET {
         if part.is_none() || boot.tally.begins(id, phase) {
             boot.boots.saw(id, Seen::begun(phase, name));
+        }
+        if let Some(Extension(outgoing)) = outgoing {
+            outgoing.is(content.clone());
         }
         let left = range.end - range.start;
         let progress =
