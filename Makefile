@@ -15,7 +15,7 @@ BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 BUILD_PACKAGES := build-essential pkg-config curl
 IMAGE_PACKAGES := debootstrap squashfs-tools cpio kmod
-BENCH_PACKAGES := iproute2 dnsmasq-base nginx-light kea-dhcp4-server kea-admin libwrap0
+BENCH_PACKAGES := iproute2 dnsmasq-base nginx-light kea-dhcp4-server kea-admin libwrap0 openssl util-linux
 RACK_PACKAGES := iproute2 qemu-system-x86 ipxe ipxe-qemu seabios ovmf
 
 .DEFAULT_GOAL := help

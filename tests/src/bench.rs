@@ -1,6 +1,7 @@
 //! `make bench`: this server and its peers, one after the other on one machine, as Markdown tables. docs/benchmarks.md has the
 //! method and the figures.
 
+mod boots;
 mod dhcp;
 mod ground;
 mod http;

@@ -13,6 +13,9 @@ use std::{
 
 #[cfg(test)]
 mod tests;
+mod wait;
+
+use wait::Wait;
 
 /// The content of a file: anything that is bytes, shared by all transfers of it.
 pub type Content = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -69,12 +72,6 @@ impl Default for Limits {
     }
 }
 
-/// Before anything was measured, when nothing was asked.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Below this a client's own scheduling looks like a loss. What is measured of it makes it longer for most; a wait that was
-/// too short costs a packet twice, and is not repeated: see [`Wait`].
-const SHORTEST_WAIT: Duration = Duration::from_millis(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(8);
 const NONE_NEW: u64 = u64::MAX;
 /// So many timeouts in a row bring one packet each, which is enough for clients that say where they are; then it is the window.
 const PROBES: u32 = 3;
@@ -148,47 +145,6 @@ struct Granted {
     window_size: Option<u16>,
 }
 
-/// How long to wait for an ACK: RFC 6298, unless the client named a time.
-struct Wait {
-    asked: Option<Duration>,
-    smoothed: Option<(Duration, Duration)>,
-    quickest: Option<Duration>,
-    /// How often it is doubled: once by each timeout, and no more once something was measured (RFC 6298 section 5.7). The ACKs of
-    /// a client that has become slower than the wait cannot be measured, since all that they answer was sent twice.
-    doubled: u32,
-}
-
-impl Wait {
-    fn measured(&mut self, sample: Duration) {
-        self.doubled = 0;
-        self.quickest = Some(self.quickest.map_or(sample, |quickest| quickest.min(sample)));
-        self.smoothed = Some(match self.smoothed {
-            None => (sample, sample / 2),
-            Some((mean, spread)) => ((mean * 7 + sample) / 8, (spread * 3 + mean.abs_diff(sample)) / 4),
-        });
-    }
-
-    /// The client came on without a timeout, and nothing can be measured: on a wire that loses every tenth packet that is so
-    /// for most windows.
-    fn was_enough(&mut self) {
-        self.doubled = self.doubled.saturating_sub(1);
-    }
-
-    /// How soon a packet can be answered.
-    fn soonest(&self) -> Duration {
-        self.quickest.unwrap_or_default() / 2
-    }
-
-    fn now(&self) -> Duration {
-        let first = match (self.asked, self.smoothed) {
-            (Some(asked), _) => return asked,
-            (None, None) => FIRST_WAIT,
-            (None, Some((mean, spread))) => (mean + spread * 4).max(SHORTEST_WAIT),
-        };
-        first.saturating_mul(1 << self.doubled.min(11)).min(LONGEST_WAIT)
-    }
-}
-
 impl fmt::Debug for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transfer")
@@ -234,12 +190,7 @@ impl Transfer {
             heard_at: now,
             echoes: 0,
             first_new: base,
-            wait: Wait {
-                asked: request.timeout.map(|s| Duration::from_secs(s.into())),
-                smoothed: None,
-                quickest: None,
-                doubled: 0,
-            },
+            wait: Wait::new(request.timeout.map(|seconds| Duration::from_secs(seconds.into()))),
             sent_at: now,
             ends_at: now + limits.lifetime,
         };
@@ -267,7 +218,7 @@ impl Transfer {
             return Action::End(End::TimedOut);
         }
         self.retries += 1;
-        self.wait.doubled += 1;
+        self.wait.was_too_short();
         // What was lost is mostly the window's end, or its ACK. The last packet alone has a client say where it is, whether it
         // expects that one or not; and one that is only slow is not sent whole windows twice.
         if self.retries <= PROBES { self.send_last_again(now) } else { self.send_window_again(now) }

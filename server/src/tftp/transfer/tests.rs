@@ -1,4 +1,4 @@
-use super::*;
+use super::{wait::SHORTEST_WAIT, *};
 use proptest::prelude::*;
 
 fn content(len: usize) -> Content {
