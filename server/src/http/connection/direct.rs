@@ -15,6 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
 };
 
 /// The file that a connection's answers are from, as far as the connection is told: an extension of each request.
@@ -29,6 +30,21 @@ impl Outgoing {
 
     fn now(&self) -> Option<Content> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The connections that there are. Few of them find what they send in the processor's cache, and then a copy costs less than to
+/// count the pages; many do not.
+#[derive(Debug, Clone)]
+pub(super) struct Crowd {
+    pub(super) places: Arc<Semaphore>,
+    /// With fewer free places than this it is large.
+    pub(super) free: usize,
+}
+
+impl Crowd {
+    fn is_large(&self) -> bool {
+        self.places.available_permits() < self.free
     }
 }
 
@@ -64,13 +80,19 @@ fn way(content: &Content, slices: &[IoSlice<'_>]) -> Way {
 pub(super) struct Direct {
     stream: TcpStream,
     outgoing: Outgoing,
+    crowd: Crowd,
     /// The file system cannot, or the kernel will not.
     refused: bool,
 }
 
 impl Direct {
-    pub(super) const fn new(stream: TcpStream, outgoing: Outgoing) -> Self {
-        Self { stream, outgoing, refused: false }
+    pub(super) const fn new(stream: TcpStream, outgoing: Outgoing, crowd: Crowd) -> Self {
+        Self { stream, outgoing, crowd, refused: false }
+    }
+
+    /// What its answers are from.
+    pub(super) fn outgoing(&self) -> Outgoing {
+        self.outgoing.clone()
     }
 
     /// Does something that writes when the socket has room.
@@ -110,6 +132,7 @@ impl AsyncWrite for Direct {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if !self.refused
+            && self.crowd.is_large()
             && let Some(content) = self.outgoing.now()
         {
             match way(&content, slices) {
