@@ -1,6 +1,6 @@
 //! Chains of what a machine asks for: its script, the initrd with its one-time token, and with that its Ignition config, over TLS.
-//! Each connection is kept, and a machine begins anew when it is its turn again: what is measured is what the server makes, and
-//! that it is durable, and no handshakes.
+//! Each connection is kept, and each machine boots once, as its config is given once: what is measured is what the server makes,
+//! and that it is durable, and no handshakes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +20,11 @@ use crate::sim::{http, ignition};
 pub struct Chains {
     /// What the server's certificate is checked with.
     pub ca: String,
-    /// The machines, which boot in turn; of a server of files, none.
+    /// The machines, each of which boots once; of a server of files, none.
     pub macs: Vec<String>,
     /// How many chains at once.
     pub connections: usize,
-    /// For how long.
+    /// For how long at most.
     pub span: Duration,
 }
 
@@ -59,14 +59,12 @@ async fn run(server: &Server, chains: &Chains) -> Result<((f64, f64), Sample)> {
         tasks.spawn(async move {
             let (mut count, mut last) = (0_u32, Sample::default());
             while Instant::now() < end {
-                let queue = || macs.lock().unwrap_or_else(PoisonError::into_inner);
-                let mac = queue().pop_front();
+                let mac = macs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 last = match &mac {
                     Some(mac) => chain(&client, mac).await?,
                     None if files => of_files(&client).await?,
                     None => break,
                 };
-                queue().extend(mac);
                 count += 1;
             }
             anyhow::Ok((count, last))

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -46,11 +47,9 @@ pub async fn run(options: &Options) -> Result<()> {
         let requests = macs.iter().map(|mac| request(&format!("/boot/ipxe?mac={mac}"))).collect();
         let name = format!("Pilotlight, {machines} machines");
         scripts.push((name.clone(), measure(&network, &server, options, requests)?));
-        let (rate, last) = boots::measure(
-            &network,
-            &server,
-            &Chains { ca, macs, connections: CONNECTIONS, span: options.span },
-        )?;
+        let span = options.span.max(Duration::from_secs(20));
+        let all = Chains { ca, macs, connections: CONNECTIONS, span };
+        let (rate, last) = boots::measure(&network, &server, &all)?;
         chains.push((name, rate));
         sample = Some(last);
     }

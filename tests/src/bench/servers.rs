@@ -88,7 +88,18 @@ pub fn certificate(folder: &Path) -> Result<String> {
             "-days",
             "2",
         ])
-        .args(["-subj", name, "-addext", &address, "-keyout", "tls.key", "-out", "tls.pem"])
+        .args([
+            "-subj",
+            name,
+            "-addext",
+            &address,
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-keyout",
+            "tls.key",
+            "-out",
+            "tls.pem",
+        ])
         .current_dir(folder)
         .output()
         .context("openssl cannot be started")?;

@@ -85,9 +85,13 @@ async fn storm(network: &Namespace, daemon: &Daemon, folder: &Path) -> Result<(M
     let image = json!({
         "os": "fedora-coreos", "arch": "x86_64", "version": "1.0", "kernel": part, "initrd": [part], "rootfs": part,
     });
+    // Behind a relay agent, which is a computer of its own.
+    let hall = network.host("hall", Some("10.77.0.2/16".parse()?))?;
+    hall.ip("route add local 10.80.0.0/16 dev lo")?;
+    network.ip("route add 10.80.0.0/16 via 10.77.0.2")?;
     // As fast a link as there is: what is looked for is all of them at once, and not how they are paced.
     let subnet = json!({
-        "cidr": "10.99.0.0/16", "mode": "authoritative", "ranges": ["10.99.64.0-10.99.191.255"], "lease": "1h",
+        "cidr": "10.80.0.0/16", "mode": "authoritative", "ranges": ["10.80.64.0-10.80.191.255"], "lease": "1h",
         "linkRate": "4000Gbit",
     });
     let profile = json!({"image": "image", "boot": "live", "butane": scripts::BUTANE});
@@ -109,7 +113,7 @@ async fn storm(network: &Namespace, daemon: &Daemon, folder: &Path) -> Result<(M
     let options = fleet::Options {
         machines: HALL,
         server: SERVER,
-        relay: Ipv4Addr::new(10, 99, 0, 1),
+        relay: Ipv4Addr::new(10, 80, 0, 1),
         link: 4_000_000_000_000,
         spread: Duration::from_secs(1),
         kernel_start: KERNEL_START,
@@ -126,7 +130,7 @@ async fn storm(network: &Namespace, daemon: &Daemon, folder: &Path) -> Result<(M
             }
             Ok(most)
         });
-        let summary = network.inside(|| {
+        let summary = hall.inside(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(fleet::run(&options))
         });
