@@ -29,7 +29,7 @@ help:
 	@echo '               DATABASE_URL=postgres://…    that database in place of SQLite'
 	@echo '               PILOTLIGHT_ACCEL=kvm|tcg     what runs the machines, if it is not to be found out'
 	@echo 'make test    everything that is tested; installs what it needs'
-	@echo 'make bench   measures this server beside its peers, on this machine (root; some 12 minutes); see docs/benchmarks.md'
+	@echo 'make bench   measures this server beside its peers, on this machine (root; some 20 minutes); see docs/benchmarks.md'
 	@echo '               BENCH=tftp,http    of tftp, http, dhcp, scripts, memory'
 	@echo 'make build   the server and client, for use: target/release/pilotlight'
 	@echo 'make agent   the agent, one static file: what machines get'

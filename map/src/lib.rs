@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(one.position_of(&bytes[5..10_000]), Some(5));
         assert_eq!(one.position_of(&bytes[9_999..]), Some(9_999));
         assert_eq!(one.position_of(bytes), Some(0));
-        assert_eq!(one.position_of(&bytes.to_vec()), None);
+        let copy = bytes.to_vec();
+        assert_eq!(one.position_of(&copy), None);
         assert_eq!(other.position_of(bytes), None);
     }
 
