@@ -15,7 +15,7 @@ BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 BUILD_PACKAGES := build-essential pkg-config curl
 IMAGE_PACKAGES := debootstrap squashfs-tools cpio kmod
-BENCH_PACKAGES := iproute2 dnsmasq-base nginx-light kea-dhcp4-server kea-admin libwrap0
+BENCH_PACKAGES := iproute2 dnsmasq-base nginx-light kea-dhcp4-server kea-admin libwrap0 openssl util-linux
 RACK_PACKAGES := iproute2 qemu-system-x86 ipxe ipxe-qemu seabios ovmf
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ help:
 	@echo '               DATABASE_URL=postgres://…    that database in place of SQLite'
 	@echo '               PILOTLIGHT_ACCEL=kvm|tcg     what runs the machines, if it is not to be found out'
 	@echo 'make test    everything that is tested; installs what it needs'
-	@echo 'make bench   measures this server beside its peers, on this machine (root; some 12 minutes); see docs/benchmarks.md'
+	@echo 'make bench   measures this server beside its peers, on this machine (root; some 20 minutes); see docs/benchmarks.md'
 	@echo '               BENCH=tftp,http    of tftp, http, dhcp, scripts, memory'
 	@echo 'make build   the server and client, for use: target/release/pilotlight'
 	@echo 'make agent   the agent, one static file: what machines get'

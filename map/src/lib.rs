@@ -42,6 +42,18 @@ impl Mapped {
         Ok(Self { file, map })
     }
 
+    /// The file itself, for the kernel to send from. It is open for reading only.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where in the file these very bytes are, if they are a part of this map and no copy of it.
+    pub fn position_of(&self, bytes: &[u8]) -> Option<u64> {
+        let (map, part) = (self.map.as_ptr_range(), bytes.as_ptr_range());
+        let within = map.start <= part.start && part.end <= map.end;
+        within.then(|| (part.start.addr() - map.start.addr()) as u64)
+    }
+
     /// Reads `length` bytes from `offset` from the disk into the page cache, and finds out whether that can be done at all: a
     /// disk's error is an error here, and the end of the process when it is met in the map. Blocks.
     pub fn warm(&self, offset: u64, length: usize) -> io::Result<()> {
@@ -78,6 +90,22 @@ mod tests {
         fs::remove_file(&path).unwrap();
         map.warm(0, 100).unwrap();
         assert_eq!(map.as_ref(), b"an image's content");
+    }
+
+    #[test]
+    fn a_part_of_a_map_is_told_from_its_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        fs::write(&path, [7; 10_000]).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+        let [one, other] = [Mapped::open(&path).unwrap(), Mapped::open(&path).unwrap()];
+        let bytes = one.as_ref();
+        assert_eq!(one.position_of(&bytes[5..10_000]), Some(5));
+        assert_eq!(one.position_of(&bytes[9_999..]), Some(9_999));
+        assert_eq!(one.position_of(bytes), Some(0));
+        let copy = bytes.to_vec();
+        assert_eq!(one.position_of(&copy), None);
+        assert_eq!(other.position_of(bytes), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `make bench`: this server and its peers, one after the other on one machine, as Markdown tables. docs/benchmarks.md has the
 //! method and the figures.
 
+mod boots;
 mod dhcp;
 mod ground;
 mod http;
@@ -13,7 +14,7 @@ mod tftp;
 mod usage;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -46,15 +47,24 @@ pub async fn run(options: &Options) -> Result<()> {
     ours.set(OUR_CPU)?;
     sched_setaffinity(Pid::from_raw(0), &ours)?;
     println!("{}\n", usage::machine()?);
+    let mut failed = Vec::new();
     for section in SECTIONS.iter().filter(|name| options.sections.iter().any(|wanted| wanted == *name)) {
-        match *section {
-            "tftp" => tftp::run(options).await?,
-            "http" => http::run(options).await?,
-            "dhcp" => dhcp::run(options).await?,
-            "scripts" => scripts::run(options).await?,
-            _ => size::run().await?,
+        let began = Instant::now();
+        let measured = match *section {
+            "tftp" => tftp::run(options).await,
+            "http" => http::run(options).await,
+            "dhcp" => dhcp::run(options).await,
+            "scripts" => scripts::run(options).await,
+            _ => size::run().await,
+        };
+        // What comes after it is measured all the same.
+        if let Err(error) = measured {
+            println!("{section} was not measured: {error:#}\n");
+            failed.push(*section);
         }
+        eprintln!("{section} took {} s", began.elapsed().as_secs());
     }
     println!("{}", usage::load()?);
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod dhcp;
-mod http;
+pub(crate) mod http;
 pub(crate) mod ignition;
 pub(crate) mod ipxe;
 pub(crate) mod tftp;

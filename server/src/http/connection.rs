@@ -6,17 +6,18 @@ use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{io, pin::pin, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+mod direct;
 mod patient;
 #[cfg(test)]
 mod tests;
 
+pub use direct::Outgoing;
+
+use direct::{Crowd, Direct};
 use patient::Patient;
 
 /// What a listener bears.
@@ -24,6 +25,8 @@ use patient::Patient;
 pub struct Patience {
     /// How many connections at once.
     pub connections: usize,
+    /// Up to how many connections at once images are copied to; with more the kernel sends them by itself.
+    pub copied: usize,
     /// From the beginning of a connection, or the end of an answer, until the next request's head is there.
     pub head: Duration,
     /// How long a client may take nothing of an answer.
@@ -33,7 +36,7 @@ pub struct Patience {
 impl Default for Patience {
     /// A hall of thousands of machines, with a connection or two each; iPXE leaves none alone for as long as this.
     fn default() -> Self {
-        Self { connections: 16_384, head: Duration::from_secs(60), stall: Duration::from_secs(60) }
+        Self { connections: 16_384, copied: 8, head: Duration::from_secs(60), stall: Duration::from_secs(60) }
     }
 }
 
@@ -46,6 +49,9 @@ pub async fn serve(
     tasks: TaskTracker,
 ) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(patience.connections));
+    // One place more is taken by whoever comes next.
+    let free = patience.connections.saturating_sub(patience.copied).saturating_sub(1);
+    let crowd = Crowd { places: places.clone(), free };
     loop {
         let accepted = stop.run_until_cancelled(async {
             let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
@@ -56,8 +62,9 @@ pub async fn serve(
             Some(Err(error)) => listen::failed(&error).await,
             Some(Ok((place, (stream, peer)))) => {
                 let (router, stop) = (router.clone(), stop.clone());
+                let direct = Direct::new(stream, Outgoing::default(), crowd.clone());
                 tasks.spawn(async move {
-                    converse(stream, peer, router, patience, stop).await;
+                    converse(direct, peer, router, patience, stop).await;
                     drop(place);
                 });
             }
@@ -65,16 +72,12 @@ pub async fn serve(
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    peer: Peer,
-    router: Router,
-    patience: Patience,
-    stop: CancellationToken,
-) {
+async fn converse(stream: Direct, peer: Peer, router: Router, patience: Patience, stop: CancellationToken) {
+    let outgoing = stream.outgoing();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(outgoing.clone());
         router.clone().oneshot(request)
     });
     let mut server = http1::Builder::new();

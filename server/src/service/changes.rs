@@ -188,8 +188,7 @@ impl Changes {
             step.put(&mut after)?;
             steps.push(step);
         }
-        let found: Vec<Findings> =
-            meant.iter().map(|one| check::check(&after, one.spec.kind(), &one.name)).collect();
+        let found: Vec<Findings> = check::check(&after, meant.iter().map(|one| (one.spec.kind(), &one.name)));
         let mistakes: Vec<Mistake> =
             meant.iter().zip(&found).flat_map(|(one, found)| mistakes(one, &found.errors)).collect();
         if !mistakes.is_empty() {

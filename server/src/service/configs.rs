@@ -38,7 +38,25 @@ struct Site {
     ca_pem: String,
     key: SiteKey,
     // The hash in the pointer of a boot must be the hash of this.
-    promised: Mutex<HashMap<BootId, Bytes>>,
+    promised: Mutex<Promised>,
+}
+
+/// Configs by the boots that they were promised to.
+#[derive(Debug, Default)]
+struct Promised(HashMap<BootId, Bytes>);
+
+impl Promised {
+    /// Keeps one more. Those of boots that are not open are let go when there is no room left: to look at all of them each time
+    /// would cost a hall the square of its size.
+    fn keep(&mut self, boot: BootId, config: Bytes, open: impl Fn(BootId) -> bool) {
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|boot, _| open(*boot));
+            if self.0.len() > self.0.capacity() / 2 {
+                self.0.reserve(self.0.capacity());
+            }
+        }
+        self.0.insert(boot, config);
+    }
 }
 
 /// Why a config cannot be made.
@@ -101,16 +119,14 @@ impl Configs {
         Ok(delivery::merged(&configs))
     }
 
-    /// Keeps what was promised to a boot; what was promised to boots that are not `open` is let go.
+    /// Keeps what was promised to a boot; what was promised to boots that are not `open` is let go now and then.
     pub fn promise(&self, boot: BootId, config: Bytes, open: impl Fn(BootId) -> bool) {
-        let mut promised = self.promised();
-        promised.retain(|boot, _| open(*boot));
-        promised.insert(boot, config);
+        self.promised().keep(boot, config, open);
     }
 
     /// What was promised to a boot since the daemon was started.
     pub fn kept(&self, boot: BootId) -> Option<Bytes> {
-        self.promised().get(&boot).cloned()
+        self.promised().0.get(&boot).cloned()
     }
 
     /// The token of a boot's agent.
@@ -145,11 +161,41 @@ impl Configs {
         }))
     }
 
-    fn promised(&self) -> MutexGuard<'_, HashMap<BootId, Bytes>> {
+    fn promised(&self) -> MutexGuard<'_, Promised> {
         self.site.promised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn agent_subject(boot: BootId) -> String {
     format!("agent/{boot}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilotlight_types::Timestamp;
+    use std::cell::Cell;
+
+    fn boot(number: u32) -> BootId {
+        let [a, b, c, d] = number.to_be_bytes();
+        BootId::new(Timestamp::default(), [a, b, c, d, 0, 0, 0, 0, 0, 0])
+    }
+
+    #[test]
+    fn what_was_promised_is_kept_while_its_boot_is_open_and_a_hall_is_not_looked_at_for_each() {
+        let (mut promised, looked) = (Promised::default(), Cell::new(0));
+        for number in 0..10_000 {
+            promised.keep(boot(number), Bytes::new(), |_| {
+                looked.set(looked.get() + 1);
+                true
+            });
+        }
+        assert!((0..10_000).all(|number| promised.0.contains_key(&boot(number))));
+        assert!(looked.get() < 40_000, "{} looks", looked.get());
+        for number in 10_000..100_000 {
+            promised.keep(boot(number), Bytes::new(), |open| open == boot(7));
+        }
+        assert!(promised.0.contains_key(&boot(7)));
+        assert!(promised.0.len() < 40_000, "{} are kept", promised.0.len());
+    }
 }

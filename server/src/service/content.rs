@@ -73,6 +73,16 @@ impl Content {
         self.bytes.len() as u64
     }
 
+    /// Where in the file these very bytes are, if [`Content::next`] gave them and they are no copy.
+    pub fn position_of(&self, bytes: &[u8]) -> Option<u64> {
+        self.file.map.position_of(bytes)
+    }
+
+    /// The file, open for reading.
+    pub fn file(&self) -> &std::fs::File {
+        self.file.map.file()
+    }
+
     /// The next bytes of a range, at most 1 MiB, and the rest of the range. `None` when nothing is left.
     ///
     /// A piece that nobody has read since the start is read from the disk first, in a thread that may block: a fault in the map

@@ -13,6 +13,9 @@ use std::{
 
 #[cfg(test)]
 mod tests;
+mod wait;
+
+use wait::Wait;
 
 /// The content of a file: anything that is bytes, shared by all transfers of it.
 pub type Content = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -24,8 +27,11 @@ pub struct Limits {
     pub block_size: u16,
     /// The largest window; 1 grants none.
     pub window_size: u16,
-    /// How often in a row the same window is sent again.
+    /// How often in a row the same window is sent again at least.
     pub retries: u32,
+    /// How long a client may be silent at least. A quick one is asked again that often in a second, and may be resetting its
+    /// network card meanwhile.
+    pub silence: Duration,
     /// The whole transfer's end, whatever the client does.
     pub lifetime: Duration,
 }
@@ -56,18 +62,19 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { block_size: 1468, window_size: 64, retries: 8, lifetime: Duration::from_secs(15 * 60) }
+        Self {
+            block_size: 1468,
+            window_size: 64,
+            retries: 8,
+            silence: Duration::from_secs(25),
+            lifetime: Duration::from_secs(15 * 60),
+        }
     }
 }
 
-/// Before anything was measured, when nothing was asked.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Below this a client's own scheduling looks like a loss.
-const SHORTEST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(8);
-/// The same window is not sent again twice within this time, however often the client asks; nor once, when it
-/// is not known yet how soon the client can ask.
-const RESEND_GAP: Duration = Duration::from_millis(20);
+const NONE_NEW: u64 = u64::MAX;
+/// So many timeouts in a row bring one packet each, which is enough for clients that say where they are; then it is the window.
+const PROBES: u32 = 3;
 /// RFC 1350: the size of a block when none was agreed.
 const PLAIN_BLOCK: u16 = 512;
 
@@ -116,8 +123,15 @@ pub struct Transfer {
     last: u64,
     resent: u64,
     retries: u32,
-    /// This window was sent again because the client asked for it.
-    repeated: bool,
+    /// When the client was heard last of something new.
+    heard_at: Instant,
+    /// How many ACKs may still come that say nothing new: clients such as EDK2 send one for each packet behind a gap, and for
+    /// each that came twice. To answer those with a window would bring as many again, for ever: the Sorcerer's Apprentice
+    /// (RFC 1123 section 4.2.3.1), by the window.
+    echoes: u64,
+    /// The first packet of those that were sent at `sent_at` for the first time: when it is acknowledged says how far the client
+    /// is (Karn: that of one that was sent twice does not). [`NONE_NEW`] if there is none.
+    first_new: u64,
     wait: Wait,
     sent_at: Instant,
     ends_at: Instant,
@@ -129,37 +143,6 @@ struct Granted {
     block_size: Option<u16>,
     timeout: Option<u8>,
     window_size: Option<u16>,
-}
-
-/// How long to wait for an ACK: RFC 6298, unless the client named a time.
-struct Wait {
-    asked: Option<Duration>,
-    smoothed: Option<(Duration, Duration)>,
-    quickest: Option<Duration>,
-}
-
-impl Wait {
-    fn measured(&mut self, sample: Duration) {
-        self.quickest = Some(self.quickest.map_or(sample, |quickest| quickest.min(sample)));
-        self.smoothed = Some(match self.smoothed {
-            None => (sample, sample / 2),
-            Some((mean, spread)) => ((mean * 7 + sample) / 8, (spread * 3 + mean.abs_diff(sample)) / 4),
-        });
-    }
-
-    /// How soon a packet can be answered.
-    fn soonest(&self) -> Duration {
-        self.quickest.map_or(RESEND_GAP, |quickest| (quickest / 2).min(RESEND_GAP))
-    }
-
-    fn now(&self, retries: u32) -> Duration {
-        let first = match (self.asked, self.smoothed) {
-            (Some(asked), _) => return asked,
-            (None, None) => FIRST_WAIT,
-            (None, Some((mean, spread))) => (mean + spread * 4).max(SHORTEST_WAIT),
-        };
-        first.saturating_mul(1 << retries.min(10)).min(LONGEST_WAIT)
-    }
 }
 
 impl fmt::Debug for Transfer {
@@ -204,12 +187,10 @@ impl Transfer {
             last: size / u64::from(block_size) + 1,
             resent: 0,
             retries: 0,
-            repeated: false,
-            wait: Wait {
-                asked: request.timeout.map(|s| Duration::from_secs(s.into())),
-                smoothed: None,
-                quickest: None,
-            },
+            heard_at: now,
+            echoes: 0,
+            first_new: base,
+            wait: Wait::new(request.timeout.map(|seconds| Duration::from_secs(seconds.into()))),
             sent_at: now,
             ends_at: now + limits.lifetime,
         };
@@ -232,16 +213,20 @@ impl Transfer {
         if now < self.deadline() {
             return Action::Wait;
         }
-        if now >= self.ends_at || self.retries >= self.limits.retries {
+        let silent = now.saturating_duration_since(self.heard_at) >= self.limits.silence;
+        if now >= self.ends_at || silent && self.retries >= self.limits.retries {
             return Action::End(End::TimedOut);
         }
         self.retries += 1;
-        self.send_window_again(now)
+        self.wait.was_too_short();
+        // What was lost is mostly the window's end, or its ACK. The last packet alone has a client say where it is, whether it
+        // expects that one or not; and one that is only slow is not sent whole windows twice.
+        if self.retries <= PROBES { self.send_last_again(now) } else { self.send_window_again(now) }
     }
 
     /// When to call [`Transfer::on_timeout`].
     pub fn deadline(&self) -> Instant {
-        (self.sent_at + self.wait.now(self.retries)).min(self.ends_at)
+        (self.sent_at + self.wait.now()).min(self.ends_at)
     }
 
     /// Writes one of the packets of an [`Action::Send`] over `out`.
@@ -300,31 +285,43 @@ impl Transfer {
         if taken > self.next - self.base {
             return self.wait_or_end(now); // of an earlier window, or of what was never sent
         }
-        if self.retries == 0 && self.next == self.fresh {
-            self.wait.measured(now.saturating_duration_since(self.sent_at)); // Karn: never of what was sent twice
-        }
         self.base += taken;
-        (self.retries, self.repeated) = (0, false);
+        if self.base > self.first_new {
+            self.wait.measured(now.saturating_duration_since(self.sent_at));
+            self.echoes = 0; // those of what was sent before have come before
+        } else if self.retries == 0 {
+            self.wait.was_enough();
+        }
+        (self.retries, self.heard_at) = (0, now);
         if self.base > self.last {
             return Action::End(End::Sent);
         }
-        // An ACK within the window says that the block after it was lost (RFC 7440 section 4).
-        self.next = self.base;
-        self.wait_or_end_then(now, Self::send_window)
+        // An ACK within the window says that the block after it was lost (RFC 7440 section 4), or that a wire brought one twice.
+        // That is said for each such packet: what can be no answer to the last ones sent has been answered.
+        if self.base == self.next || !self.can_answer(now) {
+            self.wait_or_end_then(now, Self::send_on)
+        } else {
+            self.wait_or_end_then(now, Self::send_window_again)
+        }
     }
 
     /// The packet before the window is acknowledged once more. With blocks one by one that is to be ignored:
-    /// answering it would send every block of the rest twice (the Sorcerer's Apprentice, RFC 1123 section
-    /// 4.2.3.1). In a window it says that the first was lost, if it can be an answer to this window at all: one
-    /// that comes sooner than any answer ever did is an echo of the window before.
+    /// answering it would send every block of the rest twice (RFC 1123). In a window it says that the first was lost, if it
+    /// can be an answer to this window at all: not if it is an echo, or comes sooner than any answer ever did.
     fn on_ack_of_nothing(&mut self, now: Instant) -> Action {
-        // Once, and then only if the client insists.
-        let gap = if self.repeated { RESEND_GAP } else { self.wait.soonest() };
-        let again = self.window_size > 1
-            && self.has_progressed()
-            && now.saturating_duration_since(self.sent_at) >= gap;
-        self.repeated |= again;
-        if again { self.wait_or_end_then(now, Self::send_window_again) } else { self.wait_or_end(now) }
+        if self.window_size == 1 || !self.has_progressed() || !self.can_answer(now) {
+            return self.wait_or_end(now);
+        }
+        if self.echoes > 0 {
+            self.echoes -= 1;
+            return self.wait_or_end(now);
+        }
+        self.wait_or_end_then(now, Self::send_window_again)
+    }
+
+    /// Whether what comes now can be an answer to what was sent last.
+    fn can_answer(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.sent_at) >= self.wait.soonest()
     }
 
     fn wait_or_end(&mut self, now: Instant) -> Action {
@@ -336,7 +333,24 @@ impl Transfer {
         if now >= self.ends_at { Action::End(End::TimedOut) } else { then(self, now) }
     }
 
+    fn send_last_again(&mut self, now: Instant) -> Action {
+        self.resent += 1;
+        // Whatever was to be expected would have come by now.
+        (self.sent_at, self.first_new, self.echoes) = (now, NONE_NEW, 0);
+        Action::Send(self.next - 1..self.next)
+    }
+
+    /// What of the window was not sent yet.
+    fn send_on(&mut self, now: Instant) -> Action {
+        if self.next > self.last || self.next >= self.base + self.window_size {
+            return Action::Wait;
+        }
+        self.send_window(now)
+    }
+
+    /// What is not acknowledged, and the rest of the window with it.
     fn send_window_again(&mut self, now: Instant) -> Action {
+        self.echoes = self.next - self.base;
         self.next = self.base;
         self.send_window(now)
     }
@@ -346,6 +360,7 @@ impl Transfer {
         // The OACK goes alone: its own ACK, of 0, agrees to the window.
         let end = if self.base == 0 { 1 } else { (self.base + self.window_size).min(self.last + 1) };
         self.resent += self.fresh.min(end).saturating_sub(start);
+        self.first_new = self.fresh;
         self.next = end;
         self.fresh = self.fresh.max(end);
         self.sent_at = now;

@@ -44,6 +44,14 @@ impl Server {
         processor_time(self.pid()?)
     }
 
+    /// Whether it is still there.
+    pub fn runs(&mut self) -> bool {
+        match self {
+            Self::Ours(daemon) => daemon.pid().is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists()),
+            Self::Peer(process) => matches!(process.try_wait(), Ok(None)),
+        }
+    }
+
     /// Its process.
     pub fn pid(&self) -> Result<u32> {
         match self {

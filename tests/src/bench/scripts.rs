@@ -1,16 +1,18 @@
-//! Scripts a second: what each machine asks for in its boot, made for it from the inventory; and a file of the same length from
-//! nginx.
+//! What each machine asks for in its boot, made for it from the inventory: scripts a second, and whole chains of script, the
+//! initrd with the one-time token, and the Ignition config over TLS; and files of the same length from nginx.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Options;
+use super::boots::{self, Chains};
 use super::ground::{self, SERVER, Server};
 use super::load::{self, Get, HttpResult};
 use super::servers;
@@ -18,45 +20,69 @@ use super::table::{Table, ratio};
 use crate::client::Client;
 use crate::rack::Namespace;
 
+/// What each machine's config is made from.
+pub const BUTANE: &str = "variant: fcos\nversion: 1.4.0\nstorage:\n  files:\n    - path: /etc/motd\n      contents:\n        inline: \"{{ machine.name }} in zone {{ vars.zone }}\\n\"\n";
+
 /// How many groups look for machines.
-const GROUPS: usize = 200;
+pub const GROUPS: usize = 200;
 const CONNECTIONS: usize = 64;
 /// So many machines ask in turn.
 const ASKING: usize = 500;
-
-/// An inventory of another order. Taking in a machine costs some milliseconds, since arming it is an event of its own: 50,000
-/// would take longer than everything else here.
-const LARGE: usize = 5_000;
+/// The inventories.
+const MACHINES: [usize; 2] = [500, 50_000];
 
 /// Prints the section.
 pub async fn run(options: &Options) -> Result<()> {
     let network = ground::network()?;
-    let mut rows = Vec::new();
-    let mut script = String::new();
-    for machines in [500, LARGE] {
+    let (mut scripts, mut chains) = (Vec::new(), Vec::new());
+    let mut sample = None;
+    for machines in MACHINES {
         let folder = tempfile::tempdir()?;
         let daemon = ground::ours(&network, folder.path(), |builder| builder).await?;
+        let began = std::time::Instant::now();
         fill(&daemon.client()?, folder.path(), machines, GROUPS).await?;
-        script = fetch(&network, &mac(1, '-'))?;
-        let step = machines / ASKING;
-        let paths = (0..ASKING).map(|n| format!("/boot/ipxe?mac={}", mac(n * step, '-')));
-        let requests = paths.map(|path| request(&path)).collect();
-        rows.push((
-            format!("Pilotlight, {machines} machines"),
-            measure(&network, &Server::Ours(Box::new(daemon)), options, requests)?,
-        ));
+        eprintln!("{machines} machines were taken in within {:.1} s", began.elapsed().as_secs_f64());
+        let (ca, server) = (daemon.ca()?, Server::Ours(Box::new(daemon)));
+        let macs: Vec<String> = (0..ASKING).map(|n| mac(n * (machines / ASKING), '-')).collect();
+        let requests = macs.iter().map(|mac| request(&format!("/boot/ipxe?mac={mac}"))).collect();
+        let name = format!("Pilotlight, {machines} machines");
+        scripts.push((name.clone(), measure(&network, &server, options, requests)?));
+        let span = options.span.max(Duration::from_secs(20));
+        let all = Chains { ca, macs, connections: CONNECTIONS, span };
+        let (rate, last) = boots::measure(&network, &server, &all)?;
+        chains.push((name, rate));
+        sample = Some(last);
     }
     let folder = tempfile::tempdir()?;
-    fs::write(folder.path().join("script"), &script)?;
+    let sample = sample.context("nothing was measured")?;
+    for (name, content) in
+        [("ipxe", &sample.script), ("config.img", &sample.initrd), ("ignition", &sample.config)]
+    {
+        fs::write(folder.path().join(name), content)?;
+    }
+    let ca = servers::certificate(folder.path())?;
     let nginx = servers::nginx(&network, folder.path(), folder.path())?;
-    rows.push(("nginx, a file".to_owned(), measure(&network, &nginx, options, vec![request("/script")])?));
+    let name = "nginx, files".to_owned();
+    scripts.push((name.clone(), measure(&network, &nginx, options, vec![request("/ipxe")])?));
+    let files = Chains { ca, macs: Vec::new(), connections: CONNECTIONS, span: options.span };
+    chains.push((name, boots::measure(&network, &nginx, &files)?.0));
+    print("Scripts", "scripts/s", scripts)?;
+    print("Script, config.img and Ignition config over TLS, one after the other", "boots/s", chains)
+}
+
+/// Name; how many a second, and the processor microseconds of each.
+type Row = (String, (f64, f64));
+
+fn print(what: &str, unit: &str, rows: Vec<Row>) -> Result<()> {
     let (_, theirs) = rows.last().cloned().context("nothing was measured")?;
     let mut table = Table::new(
-        &format!("Scripts: requests a second, {GROUPS} groups, {CONNECTIONS} connections"),
-        &["server", "requests/s", "processor µs each", "rate, to nginx"],
+        &format!("{what}: {GROUPS} groups, {CONNECTIONS} connections"),
+        &["server", unit, "processor µs each", "rate, to nginx", "processor, to nginx"],
     );
     for (server, (rate, each)) in rows {
-        table.row([server, format!("{rate:.0}"), format!("{each:.0}"), ratio(Some(rate), Some(theirs.0))]);
+        let ratios = [ratio(Some(rate), Some(theirs.0)), ratio(Some(each), Some(theirs.1))];
+        let [rates, processors] = ratios;
+        table.row([server, format!("{rate:.0}"), format!("{each:.0}"), rates, processors]);
     }
     table.print();
     Ok(())
@@ -105,7 +131,7 @@ pub async fn fill(admin: &Client, folder: &Path, machines: usize, groups: usize)
     let mut documents = vec![
         subnet(),
         json!({"kind": "Image", "name": "image", "spec": image}),
-        json!({"kind": "Profile", "name": "worker", "spec": {"image": "image", "boot": "live", "kernelArgs": ["console=ttyS0"]}}),
+        json!({"kind": "Profile", "name": "worker", "spec": {"image": "image", "boot": "live", "kernelArgs": ["console=ttyS0"], "butane": BUTANE}}),
     ];
     documents.extend((0..groups).map(|group| {
         let spec = json!({"match": {"labels": {"rack": format!("r{group}")}}, "profile": "worker", "variables": {"zone": "a"}});

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::ground::{SERVER, Server, peer, until_open};
 use crate::rack::Namespace;
@@ -48,16 +48,22 @@ pub fn tftp(network: &Namespace, name: &str, root: &Path, packages: Option<&Path
     start(command, name).map(Some)
 }
 
-/// Starts nginx on port 8080 with that folder's files, sendfile on, one worker.
+/// Starts nginx on port 8080 with that folder's files, sendfile on, one worker; on port 8443 with TLS, if there is a
+/// [`certificate`] in the folder.
 pub fn nginx(network: &Namespace, root: &Path, folder: &Path) -> Result<Server> {
     let config = folder.join("nginx.conf");
+    let tls = format!(
+        "listen {SERVER}:8443 ssl; ssl_certificate {0}/tls.pem; ssl_certificate_key {0}/tls.key; ssl_protocols TLSv1.3;",
+        folder.display()
+    );
     let text = format!(
         "user root; worker_processes 1; daemon off; pid {0}/nginx.pid; error_log {0}/nginx.log;\n\
          events {{ worker_connections 4096; }}\n\
          http {{ access_log {0}/access.log; sendfile on; tcp_nopush on; keepalive_requests 1000000; open_file_cache max=100;\n\
-         server {{ listen {SERVER}:8080; root {1}; }} }}\n",
+         server {{ listen {SERVER}:8080; {2} root {1}; }} }}\n",
         folder.display(),
-        root.display()
+        root.display(),
+        if folder.join("tls.key").is_file() { tls.as_str() } else { "" }
     );
     fs::write(&config, text)?;
     let mut command = peer(network, "nginx");
@@ -65,6 +71,40 @@ pub fn nginx(network: &Namespace, root: &Path, folder: &Path) -> Result<Server> 
     let server = start(command, "nginx")?;
     until_open(network, 8080)?;
     Ok(server)
+}
+
+/// Makes a certificate for nginx in that folder; gives it, as PEM.
+pub fn certificate(folder: &Path) -> Result<String> {
+    let (name, address) = ("/CN=bench", format!("subjectAltName=IP:{SERVER}"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args([
+            "-subj",
+            name,
+            "-addext",
+            &address,
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-keyout",
+            "tls.key",
+            "-out",
+            "tls.pem",
+        ])
+        .current_dir(folder)
+        .output()
+        .context("openssl cannot be started")?;
+    ensure!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+    Ok(fs::read_to_string(folder.join("tls.pem"))?)
 }
 
 /// Starts Kea with a lease file, for every client that asks through a relay in the network.

@@ -1,10 +1,11 @@
 //! TFTP: MB a second and processor seconds for a GB, of this server, dnsmasq, atftpd and tftpd-hpa.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::Options;
 use super::ground::{self, SERVER, Server};
@@ -12,6 +13,8 @@ use super::load::{self, Fetch, TftpResult};
 use super::servers::{self, TFTP_PEERS};
 use super::table::{Table, ratio};
 use crate::rack::Namespace;
+
+const OURS: &str = "Pilotlight";
 
 /// No cell takes longer; what has not arrived then does not count.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -24,22 +27,110 @@ const FILES: [(usize, &str, usize); 4] = [
     (2000, "undionly.kpxe", 96 << 10),
 ];
 
-/// A cell of the table.
+/// What was measured in a cell of the table.
 #[derive(Debug, Clone, Copy)]
 struct Figure {
     rate: f64,
     processor: Option<f64>,
     missing: usize,
+    /// The server was gone afterwards.
+    ended: bool,
 }
 
-impl Figure {
+/// A cell of the table.
+#[derive(Debug, Clone, Copy)]
+enum Cell {
+    /// There is no such server on this machine.
+    NotHere,
+    /// It served nothing, even when it was started anew.
+    Nothing,
+    Figure(Figure),
+}
+
+impl Cell {
+    fn figure(&self) -> Option<Figure> {
+        if let Self::Figure(figure) = self { Some(*figure) } else { None }
+    }
+
     fn text(&self) -> String {
-        let processor = self.processor.map(|seconds| format!(" ({seconds:.1} s/GB)")).unwrap_or_default();
-        let missing = match self.missing {
-            0 => String::new(),
-            count => format!(", {count} without it"),
+        let Self::Figure(figure) = self else {
+            return if matches!(self, Self::Nothing) { "serves nothing" } else { "-" }.to_owned();
         };
-        format!("{:.1}{processor}{missing}", self.rate)
+        let processor = figure.processor.map(|seconds| format!(" ({seconds:.1})")).unwrap_or_default();
+        let missing = match figure.missing {
+            0 => String::new(),
+            count => format!(", **{count}**"),
+        };
+        let ended = if figure.ended { ", then it was gone" } else { "" };
+        format!("{:.1}{processor}{missing}{ended}", figure.rate)
+    }
+}
+
+/// A server to measure, which may have to be started more than once.
+struct Subject<'a> {
+    name: &'static str,
+    network: &'a Namespace,
+    folder: &'a Path,
+    /// Where its files are.
+    root: &'a Path,
+    packages: Option<&'a Path>,
+    server: Option<Server>,
+}
+
+impl Subject<'_> {
+    /// It runs, unless it is not on this machine.
+    async fn start(&mut self) -> Result<bool> {
+        if self.server.as_mut().is_none_or(|server| !server.runs()) {
+            // The one before must be gone before its port can be taken again.
+            self.server = None;
+            self.server = if self.name == OURS {
+                let files = self.root.display().to_string();
+                let daemon = ground::ours(self.network, self.folder, |b| b.set("ipxe.dir", files)).await?;
+                Some(Server::Ours(Box::new(daemon)))
+            } else {
+                servers::tftp(self.network, self.name, self.root, self.packages)?
+            };
+        }
+        Ok(self.server.is_some())
+    }
+
+    /// One cell, in whatever state the one before left the server.
+    async fn cell(&mut self, fetch: &Fetch) -> Result<Cell> {
+        for _ in 0..2 {
+            if !self.start().await? {
+                return Ok(Cell::NotHere);
+            }
+            let Some(server) = &mut self.server else { return Ok(Cell::NotHere) };
+            match measure(self.network, server, fetch) {
+                Ok(figure) => return Ok(Cell::Figure(figure)),
+                Err(error) => eprintln!("  {} is started anew: {error:#}", self.name),
+            }
+            self.server = None;
+        }
+        Ok(Cell::Nothing)
+    }
+
+    /// All cells.
+    async fn column(&mut self, contents: &[Arc<[u8]>]) -> Result<Vec<Cell>> {
+        eprintln!("{}", self.name);
+        let knows_windows = TFTP_PEERS.iter().all(|(peer, knows)| *peer != self.name || *knows);
+        let mut column: Vec<Cell> = Vec::new();
+        for (clients, window, loss, index) in cells() {
+            // A server that grants no window does the same again.
+            if window > 1 && !knows_windows {
+                column.extend(column.last().copied());
+                continue;
+            }
+            let (Some((_, file, _)), Some(content)) = (FILES.get(index), contents.get(index)) else {
+                continue;
+            };
+            let fetch = Fetch { name: file, content: content.clone(), clients, window, loss, limit: LIMIT };
+            let cell = self.cell(&fetch).await?;
+            eprintln!("  {clients} clients, window {window}, loss {loss}: {}", cell.text());
+            column.push(cell);
+        }
+        self.server = None;
+        Ok(column)
     }
 }
 
@@ -54,30 +145,19 @@ pub async fn run(options: &Options) -> Result<()> {
         std::fs::write(root.join(name), content)?;
     }
     let mut columns = Vec::new();
-    let names: Vec<&str> =
-        std::iter::once("Pilotlight").chain(TFTP_PEERS.iter().map(|(name, _)| *name)).collect();
-    for name in &names {
-        let server = if *name == "Pilotlight" {
-            let daemon = ground::ours(&network, folder.path(), |builder| {
-                builder.set("ipxe.dir", root.display().to_string())
-            })
-            .await?;
-            Some(Server::Ours(Box::new(daemon)))
-        } else {
-            servers::tftp(&network, name, &root, options.peers.as_deref())?
+    for name in std::iter::once(OURS).chain(TFTP_PEERS.map(|(name, _)| name)) {
+        let mut subject = Subject {
+            name,
+            network: &network,
+            folder: folder.path(),
+            root: &root,
+            packages: options.peers.as_deref(),
+            server: None,
         };
-        let Some(server) = server else {
-            eprintln!("{name} is not here");
-            columns.push(vec![None; cells().count()]);
-            continue;
-        };
-        eprintln!("{name}");
-        columns.push(
-            column(&network, &server, &contents, name).with_context(|| format!("{name} does not serve"))?,
-        );
+        columns.push(subject.column(&contents).await?);
     }
     let mut table = Table::new(
-        "TFTP: MB/s and processor seconds a GB (blocks of 1468)",
+        "TFTP: MB/s (processor seconds a GB), **clients without the file after 5 s**; blocks of 1468",
         &[
             "clients",
             "window",
@@ -91,13 +171,14 @@ pub async fn run(options: &Options) -> Result<()> {
         ],
     );
     for (index, (clients, window, loss, _)) in cells().enumerate() {
-        let row: Vec<Option<Figure>> =
-            columns.iter().map(|column| column.get(index).copied().flatten()).collect();
-        let (ours, peers) = row.split_first().map_or((None, &[][..]), |(ours, peers)| (*ours, peers));
-        let best = peers.iter().flatten().map(|figure| figure.rate).reduce(f64::max);
-        let least = peers.iter().flatten().filter_map(|figure| figure.processor).reduce(f64::min);
+        let row: Vec<Cell> =
+            columns.iter().map(|column| column.get(index).copied().unwrap_or(Cell::NotHere)).collect();
+        let (ours, peers) = row.split_first().map_or((None, &[][..]), |(ours, peers)| (ours.figure(), peers));
+        let peers = || peers.iter().filter_map(Cell::figure);
+        let best = peers().map(|figure| figure.rate).reduce(f64::max);
+        let least = peers().filter_map(|figure| figure.processor).reduce(f64::min);
         let mut cells = vec![clients.to_string(), window.to_string(), format!("{} %", loss * 100.0)];
-        cells.extend(row.iter().map(|figure| figure.map_or("-".to_owned(), |figure| figure.text())));
+        cells.extend(row.iter().map(Cell::text));
         cells.push(ratio(ours.map(|figure| figure.rate), best));
         cells.push(ratio(ours.and_then(|figure| figure.processor), least));
         table.row(cells);
@@ -116,30 +197,7 @@ fn cells() -> impl Iterator<Item = (usize, u16, f64, usize)> {
     })
 }
 
-fn column(
-    network: &Namespace,
-    server: &Server,
-    contents: &[Arc<[u8]>],
-    name: &str,
-) -> Result<Vec<Option<Figure>>> {
-    let knows_windows = TFTP_PEERS.iter().all(|(peer, knows)| *peer != name || *knows);
-    let mut column: Vec<Option<Figure>> = Vec::new();
-    for (clients, window, loss, index) in cells() {
-        // A server that grants no window does the same again.
-        if window > 1 && !knows_windows {
-            column.push(column.last().copied().flatten());
-            continue;
-        }
-        let (Some((_, file, _)), Some(content)) = (FILES.get(index), contents.get(index)) else { continue };
-        let fetch = Fetch { name: file, content: content.clone(), clients, window, loss, limit: LIMIT };
-        let figure = measure(network, server, &fetch)?;
-        eprintln!("  {clients} clients, window {window}, loss {loss}: {}", figure.text());
-        column.push(Some(figure));
-    }
-    Ok(column)
-}
-
-fn measure(network: &Namespace, server: &Server, fetch: &Fetch) -> Result<Figure> {
+fn measure(network: &Namespace, server: &mut Server, fetch: &Fetch) -> Result<Figure> {
     let address = SocketAddr::from((SERVER, 69));
     // The first answer says that it serves; its files are in the page cache then.
     let first = Fetch { clients: 1, loss: 0.0, limit: Duration::from_secs(5), ..fetch.clone() };
@@ -150,7 +208,8 @@ fn measure(network: &Namespace, server: &Server, fetch: &Fetch) -> Result<Figure
     let taken = server.time()?.saturating_sub(before);
     let gigabytes = result.bytes as f64 / 1e9;
     let processor = (result.bytes > 1 << 24).then(|| taken.as_secs_f64() / gigabytes);
-    Ok(Figure { rate: result.rate(), processor, missing: fetch.clients.saturating_sub(result.done) })
+    let missing = fetch.clients.saturating_sub(result.done);
+    Ok(Figure { rate: result.rate(), processor, missing, ended: !server.runs() })
 }
 
 /// Bytes that say where they are from.

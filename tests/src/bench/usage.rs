@@ -37,10 +37,42 @@ pub fn processor_time(root: u32) -> Result<Duration> {
     Ok(TICK * sum)
 }
 
-/// A field of `/proc/PID/status` in MB, such as `VmRSS` or `RssAnon`.
-pub fn memory_mb(pid: u32, field: &str) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+/// What a process has in memory, in MB.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// All of it: VmRSS.
+    pub resident: f64,
+    /// What is its own, and no file's: RssAnon.
+    pub own: f64,
+    /// Its share of what is also others': Pss.
+    pub proportional: f64,
+}
+
+impl Memory {
+    /// What a process has now.
+    pub fn of(pid: u32) -> Result<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        Ok(Self {
+            resident: megabytes(&status, "VmRSS")?,
+            own: megabytes(&status, "RssAnon")?,
+            proportional: megabytes(&rollup, "Pss")?,
+        })
+    }
+
+    /// The larger of each.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            resident: self.resident.max(other.resident),
+            own: self.own.max(other.own),
+            proportional: self.proportional.max(other.proportional),
+        }
+    }
+}
+
+/// A field of a file of `/proc`, such as `VmRSS:   1024 kB`.
+fn megabytes(text: &str, field: &str) -> Result<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     let number = line.and_then(|line| line.split_whitespace().next()).context("no such field")?;
     Ok(number.parse::<f64>()? / 1000.0)
 }

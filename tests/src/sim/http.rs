@@ -19,7 +19,7 @@ pub(super) fn plain(own: Ipv4Addr) -> Result<Client> {
 }
 
 /// A client that trusts exactly these certificates (PEM).
-pub(super) fn tls(own: Ipv4Addr, ca_pems: &[Vec<u8>]) -> Result<Client> {
+pub(crate) fn tls(own: Ipv4Addr, ca_pems: &[Vec<u8>]) -> Result<Client> {
     let mut roots = rustls::RootCertStore::empty();
     for pem in ca_pems {
         for certificate in CertificateDer::pem_slice_iter(pem) {

@@ -1,4 +1,5 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
+mod contested;
 mod firmware;
 mod subnet;
 
@@ -11,10 +12,11 @@ use crate::domain::{
     script::check_argument,
     stage::Stage,
 };
+use contested::contested;
 use pilotlight_types::resource::{
     BootMode, DhcpOptions, GroupSpec, ImageOs, ImageSpec, Kind, MachineSpec, Name, ProfileSpec,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How deep layers may go.
 pub const MOST_LAYERS: usize = 16;
@@ -45,8 +47,23 @@ impl Findings {
     }
 }
 
-/// Checks one resource against the whole inventory that it is part of.
-pub fn check(inventory: &Inventory, kind: Kind, name: &Name) -> Findings {
+/// Checks resources against the whole inventory that they are part of: what was found in each, in their order.
+pub fn check<'a>(
+    inventory: &Inventory,
+    resources: impl IntoIterator<Item = (Kind, &'a Name)>,
+) -> Vec<Findings> {
+    // Looked for once, and only if there is a machine among them.
+    let mut clashes = None;
+    let mut check = |(kind, name)| match kind {
+        Kind::Machine => {
+            check_one(inventory, kind, name, clashes.get_or_insert_with(|| contested(inventory)))
+        }
+        _ => check_one(inventory, kind, name, &[]),
+    };
+    resources.into_iter().map(&mut check).collect()
+}
+
+fn check_one(inventory: &Inventory, kind: Kind, name: &Name, contested: &[&Arc<Machine>]) -> Findings {
     let mut found = Findings::default();
     match kind {
         Kind::Firmware => {
@@ -76,7 +93,7 @@ pub fn check(inventory: &Inventory, kind: Kind, name: &Name) -> Findings {
         }
         Kind::Machine => {
             if let Some(machine) = inventory.machine_named(name.as_str()) {
-                check_machine(inventory, name, &machine.spec, &mut found);
+                check_machine(inventory, contested, name, &machine.spec, &mut found);
             }
         }
     }
@@ -248,13 +265,19 @@ fn advice(other: &Machine) -> &'static str {
     if other.stage == Stage::Discovered { ", which was only seen so far: delete that one first" } else { "" }
 }
 
-fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: &mut Findings) {
+fn check_machine(
+    inventory: &Inventory,
+    contested: &[&Arc<Machine>],
+    name: &Name,
+    spec: &MachineSpec,
+    found: &mut Findings,
+) {
     firmware::check_named(inventory, spec.firmware.as_ref(), found);
     check_options(&spec.options, found);
     if spec.macs.is_empty() && spec.uuid.is_none() {
         found.error("spec.macs", "a machine is recognised by a MAC or by its UUID: one of them is needed");
     }
-    let others = || inventory.machines().filter(|other| other.name != *name);
+    let others = || contested.iter().filter(|other| other.name != *name);
     for (index, mac) in spec.macs.iter().enumerate() {
         let path = format!("spec.macs[{index}]");
         if !mac.is_host() {

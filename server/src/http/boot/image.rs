@@ -1,10 +1,14 @@
 //! The files of an image: whole or one range of it (RFC 9110 section 14), always with their length, straight from the image store.
-use super::{BootFiles, boot_id, tally::NEWS};
+use super::{
+    BootFiles, boot_id,
+    tally::{NEWS, PAUSE},
+};
 use crate::{
-    http::problem::Failure,
+    http::{connection::Outgoing, problem::Failure},
     service::{boots::Seen, content::Content, delivery::ImageFile},
 };
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::{Path, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
@@ -12,11 +16,12 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use pilotlight_types::{BootId, api::Phase};
-use std::{io, ops::Range};
+use std::{io, ops::Range, time::Instant};
 
 pub(super) async fn file(
     State(boot): State<BootFiles>,
     Path((id, name)): Path<(String, String)>,
+    outgoing: Option<Extension<Outgoing>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -56,12 +61,23 @@ pub(super) async fn file(
     let length = [(header::CONTENT_LENGTH, (range.end - range.start).to_string())];
     let part = part.map(|part| [(header::CONTENT_RANGE, part)]);
     let body = if method == Method::GET {
-        if part.is_none() || boot.tally.begins(id, phase) {
+        if part.is_none() || boot.tally.begins(id, phase, Instant::now()) {
             boot.boots.saw(id, Seen::begun(phase, name));
         }
+        if let Some(Extension(outgoing)) = outgoing {
+            outgoing.is(content.clone());
+        }
         let left = range.end - range.start;
-        let progress =
-            Progress { boot, id, phase, left, news: 0, part: part.is_some(), last: range.end == size };
+        let progress = Progress {
+            boot,
+            id,
+            phase,
+            left,
+            news: 0,
+            told: Instant::now(),
+            part: part.is_some(),
+            last: range.end == size,
+        };
         Body::from_stream(pieces(content, range, progress))
     } else {
         Body::empty()
@@ -112,6 +128,8 @@ struct Progress {
     left: u64,
     /// What was taken since it was last told.
     news: u64,
+    /// When that was.
+    told: Instant,
     /// It is a range, of which there may be many more.
     part: bool,
     /// It goes on to the file's end.
@@ -122,7 +140,8 @@ impl Progress {
     fn took(&mut self, bytes: u64) {
         self.news += bytes;
         self.left = self.left.saturating_sub(bytes);
-        if self.news >= NEWS && self.left > 0 {
+        if self.news >= NEWS && self.left > 0 && self.told.elapsed() >= PAUSE {
+            self.told = Instant::now();
             self.tell(false);
         }
     }
@@ -132,7 +151,9 @@ impl Progress {
         self.boot.metrics.sent(news);
         let whole = ended && self.last;
         if self.part {
-            let Some(sum) = self.boot.tally.add(self.id, self.phase, news, whole) else { return };
+            let Some(sum) = self.boot.tally.add(self.id, self.phase, news, whole, Instant::now()) else {
+                return;
+            };
             news = sum;
         }
         self.boot.boots.saw(self.id, Seen::served(self.phase, news, whole));

@@ -3,6 +3,7 @@ use axum::routing::get;
 use std::net::SocketAddr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     time::{self, Instant},
 };
 

@@ -39,7 +39,8 @@ fn document(kind: Kind, name: &str, spec: &Value) -> Value {
 
 /// Where the resource of that name is wrong, and what is said of it.
 fn errors(inventory: &Inventory, kind: Kind, name: &str) -> Vec<(String, String)> {
-    check(inventory, kind, &name.parse().unwrap()).errors.into_iter().map(|e| (e.path, e.detail)).collect()
+    let found = check(inventory, [(kind, &name.parse().unwrap())]).remove(0);
+    found.errors.into_iter().map(|e| (e.path, e.detail)).collect()
 }
 
 /// Checks `spec` beside `others`: it must be wrong in this one place, in these words.
@@ -56,7 +57,7 @@ fn wrong(others: &[Value], kind: Kind, spec: &Value, path: &str, words: &str) {
 fn right(others: &[Value], kind: Kind, spec: &Value) -> Vec<String> {
     let mut all = others.to_vec();
     all.push(document(kind, "this", spec));
-    let found = check(&inventory(&all), kind, &"this".parse().unwrap());
+    let found = check(&inventory(&all), [(kind, &"this".parse().unwrap())]).remove(0);
     assert_eq!(found.errors, [], "{spec}");
     found.warnings
 }
@@ -196,11 +197,9 @@ fn layers_do_not_go_round_in_circles() {
 #[test]
 fn a_config_is_wrong_at_its_line() {
     let butane = "variant: fcos\nversion: 1.5.0\nstorage:\n  fiels: []\n";
-    let found = check(
-        &inventory(&[one_image(), document(Kind::Profile, "this", &profile(&json!({"butane": butane})))]),
-        Kind::Profile,
-        &"this".parse().unwrap(),
-    );
+    let broken = document(Kind::Profile, "this", &profile(&json!({"butane": butane})));
+    let found =
+        check(&inventory(&[one_image(), broken]), [(Kind::Profile, &"this".parse().unwrap())]).remove(0);
     assert_eq!(found.errors[0].path, "spec.butane");
     assert_eq!(found.errors[0].position.map(|(line, _)| line), Some(4), "{found:?}");
     let both = profile(&json!({"butane": "variant: fcos\nversion: 1.5.0\n", "ignition": {}}));
@@ -261,6 +260,27 @@ fn a_machine_is_told_from_every_other() {
     ] {
         wrong(&others, Kind::Machine, &spec, path, words);
     }
+}
+
+#[test]
+fn every_one_of_several_machines_that_share_something_is_told_of_another() {
+    let machine = |name: &str, spec: Value| document(Kind::Machine, name, &spec);
+    let shared = json!({"macs": ["52:54:00:00:00:09"]});
+    let all = inventory(&[
+        machine("a", shared.clone()),
+        machine("b", json!({"macs": ["52:54:00:00:00:01"]})),
+        machine("c", shared.clone()),
+        machine("d", shared),
+    ]);
+    let names = ["a", "b", "c", "d"].map(|name| name.parse().unwrap());
+    let found = check(&all, names.iter().map(|name| (Kind::Machine, name)));
+    let told: Vec<_> =
+        found.iter().map(|found| found.errors.first().map(|error| error.detail.as_str())).collect();
+    let clash = |other| Some(format!("52:54:00:00:00:09 is machine {other}'s already"));
+    assert_eq!(
+        told,
+        [clash("c"), None, clash("a"), clash("a")].iter().map(|c| c.as_deref()).collect::<Vec<_>>()
+    );
 }
 
 #[test]
