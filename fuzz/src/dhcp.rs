@@ -24,7 +24,7 @@ use pilotlight::dhcp::{
 use std::time::Duration;
 
 /// So many steps of an input are done; what is beyond would only be slow.
-const MOST_STEPS: usize = 64;
+const MOST_STEPS: usize = 32;
 
 /// Does what the input says.
 pub fn run(bytes: &[u8]) {

@@ -8,6 +8,7 @@ use pilotlight::dhcp::{
     listener::{Answered, Arrival, Outcome, Role},
     wire::{self, Destination, MessageType, Reply, ReplyKind, Request},
 };
+use pilotlight::domain::stage::Stage;
 use pilotlight_types::{
     Mac, Timestamp,
     resource::{Name, SubnetMode, SubnetSpec, Unknown},
@@ -119,7 +120,12 @@ impl Rules {
         let mac = request.mac();
         assert_ne!(mac, Some(packets::mac(RETIRED)), "{reply:?}");
         let declared = mac.and_then(|mac| base().machine_that_says(mac, request.uuid));
-        assert!(declared.is_some() || subnet.unknown != Unknown::Ignore, "a stranger: {request:?} {reply:?}");
+        // Some were accepted meanwhile, by a subnet that accepts whoever comes.
+        let accepted = hall.answers.roster.read(|inventory| {
+            let machine = mac.and_then(|mac| inventory.machine_that_says(mac, request.uuid));
+            machine.is_some_and(|machine| machine.stage != Stage::Discovered)
+        });
+        assert!(accepted || subnet.unknown != Unknown::Ignore, "a stranger: {request:?} {reply:?}");
         let Some(ip) = reply.yiaddr else {
             return assert!(reply.lease.is_none() || request.kind == MessageType::Inform);
         };

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod api;
+mod bad_wires;
 mod boot;
 mod capture;
 mod clients;
