@@ -46,8 +46,18 @@ fn hall_site(folder: &Path) -> Result<Vec<Value>> {
     Ok(documents)
 }
 
-/// Powers the machines on; each starts over as often as it has to.
-async fn power_on(hall: Host) -> Result<Vec<sim::Report>> {
+/// A machine whose initramfs gives up, since the server went away during its rootfs, is reset.
+async fn until_it_runs(machine: sim::Machine) -> sim::Report {
+    loop {
+        match machine.boot().await {
+            Ok(report) => return report,
+            Err(error) => eprintln!("{} is reset: {error:#}", machine.spec().mac),
+        }
+    }
+}
+
+/// Powers simulated machines on behind the relay; each starts over as often as it has to.
+pub async fn power_on(hall: Host, machines: u16) -> Result<Vec<sim::Report>> {
     let run = move || {
         hall.inside(|| {
             fleet::own("10.80.0.0/20".parse()?)?;
@@ -56,13 +66,13 @@ async fn power_on(hall: Host) -> Result<Vec<sim::Report>> {
             runtime.block_on(async {
                 let segment = Arc::new(Segment::relayed(SocketAddrV4::new(SERVER, 67), RELAY)?);
                 let mut boots = JoinSet::new();
-                for number in 1..=MACHINES {
+                for number in 1..=machines {
                     let machine = sim::Machine::new(fleet::member(number), &segment, 69);
-                    boots.spawn(async move { timeout(PATIENCE, machine.boot()).await });
+                    boots.spawn(async move { timeout(PATIENCE, until_it_runs(machine)).await });
                 }
                 let mut reports = Vec::new();
                 while let Some(report) = boots.join_next().await {
-                    reports.push(report?.context("a boot does not end")??);
+                    reports.push(report?.context("a boot does not end")?);
                 }
                 Ok(reports)
             })
@@ -83,7 +93,7 @@ async fn machines_become_active_over_a_wire_that_loses_doubles_delays_and_reorde
     let hall = far.host("hall", Some("10.77.0.2/24".parse()?))?;
     net.rack.ip("route add 10.80.0.0/20 via 10.77.0.2")?;
 
-    let reports = power_on(hall).await?;
+    let reports = power_on(hall, MACHINES).await?;
     let restarts: u32 = reports.iter().map(|report| report.restarts).sum();
     let tally = cable.tally();
     eprintln!("{} machines, {restarts} restarts of them; {tally:?}", reports.len());

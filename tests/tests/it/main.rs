@@ -18,6 +18,7 @@ mod network;
 mod player;
 mod postgres;
 mod probe;
+mod promises;
 mod proxy;
 mod rig;
 mod secrets;
