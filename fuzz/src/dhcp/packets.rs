@@ -7,7 +7,7 @@ use pilotlight::dhcp::{
 };
 use pilotlight_types::Mac;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddrV4},
 };
 
@@ -22,8 +22,8 @@ const RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 254);
 /// What each client was told last.
 #[derive(Default)]
 pub struct Seen {
-    addresses: HashMap<Mac, Ipv4Addr>,
-    servers: HashMap<Mac, Ipv4Addr>,
+    addresses: BTreeMap<Mac, Ipv4Addr>,
+    servers: BTreeMap<Mac, Ipv4Addr>,
 }
 
 impl Seen {

@@ -26,11 +26,37 @@ fn what_once_did_harm_to_tftp_does_none() {
     on_each_seed("tftp_answer", fuzz::tftp::run);
 }
 
+/// One step of `dhcp_answer`, more often a sensible one than bytes of chance are.
+fn step() -> impl Strategy<Value = Vec<u8>> {
+    // None, what the client was told, somebody else's, one of the range, one of ours.
+    let address =
+        prop_oneof![3 => Just(0), 3 => Just(64), 3 => 224..232_u8, 2 => 160..192_u8, 1 => any::<u8>()];
+    let often = |usual: u8| prop_oneof![6 => Just(usual), 1 => any::<u8>()];
+    let who = (any::<u8>(), any::<u8>(), any::<u8>());
+    let ask = (who, address.clone(), address, often(0), prop_oneof![Just(0), Just(96)], often(0), often(0))
+        .prop_map(|((kind, client, who), wanted, has, relay, server, size, how)| {
+            vec![0, kind, client, who, wanted, has, relay, server, 0, size, how]
+        });
+    prop_oneof![
+        20 => ask,
+        3 => any::<u8>().prop_map(|seconds| vec![192, seconds]),
+        1 => any::<u8>().prop_map(|minutes| vec![193, minutes]),
+        1 => any::<u8>().prop_map(|who| vec![224, who]),
+        1 => Just(vec![240]),
+        1 => Just(vec![255]),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 300 } else { 10_000 }))]
 
     #[test]
-    fn no_address_is_given_twice_and_no_lease_is_lost(bytes in prop::collection::vec(any::<u8>(), 0..700)) {
+    fn no_address_is_given_twice_and_no_lease_is_lost(steps in prop::collection::vec(step(), 0..32)) {
+        fuzz::dhcp::run(&steps.concat());
+    }
+
+    #[test]
+    fn no_bytes_make_dhcp_do_what_it_must_not(bytes in prop::collection::vec(any::<u8>(), 0..700)) {
         fuzz::dhcp::run(&bytes);
     }
 
