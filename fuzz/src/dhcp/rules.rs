@@ -73,12 +73,15 @@ impl Rules {
 
     /// Nobody was answered, but what was promised may have changed.
     pub fn unanswered(&mut self, request: &Request, arrival: &Arrival, answered: &Answered, hall: &Hall) {
-        let _ = arrival;
         let Some(mac) = request.mac() else { return };
+        // A client speaks for what it has on that network.
+        let here = |ip: Ipv4Addr| {
+            subnet(request, arrival).is_some_and(|(_, subnet)| ipnet::Ipv4Net::contains(&subnet.cidr, &ip))
+        };
         match answered.outcome {
-            Outcome::Released => self.give_up(mac, request.ciaddr),
+            Outcome::Released if here(request.ciaddr) => self.give_up(mac, request.ciaddr),
             Outcome::Declined => {
-                if let Some(ip) = request.requested {
+                if let Some(ip) = request.requested.filter(|ip| here(*ip)) {
                     let its_own = [&self.acked, &self.offered].iter().any(|all| {
                         all.get(&ip).is_some_and(|held| held.mac == mac && held.until > hall.now())
                     });
