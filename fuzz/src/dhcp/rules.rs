@@ -176,6 +176,8 @@ impl Rules {
                 self.acked.insert(ip, Held { mac, until });
             }
             _ => {
+                // Who looks for a server has no address any more; it gets the one that it had, but for one that is reserved for it.
+                self.acked.retain(|other, held| held.mac != mac || !here(other) || *other == ip);
                 self.offered.retain(|other, held| held.mac != mac || !here(other));
                 self.offered.insert(ip, Held { mac, until: now.plus(OFFERED) });
             }
