@@ -3,6 +3,7 @@
 //! nothing outside the namespaces is touched, and whatever a killed run left is removed before the next one starts.
 
 pub mod accel;
+pub mod cable;
 pub mod console;
 pub mod forward;
 pub mod hardware;
@@ -16,6 +17,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 pub use accel::Accel;
+pub use cable::{Cable, Faults};
 pub use forward::Forward;
 pub use hardware::{Builder, Disk, DiskBus, Firmware, NicModel, Smbios};
 pub use image::ImagePaths;

@@ -144,6 +144,10 @@ impl DhcpAnswers {
             return Err("no_address_of_ours");
         }
         let mac = self.mac_of(request).ok_or("no_mac")?;
+        // There is where the answer goes: one packet must not make us send to a whole network, or to ourselves.
+        if ![request.giaddr, request.ciaddr].into_iter().all(|ip| ip.is_unspecified() || self.is_host(ip)) {
+            return Err("bad_address");
+        }
         match (arrival.role, request.kind) {
             (Role::BootServer, MessageType::Request | MessageType::Inform)
             | (
@@ -157,10 +161,20 @@ impl DhcpAnswers {
             _ => return Err("not_for_servers"),
         }
         // The relay says which network it is, or the client does; one that renews says its own address; at port 4011 the address that it
-        // sends from is its own; else it is the interface's.
+        // sends from is its own; else it is the interface's. Who looks for a server has no address yet (RFC 2131 table 5): it must not
+        // be given one of another network for making one up.
         let at_4011 = Some(*arrival.from.ip()).filter(|_| arrival.role == Role::BootServer);
-        let own = [Some(request.ciaddr), at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
+        let renews = Some(request.ciaddr).filter(|_| request.kind != MessageType::Discover);
+        let own = [renews, at_4011].into_iter().flatten().find(|ip| !ip.is_unspecified());
         Ok((mac, request.link().or(own).unwrap_or(arrival.local)))
+    }
+
+    /// Whether one host can have this address.
+    fn is_host(&self, ip: Ipv4Addr) -> bool {
+        let edge =
+            |cidr: ipnet::Ipv4Net| cidr.prefix_len() < 31 && [cidr.network(), cidr.broadcast()].contains(&ip);
+        let of_all = ip.is_broadcast() || ip.is_multicast() || ip.is_loopback();
+        !of_all && !self.roster.read(|i| i.subnet_of(ip).is_some_and(|(_, subnet)| edge(subnet.spec.cidr)))
     }
 
     /// Whether a packet is looked at, before anything is looked up for it: whose it is, and from which network.

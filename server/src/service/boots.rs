@@ -55,13 +55,26 @@ impl Boots {
         machines: Machines,
         firmware: FirmwareTable,
     ) -> Result<Self, StoreError> {
+        let stored = db.read().await?.newest_boots().await?;
+        Ok(Self::new(stored, db, roster, journal, machines, firmware))
+    }
+
+    /// The same, with the newest boot of each machine that was stored.
+    pub fn new(
+        stored: Vec<BootRow>,
+        db: Db,
+        roster: Roster,
+        journal: Journal,
+        machines: Machines,
+        firmware: FirmwareTable,
+    ) -> Self {
         let mut newest = Newest::default();
         let pacing = Pacing::new(roster.clone());
-        for BootRow { machine, boot } in db.read().await?.newest_boots().await? {
+        for BootRow { machine, boot } in stored {
             pacing.restore(machine, &boot);
             newest.put(machine, boot);
         }
-        Ok(Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, firmware, pacing, db })
+        Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, firmware, pacing, db }
     }
 
     /// Who of them loads an image now, and who waits.

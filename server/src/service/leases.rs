@@ -67,8 +67,20 @@ impl Leases {
         journal: Journal,
         ours: HashSet<Ipv4Addr>,
     ) -> Result<Self, StoreError> {
+        let rows = db.read().await?.leases().await?;
+        Ok(Self::new(rows, roster, boots, journal, ours))
+    }
+
+    /// The same, with the leases that were stored.
+    pub fn new(
+        stored: Vec<LeaseRow>,
+        roster: Roster,
+        boots: Boots,
+        journal: Journal,
+        ours: HashSet<Ipv4Addr>,
+    ) -> Self {
         let mut rows: BTreeMap<Name, Vec<Lease>> = BTreeMap::new();
-        for LeaseRow { subnet, lease } in db.read().await?.leases().await? {
+        for LeaseRow { subnet, lease } in stored {
             let declared = lease.mac.is_none_or(|mac| {
                 roster.read(|i| i.machine_that_says(mac, None).is_some_and(|m| m.is_vouched_for()))
             });
@@ -76,7 +88,7 @@ impl Leases {
         }
         let books = rows.into_iter().map(|(subnet, leases)| (subnet, LeaseBook::load(leases))).collect();
         let (books, ours, unprobed) = (Arc::new(Mutex::new(books)), Arc::new(ours), Arc::default());
-        Ok(Self { books, ours, roster, boots, journal, unprobed })
+        Self { books, ours, roster, boots, journal, unprobed }
     }
 
     /// Whether an address is this server's own.

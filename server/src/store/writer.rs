@@ -83,6 +83,23 @@ impl Writer {
         (Self { jobs, events: events.clone() }, run(db, queue, events, stop))
     }
 
+    /// The same where there is no database: what is to be written is given to `keep`, one caller's at a time, and counts as durable
+    /// when that says so. For rehearsals of what is done with the database, its failures included.
+    pub fn kept_by<F>(mut keep: F) -> (Self, impl Future<Output = ()> + Send)
+    where
+        F: FnMut(Vec<Write>) -> Result<(), StoreError> + Send,
+    {
+        let (jobs, mut queue) = mpsc::channel::<Job>(4 * BATCH);
+        let (events, _) = broadcast::channel(1);
+        let work = async move {
+            while let Some(Job { writes, done }) = queue.recv().await {
+                // Whoever asked may be gone.
+                drop(done.send(keep(writes)));
+            }
+        };
+        (Self { jobs, events }, work)
+    }
+
     /// Writes all of it or nothing, and returns when it is durable.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if writes.is_empty() {

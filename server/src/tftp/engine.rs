@@ -1,6 +1,7 @@
 //! What moves the datagrams of running transfers: a few threads, each with thousands of sockets in one epoll. A task for each
 //! transfer would do, and did; this halves the system calls for a block, which is all that a transfer costs.
 use super::{
+    desk::State,
     socket,
     transfer::{Action, End, Transfer},
 };
@@ -47,15 +48,6 @@ pub(super) struct Job {
 
 /// Takes what became of a transfer.
 pub(super) type Done = Box<dyn FnOnce(&Transfer, Ended) + Send>;
-
-/// What a transfer and the listener know of each other.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    /// The client has acknowledged something.
-    pub(super) progressed: AtomicBool,
-    /// The client has begun anew from the same port; nothing more is to be sent.
-    pub(super) replaced: AtomicBool,
-}
 
 /// How a transfer ended, here.
 #[derive(Debug)]

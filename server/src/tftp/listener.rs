@@ -1,9 +1,10 @@
 //! The TFTP port: one socket that takes requests, and for each transfer a connected socket of its own, bound
 //! to the very address that the client asked (IP_PKTINFO): firmware drops answers from another one. What to
-//! send is the affair of `transfer`, and sending it of `engine`.
+//! send is the affair of `transfer`, and sending it of `engine`; who is served at all, of `desk`.
 use super::{
-    codec::{self, ErrorCode, Packet, ReadRequest},
-    engine::{Ended, Engine, Job, State},
+    codec::{self, ReadRequest},
+    desk::{self, Admitted, Desk, Refused, Running},
+    engine::{Ended, Engine, Job},
     socket,
     transfer::{End, LARGEST_BLOCK, Limits, Transfer},
 };
@@ -12,12 +13,11 @@ use nix::{
     sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg},
 };
 use std::{
-    collections::HashMap,
     error::Error,
     io::{self, IoSliceMut},
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
     os::fd::AsRawFd as _,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::{io::Interest, net::UdpSocket, time};
@@ -29,8 +29,6 @@ mod tests;
 
 pub use outcome::{File, FileError, Files, ListenError, Outcome, Refusal, Report};
 
-/// Within this time the same request from the same port is the network's copy, not the client's second try.
-const COPY: Duration = Duration::from_secs(1);
 /// After an error of the socket itself.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,15 +60,7 @@ pub struct Listener<F> {
 
 struct Shared<F> {
     files: F,
-    running: Mutex<HashMap<SocketAddr, Running>>,
-}
-
-/// What is known of a transfer from outside.
-#[derive(Clone)]
-struct Running {
-    request: Arc<[u8]>,
-    started: Instant,
-    state: Arc<State>,
+    desk: Mutex<Desk>,
 }
 
 /// A request on its way through.
@@ -97,7 +87,8 @@ impl<F: Files> Listener<F> {
             SocketAddr::V4(listen) => listen,
             SocketAddr::V6(_) => listen,
         };
-        let shared = Shared { files, running: Mutex::default() };
+        let desk = Mutex::new(Desk::new(settings.transfers, settings.transfers_each));
+        let shared = Shared { files, desk };
         Ok(Self { socket, listen, settings, shared: Arc::new(shared) })
     }
 
@@ -160,43 +151,32 @@ impl<F: Files> Listener<F> {
     fn take(&self, packet: &[u8], peer: SocketAddr, local: IpAddr, engine: &Engine) {
         let mut asked = Asked { peer, local, name: String::new(), started: Instant::now() };
         let files = &self.shared.files;
-        let request = match codec::parse(packet) {
-            Ok(Packet::Read(request)) => request,
-            Ok(Packet::Write) => {
-                socket::say(local, peer, ErrorCode::Denied, "this server is read only");
-                return files.done(asked.report(Outcome::Refused(Refusal::Write)));
-            }
-            Err(codec::Malformed::Mode) => {
-                socket::say(local, peer, ErrorCode::Illegal, "the mode must be octet");
-                return files.done(asked.report(Outcome::Malformed));
-            }
-            Err(codec::Malformed::Name) => {
-                socket::say(local, peer, ErrorCode::NotFound, "no such file");
-                return files.done(asked.report(Outcome::Refused(Refusal::BadName)));
-            }
-            // Never answered: an error in answer to an error goes round for ever.
-            Ok(_) | Err(_) => return files.done(asked.report(Outcome::Malformed)),
+        let request = match desk::request(packet) {
+            Ok(request) => request,
+            Err(refused) => return self.refuse(asked, refused),
         };
         let name = codec::clean_name(&request.name);
         asked.name = name.clone().unwrap_or_else(|| request.name.clone());
-        let running = match self.admit(packet, &asked, engine) {
-            Ok(running) => running,
+        let admitted = self.shared.lock().admit(packet, peer, asked.started);
+        let Admitted { running, replaces } = match admitted {
+            Ok(admitted) => admitted,
             Err(outcome) => return files.done(asked.report(outcome)),
         };
-        let opened = match name.map(|name| files.open(&name, peer, local)) {
-            Some(Ok(file)) => Ok(file),
-            Some(Err(FileError::NotFound)) => Err((ErrorCode::NotFound, "no such file", Refusal::NotFound)),
-            Some(Err(FileError::Denied)) => Err((ErrorCode::Denied, "access denied", Refusal::Denied)),
-            // shim asks for names that are its own memory, and goes on when it is told that there is no such file.
-            None => Err((ErrorCode::NotFound, "no such file", Refusal::BadName)),
-        };
-        match opened {
-            Ok(file) => self.begin(asked, &request, file, running, engine),
-            Err((code, message, refusal)) => {
-                socket::say(local, peer, code, message);
-                files.done(asked.report(Outcome::Refused(refusal)));
-            }
+        if replaces {
+            engine.look();
         }
+        match name.map(|name| files.open(&name, peer, local)) {
+            Some(Ok(file)) => self.begin(asked, &request, file, running, engine),
+            Some(Err(why)) => self.refuse(asked, Refused::file(Some(why))),
+            None => self.refuse(asked, Refused::file(None)),
+        }
+    }
+
+    fn refuse(&self, asked: Asked, Refused { say, outcome }: Refused) {
+        if let Some((code, message)) = say {
+            socket::say(asked.local, asked.peer, code, message);
+        }
+        self.shared.files.done(asked.report(outcome));
     }
 
     fn begin(&self, asked: Asked, request: &ReadRequest, file: File, running: Running, engine: &Engine) {
@@ -211,10 +191,10 @@ impl<F: Files> Listener<F> {
         let limits = self.settings.limits.within(socket::largest_block(&socket), file.caps);
         let (transfer, first) = Transfer::start(request, file.content, limits, Instant::now());
         let (shared, state) = (self.shared.clone(), running.state.clone());
-        self.shared.lock().insert(asked.peer, running);
+        self.shared.lock().begin(asked.peer, running);
         let ours = state.clone();
         let done = Box::new(move |transfer: &Transfer, ended| {
-            shared.forget(asked.peer, &ours);
+            shared.lock().forget(asked.peer, &ours);
             let outcome = match ended {
                 Ended::Of(End::Sent) => Outcome::Sent,
                 Ended::Of(End::AbortedByClient { code, message }) => {
@@ -229,40 +209,10 @@ impl<F: Files> Listener<F> {
         });
         engine.begin(Job { socket, transfer, first, state, done });
     }
-
-    /// Ends the transfer that this client had from the same port, unless the packet is a copy of the one that
-    /// began it. More than are allowed are not begun, and not refused either: the client asks again.
-    fn admit(&self, packet: &[u8], asked: &Asked, engine: &Engine) -> Result<Running, Outcome> {
-        let mut running = self.shared.lock();
-        if let Some(old) = running.get(&asked.peer) {
-            let fresh = !old.state.progressed.load(Ordering::Relaxed) || old.started.elapsed() < COPY;
-            if *old.request == *packet && fresh {
-                return Err(Outcome::Duplicate);
-            }
-            old.state.replaced.store(true, Ordering::Relaxed);
-            running.remove(&asked.peer);
-            engine.look();
-        }
-        let ip = asked.peer.ip();
-        if running.len() >= self.settings.transfers
-            || running.len() >= self.settings.transfers_each
-                && running.keys().filter(|peer| peer.ip() == ip).count() >= self.settings.transfers_each
-        {
-            return Err(Outcome::Overloaded);
-        }
-        Ok(Running { request: packet.into(), started: asked.started, state: Arc::default() })
-    }
 }
 
 impl<F> Shared<F> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn forget(&self, peer: SocketAddr, which: &Arc<State>) {
-        let mut running = self.lock();
-        if running.get(&peer).is_some_and(|current| Arc::ptr_eq(&current.state, which)) {
-            running.remove(&peer);
-        }
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

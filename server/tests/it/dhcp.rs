@@ -230,6 +230,35 @@ async fn a_relay_says_which_network_it_is() {
     assert_eq!(tell(&rig, relayed([10, 80, 0, 1])).await, Answered::silent("no_subnet"));
 }
 
+/// Found by the fuzz target `dhcp_answer`.
+#[tokio::test]
+async fn nobody_gets_an_address_of_another_network_for_making_one_up() {
+    let rig = rig().await;
+    let here = Ipv4Addr::new(10, 99, 0, 1);
+    let arrival = Arrival {
+        interface: "eth2".into(),
+        local: here,
+        from: SocketAddrV4::new(NONE, 68),
+        role: Role::Server,
+    };
+    let liar = Request { ciaddr: Ipv4Addr::new(10, 77, 0, 150), ..firmware(MessageType::Discover, MAC1) };
+    let answered = answers(&rig).handle(liar, arrival).await;
+    assert_eq!(answered, Answered::silent("no_subnet"), "no subnet is declared where it asked");
+}
+
+/// Found by the fuzz target `dhcp_answer`.
+#[tokio::test]
+async fn no_answer_goes_to_a_whole_network() {
+    let rig = rig().await;
+    let edges = ["10.77.0.255", "10.77.0.0", "255.255.255.255", "224.0.0.1", "127.0.0.1"];
+    for edge in edges.map(|edge| edge.parse().unwrap()) {
+        let relayed = Request { giaddr: edge, ..firmware(MessageType::Discover, MAC1) };
+        assert_eq!(tell(&rig, relayed).await, Answered::silent("bad_address"), "{edge}");
+        let informs = Request { ciaddr: edge, ..firmware(MessageType::Inform, MAC1) };
+        assert_eq!(tell(&rig, informs).await, Answered::silent("bad_address"), "{edge}");
+    }
+}
+
 #[tokio::test]
 async fn who_is_to_get_nothing_gets_nothing_and_takes_nothing() {
     let rig = rig().await;

@@ -9,6 +9,7 @@ mod delivery;
 mod dhcp;
 mod events;
 mod firmware;
+mod hostile;
 mod http;
 mod leases;
 mod machines;

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod api;
+mod bad_wires;
 mod boot;
 mod capture;
 mod clients;
@@ -17,6 +18,7 @@ mod network;
 mod player;
 mod postgres;
 mod probe;
+mod promises;
 mod proxy;
 mod rig;
 mod secrets;

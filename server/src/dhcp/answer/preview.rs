@@ -223,6 +223,7 @@ fn in_words(why: &str) -> String {
     match why {
         "no_address_of_ours" => "the interface has no address of ours",
         "no_mac" => "it has no Ethernet address of a host",
+        "bad_address" => "it names an address that no host can have, as its relay's or as its own",
         "not_for_servers" => "it is a message of a server, or no question at all",
         "port_shared" => "another DHCP server has this host's port as well: no address is given",
         "nothing_to_boot" => "the decision names nothing to boot",
