@@ -1,4 +1,5 @@
 //! The files that are the same for every machine: boot programs and the agent.
+use super::ports::SERIAL;
 use sha2::{Digest, Sha512};
 use std::{
     collections::BTreeMap,
@@ -98,7 +99,7 @@ impl Files {
             "#!ipxe\n\
              isset ${{net0/ip}} || dhcp\n\
              :again\n\
-             chain --replace --autofree http://{local}:{port}/boot/ipxe?mac=${{netX/mac:hexhyp}}&uuid=${{uuid}} || sleep 10\n\
+             chain --replace --autofree http://{local}:{port}/boot/ipxe?mac=${{netX/mac:hexhyp}}&uuid=${{uuid}}{SERIAL} || sleep 10\n\
              goto again\n"
         )
     }

@@ -10,6 +10,7 @@ mod dhcp;
 mod events;
 mod firmware;
 mod http;
+mod identity;
 mod leases;
 mod machines;
 mod pacing;

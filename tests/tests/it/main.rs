@@ -12,6 +12,7 @@ mod doctor;
 mod faults;
 mod firmwares;
 mod http_boot;
+mod identity;
 mod net;
 mod network;
 mod player;
