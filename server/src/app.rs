@@ -193,6 +193,7 @@ impl App {
             journal: journal.clone(),
             history: history.clone(),
             pacing: boots.pacing().clone(),
+            sightings: sightings.clone(),
             site: settings.site.to_string(),
         };
         let plain = http::plain(boot_files, health.clone(), ports.https, &metrics.http);

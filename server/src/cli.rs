@@ -39,7 +39,7 @@ enum Command {
     /// Delete a resource
     Delete(DeleteArgs),
     /// Say what a machine, or a packet, gets now, and why
-    Explain(ExplainArgs),
+    Explain(explain::ExplainArgs),
     /// Act on a machine
     Machine {
         #[command(subcommand)]
@@ -145,33 +145,6 @@ struct DeleteArgs {
     kind: String,
     /// Which one
     name: String,
-    #[command(flatten)]
-    server: Server,
-}
-
-#[derive(Debug, Args)]
-struct ExplainArgs {
-    /// The machine
-    #[arg(required_unless_present_any = ["mac", "packet", "pcap"])]
-    machine: Option<String>,
-    /// A MAC, whether there is such a machine or not
-    #[arg(long, conflicts_with = "machine")]
-    mac: Option<String>,
-    /// A DHCP packet (the UDP content) in hex: what it is, and what would be answered to it now
-    #[arg(long, value_name = "HEX", conflicts_with_all = ["machine", "mac"])]
-    packet: Option<String>,
-    /// A capture (pcap or pcapng; - for standard input): the same for each DHCP packet in it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["machine", "mac", "packet"])]
-    pcap: Option<PathBuf>,
-    /// The subnet that the packets are from, where they do not say so themselves
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["machine", "mac"])]
-    subnet: Option<String>,
-    /// The port that the packet was sent to, if that was not 67
-    #[arg(long, value_name = "PORT", requires = "packet")]
-    port: Option<u16>,
-    /// How to print
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
     #[command(flatten)]
     server: Server,
 }

@@ -7,6 +7,7 @@ pub mod dhcp_options;
 pub mod document;
 pub mod firmware;
 pub mod flood;
+pub mod identity;
 pub mod ignition;
 pub mod inventory;
 pub mod lease;

@@ -56,6 +56,7 @@ pub struct Metrics {
 pub struct DhcpMetrics {
     packets: Family<OutcomeLabels, Counter>,
     conflicts: Family<FoundLabels, Counter>,
+    foreign: Counter,
 }
 
 /// Counts TFTP requests.
@@ -145,6 +146,11 @@ impl Metrics {
             "dhcp_packets",
             "DHCP packets received, by what came of each",
             dhcp.packets.clone(),
+        );
+        registry.register(
+            "dhcp_foreign_requests",
+            "REQUESTs that took the offer of another DHCP server, on subnets of the mode `authoritative`",
+            dhcp.foreign.clone(),
         );
         registry.register(
             "dhcp_conflicts",
@@ -245,6 +251,11 @@ impl DhcpMetrics {
     /// Counts a packet.
     pub fn count(&self, outcome: &'static str, reason: &'static str) {
         self.packets.get_or_create(&OutcomeLabels { outcome, reason }).inc();
+    }
+
+    /// Counts a REQUEST that takes another server's offer.
+    pub fn foreign(&self) {
+        self.foreign.inc();
     }
 
     /// Counts an address that was found in use.

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 pub use agent::Running;
 pub use dhcp::Segment;
+pub use ipxe::escaped;
 
 use dhcp::{Client, Lease, Program};
 
@@ -176,7 +177,8 @@ impl Machine {
             Firmware::Bios => "pcbios",
             Firmware::Uefi => "efi",
         };
-        match ipxe::run(&lease.file, platform, &mut loader).await? {
+        let about = ipxe::About { platform, serial: &self.spec.serial };
+        match ipxe::run(&lease.file, about, &mut loader).await? {
             ipxe::End::Disk => Ok(None),
             ipxe::End::Boot { kernel } => Ok(Some(self.loaded(&kernel, loader.images, lease.address)?)),
         }

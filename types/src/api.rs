@@ -301,6 +301,12 @@ pub struct Machine {
     pub facts_at: Option<Timestamp>,
     /// When the agent was last heard.
     pub seen: Option<Timestamp>,
+    /// MACs that were not declared and that it booted from, known by its UUID or serial number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learned_macs: Vec<Mac>,
+    /// What it says of itself that does not fit it, in its newest boot and in its facts, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<String>,
     /// Its newest boot.
     pub boot: Option<Boot>,
     /// Counts its changes: what `If-Match` takes.

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod api;
 pub mod facts;
 mod id;
+pub mod identity;
 mod mac;
 pub mod resource;
 mod time;

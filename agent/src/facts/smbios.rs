@@ -1,5 +1,8 @@
 //! The SMBIOS table (DSP0134): as much of it as is needed, and as little trust. Firmware gets lengths and string numbers wrong.
-use pilotlight_types::facts::{MemorySlot, clean};
+use pilotlight_types::{
+    facts::{MemorySlot, clean},
+    identity::is_filler,
+};
 
 /// More structures than any machine has.
 const MOST_STRUCTURES: usize = 16 * 1024;
@@ -122,41 +125,7 @@ fn memory_kind(number: u8) -> Option<String> {
 
 /// A text of the maker's, unless it is one of those that stand where somebody forgot to put a value.
 pub(super) fn meant(text: &str) -> Option<String> {
-    const FORGOTTEN: [&str; 26] = [
-        "0123456789",
-        "1234567890",
-        "123456789",
-        "asset tag",
-        "base board serial number",
-        "chassis serial number",
-        "default string",
-        "empty",
-        "invalid",
-        "n/a",
-        "na",
-        "no asset information",
-        "no asset tag",
-        "no dimm",
-        "none",
-        "not applicable",
-        "not available",
-        "not provided",
-        "not specified",
-        "null",
-        "o.e.m.",
-        "serial number",
-        "system serial number",
-        "to be filled by o.e.m.",
-        "undefined",
-        "unknown",
-    ];
-    let text = clean(text)?;
-    let lower = text.to_ascii_lowercase();
-    let mut chars = lower.chars();
-    let first = chars.next()?;
-    let filler =
-        matches!(first, '0' | 'f' | 'x' | '-' | '.' | '*' | '?' | '#' | '_') && chars.all(|c| c == first);
-    (!filler && !FORGOTTEN.contains(&lower.as_str())).then_some(text)
+    clean(text).filter(|text| !is_filler(text))
 }
 
 #[cfg(test)]

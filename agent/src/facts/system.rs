@@ -1,12 +1,12 @@
 //! The machine as its maker describes it.
 use super::{Tree, smbios::meant};
-use pilotlight_types::facts::{Board, Chassis, Firmware, FirmwareMode, System};
+use pilotlight_types::{
+    facts::{Board, Chassis, Firmware, FirmwareMode, System},
+    identity::is_shared_uuid,
+};
 use uuid::Uuid;
 
 const SECURE_BOOT: &str = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
-
-/// The board maker AMI's default, on thousands of machines.
-const AMI_UUID: Uuid = Uuid::from_u128(0x0300_0200_0400_0500_0006_0007_0008_0009);
 
 pub(super) fn system(tree: &Tree) -> System {
     let dmi = |name: &str| meant(&tree.value(&format!("sys/class/dmi/id/{name}"))?);
@@ -37,8 +37,7 @@ pub(super) fn system(tree: &Tree) -> System {
 
 fn uuid(tree: &Tree) -> Option<Uuid> {
     let text = tree.value("sys/class/dmi/id/product_uuid")?;
-    let uuid =
-        Uuid::parse_str(&text).ok().filter(|uuid| !uuid.is_nil() && !uuid.is_max() && *uuid != AMI_UUID);
+    let uuid = Uuid::parse_str(&text).ok().filter(|uuid| !is_shared_uuid(*uuid));
     if uuid.is_none() {
         tree.problem(format!(
             "the SMBIOS UUID `{text}` is left out: it is malformed, or many machines have it"

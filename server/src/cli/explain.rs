@@ -1,19 +1,57 @@
 //! `explain`: what a machine, or a packet, gets now, and why.
 use super::{
-    ExplainArgs, Output,
+    Output, Server,
     client::{Client, segment},
 };
 use crate::capture;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use pilotlight_types::{
     Mac,
     api::{Explanation, PacketExplanation, PacketQuestion},
 };
 use serde::Serialize;
-use std::{io::Read, path::Path};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+use uuid::Uuid;
 
 /// Where DHCP packets go: to servers, to clients, and to PXE boot servers.
 const PORTS: [u16; 3] = [67, 68, 4011];
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The machine
+    #[arg(required_unless_present_any = ["mac", "uuid", "serial", "packet", "pcap"])]
+    machine: Option<String>,
+    /// A MAC, whether there is such a machine or not
+    #[arg(long, conflicts_with = "machine")]
+    mac: Option<Mac>,
+    /// An SMBIOS UUID that it says, alone or beside its MAC
+    #[arg(long, conflicts_with = "machine")]
+    uuid: Option<Uuid>,
+    /// A serial number that it says, alone or beside its MAC
+    #[arg(long, conflicts_with = "machine")]
+    serial: Option<String>,
+    /// A DHCP packet (the UDP content) in hex: what it is, and what would be answered to it now
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["machine", "mac", "uuid", "serial"])]
+    packet: Option<String>,
+    /// A capture (pcap or pcapng; - for standard input): the same for each DHCP packet in it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["machine", "mac", "uuid", "serial", "packet"])]
+    pcap: Option<PathBuf>,
+    /// The subnet that the packets are from, where they do not say so themselves
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["machine", "mac", "uuid", "serial"])]
+    subnet: Option<String>,
+    /// The port that the packet was sent to, if that was not 67
+    #[arg(long, value_name = "PORT", requires = "packet")]
+    port: Option<u16>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    server: Server,
+}
 
 pub(super) async fn run(args: ExplainArgs) -> Result<()> {
     let client = Client::new(&args.server)?;
@@ -25,11 +63,14 @@ pub(super) async fn run(args: ExplainArgs) -> Result<()> {
     if let Some(file) = &args.pcap {
         return explain_capture(&client, file, &args).await;
     }
-    let explanation: Explanation = match (&args.machine, &args.mac) {
-        (Some(name), _) => client.get(&format!("/machines/{}/explain", segment(name)?), &[]).await?,
-        (None, mac) => {
-            let mac: Mac = mac.as_deref().unwrap_or_default().parse()?;
-            client.get("/explain", &[("mac", mac.to_string())]).await?
+    let explanation: Explanation = match &args.machine {
+        Some(name) => client.get(&format!("/machines/{}/explain", segment(name)?), &[]).await?,
+        None => {
+            let mac = args.mac.map(|mac| ("mac", mac.to_string()));
+            let uuid = args.uuid.map(|uuid| ("uuid", uuid.to_string()));
+            let serial = args.serial.clone().map(|serial| ("serial", serial));
+            let says: Vec<_> = [mac, uuid, serial].into_iter().flatten().collect();
+            client.get("/explain", &says).await?
         }
     };
     show(args.output, &explanation, print)

@@ -41,6 +41,9 @@ pub(super) struct ProbeArgs {
     /// The machine's SMBIOS UUID; without one, one made from the MAC
     #[arg(long)]
     uuid: Option<Uuid>,
+    /// The machine's serial number, which iPXE tells when it asks for its script; without one, none is told
+    #[arg(long)]
+    serial: Option<String>,
     /// What the machine is run by
     #[arg(long, value_enum, default_value_t = Firmware::EfiX64)]
     arch: Firmware,

@@ -93,7 +93,7 @@ impl Handler for DhcpAnswers {
         if request.kind == MessageType::Discover && answered {
             self.boots.firmware().asks(mac, &firmware, self.journal.now());
         }
-        let question = BootRequest { mac, uuid: request.uuid, firmware };
+        let question = BootRequest { mac, uuid: request.uuid, serial: None, firmware };
         let asked = self.boots.ask(question, from).await;
         let Some(client) = self.client(&request, asked, &arrival) else {
             return Answered::silent("no_subnet");
@@ -219,9 +219,8 @@ impl DhcpAnswers {
         let by_uuid = || {
             let uuid = request.uuid.filter(|_| request.hardware.len == 16)?;
             // No interface has the MAC of zeros.
-            self.roster.read(|inventory| {
-                inventory.machine_that_says(Mac::new([0; 6]), Some(uuid))?.spec.macs.first().copied()
-            })
+            self.roster
+                .read(|inventory| inventory.machine_that_says(Mac::new([0; 6]), Some(uuid))?.macs().next())
         };
         request.mac().or_else(by_uuid)
     }
@@ -230,6 +229,7 @@ impl DhcpAnswers {
     fn look_for_others(&self, client: &Client4<'_>) {
         let other = client.request.server_id.filter(|server| self.is_another(client, *server));
         if let Some(server) = other.filter(|_| client.subnet.mode == SubnetMode::Authoritative) {
+            self.metrics.foreign();
             self.sightings.foreign_server(&client.name, server, client.mac);
         }
     }

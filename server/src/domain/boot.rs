@@ -1,6 +1,7 @@
 //! The decision: what a machine that asks gets now, and why. DHCP, TFTP, HTTP boot and `explain` all ask this function.
 use super::{
     firmware::{Arch, Client, Firmware, table::Chosen},
+    identity::{By, Conflict, Says},
     stage::{Revision, Stage},
 };
 use pilotlight_types::{
@@ -18,8 +19,17 @@ pub struct BootRequest {
     pub mac: Mac,
     /// The SMBIOS UUID, where the client tells it (option 97).
     pub uuid: Option<Uuid>,
+    /// The serial number, where it is told: by iPXE, when it asks for its script.
+    pub serial: Option<String>,
     /// What program asks, on what architecture.
     pub firmware: Firmware,
+}
+
+impl BootRequest {
+    /// What the machine says of itself.
+    pub fn says(&self) -> Says<'_> {
+        Says { mac: self.mac, uuid: self.uuid, serial: self.serial.as_deref() }
+    }
 }
 
 /// All that the decision may look at.
@@ -47,6 +57,10 @@ pub struct KnownMachine {
     pub stage: Stage,
     /// Why an operator holds it, if one does.
     pub hold: Option<String>,
+    /// What it was found by.
+    pub found: By,
+    /// What it says that does not fit it.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// A subnet, as far as the decision goes.
@@ -187,6 +201,7 @@ fn plan(known: &Known, because: &mut Vec<String>) -> Plan {
         because.push("nobody declared the machine".into());
         return undeclared(subnet, known, because);
     };
+    because.extend(who(machine));
     if machine.stage == Stage::Retired {
         because.push(format!("{} is retired", machine.name));
         return Plan::Nothing { why: Silence::Retired };
@@ -204,6 +219,20 @@ fn plan(known: &Known, because: &mut Vec<String>) -> Plan {
         }
         stage => armed(stage, known, because),
     }
+}
+
+/// How it is known which machine it is, where that is not plain.
+fn who(machine: &KnownMachine) -> impl Iterator<Item = String> {
+    let KnownMachine { name, found, conflicts, .. } = machine;
+    let by = match found {
+        By::Mac => None,
+        By::Uuid => Some(format!("it is {name} by its UUID; the MAC is not declared")),
+        By::Serial => Some(format!("it is {name} by its serial number; the MAC is not declared")),
+        By::LearnedMac => Some(format!("it is {name} by a MAC that {name} booted from before")),
+    };
+    let conflicts =
+        conflicts.iter().map(move |conflict| format!("{conflict}: it is taken for {name} all the same"));
+    by.into_iter().chain(conflicts)
 }
 
 fn undeclared(subnet: &KnownSubnet, known: &Known, because: &mut Vec<String>) -> Plan {

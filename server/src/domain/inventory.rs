@@ -2,6 +2,7 @@
 use super::{
     boot::Assigned,
     dhcp_options,
+    identity::{Says, serial_key, uuid_key},
     machine::Machine,
     matcher::{Candidate, group_of},
     stage::{Revision, Stage},
@@ -59,7 +60,10 @@ pub struct Inventory {
     machines: HashMap<MachineId, Arc<Machine>>,
     names: BTreeMap<Name, MachineId>,
     macs: HashMap<Mac, MachineId>,
+    learned: HashMap<Mac, MachineId>,
+    // By what is compared of them, see `identity`.
     uuids: HashMap<Uuid, MachineId>,
+    serials: HashMap<String, MachineId>,
     addresses: HashMap<Ipv4Addr, MachineId>,
 }
 
@@ -89,9 +93,27 @@ impl Inventory {
 
     /// The machine that has this interface or, failing that, this UUID.
     pub fn machine_that_says(&self, mac: Mac, uuid: Option<Uuid>) -> Option<&Arc<Machine>> {
-        let by_uuid =
-            || uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max()).and_then(|uuid| self.uuids.get(&uuid));
-        self.macs.get(&mac).or_else(by_uuid).and_then(|id| self.machines.get(id))
+        self.who(Says { mac, uuid, serial: None }).map(|found| found.machine)
+    }
+
+    /// The machine that was declared, or seen, with this MAC.
+    pub fn by_mac(&self, mac: Mac) -> Option<&Arc<Machine>> {
+        self.macs.get(&mac).and_then(|id| self.machines.get(id))
+    }
+
+    /// The machine that booted from this MAC when it was known by something else.
+    pub fn by_learned_mac(&self, mac: Mac) -> Option<&Arc<Machine>> {
+        self.learned.get(&mac).and_then(|id| self.machines.get(id))
+    }
+
+    /// The machine with this UUID, as [`uuid_key`] has it.
+    pub fn by_uuid(&self, key: Uuid) -> Option<&Arc<Machine>> {
+        self.uuids.get(&key).and_then(|id| self.machines.get(id))
+    }
+
+    /// The machine with this serial number, as [`serial_key`] has it.
+    pub fn by_serial(&self, key: &str) -> Option<&Arc<Machine>> {
+        self.serials.get(key).and_then(|id| self.machines.get(id))
     }
 
     /// The machine that this address is reserved for.
@@ -104,7 +126,9 @@ impl Inventory {
         self.remove(machine.id);
         self.names.insert(machine.name.clone(), machine.id);
         self.macs.extend(machine.spec.macs.iter().map(|mac| (*mac, machine.id)));
-        self.uuids.extend(machine.spec.uuid.map(|uuid| (uuid, machine.id)));
+        self.learned.extend(machine.learned.iter().map(|mac| (*mac, machine.id)));
+        self.uuids.extend(machine.spec.uuid.and_then(uuid_key).map(|uuid| (uuid, machine.id)));
+        self.serials.extend(machine.spec.serial.as_deref().and_then(serial_key).map(|key| (key, machine.id)));
         self.addresses.extend(machine.spec.ip.map(|ip| (ip, machine.id)));
         self.machines.insert(machine.id, machine);
     }
@@ -114,18 +138,22 @@ impl Inventory {
         let Some(machine) = self.machines.remove(&id) else { return };
         // Another may have taken over what was this one's.
         remove_if(&mut self.macs, &machine.spec.macs, id);
-        remove_if(&mut self.uuids, &machine.spec.uuid, id);
+        remove_if(&mut self.learned, &machine.learned, id);
+        remove_if(&mut self.uuids, &machine.spec.uuid.and_then(uuid_key), id);
+        remove_if(&mut self.serials, &machine.spec.serial.as_deref().and_then(serial_key), id);
         remove_if(&mut self.addresses, &machine.spec.ip, id);
         if self.names.get(&machine.name) == Some(&id) {
             self.names.remove(&machine.name);
         }
     }
 
-    /// The machine that was seen and not declared, and is what this spec describes: by its first known MAC, else by its UUID.
+    /// The machine that was seen and not declared, and is what this spec describes: by its first known MAC, else by its UUID, else by
+    /// its serial number.
     pub fn discovered_as(&self, spec: &MachineSpec) -> Option<&Arc<Machine>> {
-        let by_mac = spec.macs.iter().filter_map(|mac| self.macs.get(mac));
-        let by_uuid = spec.uuid.iter().filter_map(|uuid| self.uuids.get(uuid));
-        let mut machines = by_mac.chain(by_uuid).filter_map(|id| self.machines.get(id));
+        let by_mac = spec.macs.iter().filter_map(|mac| self.by_mac(*mac));
+        let by_uuid = spec.uuid.and_then(uuid_key).and_then(|key| self.by_uuid(key));
+        let by_serial = spec.serial.as_deref().and_then(serial_key).and_then(|key| self.by_serial(&key));
+        let mut machines = by_mac.chain(by_uuid).chain(by_serial);
         machines.find(|machine| machine.stage == Stage::Discovered)
     }
 
@@ -139,10 +167,18 @@ impl Inventory {
         self.subnets.iter().find(|(_, subnet)| Ipv4Net::contains(&subnet.spec.cidr, &address))
     }
 
-    /// What the groups give a machine: the newest revision of their profile.
-    pub fn assigned(&self, labels: &Labels, macs: &[Mac]) -> Option<Assigned> {
+    fn group_of(&self, machine: &Machine) -> Option<Candidate<'_>> {
         let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
-        let group = group_of(labels, macs, groups)?;
+        if machine.learned.is_empty() {
+            return group_of(&machine.labels, &machine.spec.macs, groups);
+        }
+        let macs: Vec<Mac> = machine.macs().collect();
+        group_of(&machine.labels, &macs, groups)
+    }
+
+    /// What the groups give a machine: the newest revision of their profile.
+    pub fn assigned(&self, machine: &Machine) -> Option<Assigned> {
+        let group = self.group_of(machine)?;
         let profile = self.profiles.get(&group.spec.profile)?;
         let revision = Revision { profile: group.spec.profile.clone(), revision: profile.revision };
         Some(Assigned {
@@ -154,16 +190,13 @@ impl Inventory {
     }
 
     /// The values that a machine's group has for the templates of its profile.
-    pub fn variables(&self, labels: &Labels, macs: &[Mac]) -> BTreeMap<String, serde_json::Value> {
-        let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
-        group_of(labels, macs, groups).map(|group| group.spec.variables.clone()).unwrap_or_default()
+    pub fn variables(&self, machine: &Machine) -> BTreeMap<String, serde_json::Value> {
+        self.group_of(machine).map(|group| group.spec.variables.clone()).unwrap_or_default()
     }
 
     /// The DHCP options that operators add for a machine on a subnet, as they lie in a packet.
     pub fn dhcp_options(&self, subnet: &SubnetSpec, machine: Option<&Machine>) -> BTreeMap<u8, Vec<u8>> {
-        let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
-        let group = machine.and_then(|machine| group_of(&machine.labels, &machine.spec.macs, groups));
-        let group = group.map(|group| &group.spec.options);
+        let group = machine.and_then(|machine| self.group_of(machine)).map(|group| &group.spec.options);
         let own = machine.map(|machine| &machine.spec.options);
         dhcp_options::merge([Some(&subnet.options), group, own].into_iter().flatten())
     }

@@ -1,11 +1,14 @@
 //! A machine: what was declared, and where it is in its life.
 use super::stage::{Revision, Stage};
 use pilotlight_types::{
-    MachineId, Timestamp,
+    Mac, MachineId, Timestamp,
     api::Hold,
     facts::Facts,
     resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
+
+/// How many MACs are learned of a machine: more than servers have ports that they boot from.
+pub const MOST_LEARNED: usize = 8;
 
 /// A machine as it is now.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,8 @@ pub struct Machine {
     pub seen: Option<Timestamp>,
     /// How its firmware wants to be told of its boot program, where that had to be found out.
     pub reply: Option<ReplyStyle>,
+    /// MACs that were not declared and that it booted from, known by its UUID or its serial number: the newest last.
+    pub learned: Vec<Mac>,
     /// Counts its changes, from 1.
     pub version: i64,
 }
@@ -50,6 +55,22 @@ impl Machine {
     pub fn is_vouched_for(&self) -> bool {
         let accepted_unseen = self.seen.is_none() && self.name.as_str().starts_with("m-");
         self.stage != Stage::Discovered && !accepted_unseen
+    }
+
+    /// Its MACs: those that were declared, then those that were learned.
+    pub fn macs(&self) -> impl Iterator<Item = Mac> {
+        self.spec.macs.iter().chain(&self.learned).copied()
+    }
+
+    /// Learns a MAC that it boots from. Of too many the oldest goes.
+    pub fn learn(&mut self, mac: Mac) {
+        if self.macs().any(|known| known == mac) {
+            return;
+        }
+        if self.learned.len() >= MOST_LEARNED {
+            self.learned.remove(0);
+        }
+        self.learned.push(mac);
     }
 
     /// A machine that was not there before.
@@ -73,6 +94,7 @@ impl Machine {
             facts: None,
             seen: None,
             reply: None,
+            learned: Vec::new(),
             version: 1,
         }
     }

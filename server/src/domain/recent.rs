@@ -39,6 +39,14 @@ impl<T: Eq + Hash> Recent<T> {
         self.seen.len()
     }
 
+    /// What was seen within the period, and when last; the latest first.
+    pub fn seen(&mut self, now: Timestamp) -> Vec<(&T, Timestamp)> {
+        self.forget(now);
+        let mut all: Vec<_> = self.seen.iter().map(|(thing, last)| (thing, *last)).collect();
+        all.sort_by_key(|(_, last)| std::cmp::Reverse(*last));
+        all
+    }
+
     fn forget(&mut self, now: Timestamp) {
         let period = self.period;
         self.seen.retain(|_, last| now.since(*last) < period);
@@ -60,6 +68,7 @@ mod tests {
         assert!(!recent.is_news("a", at(50)));
         assert!(!recent.is_news("a", at(100)), "it was there all the time");
         assert_eq!(recent.count(at(110)), 1);
+        assert_eq!(recent.seen(at(110)), [(&"a", at(100))]);
         assert!(recent.is_news("a", at(160)));
         assert_eq!(recent.count(at(300)), 0);
     }

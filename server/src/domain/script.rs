@@ -154,6 +154,18 @@ pub fn render_turn(machine: &str, why: &str, seconds: u64, again: &str) -> Strin
     format!("#!ipxe\n{}", wait(machine, why, seconds, again))
 }
 
+/// The script of a machine that is to have another address than it has.
+pub fn render_readdress(machine: &str, again: &str) -> String {
+    format!(
+        "#!ipxe\n\
+         echo Pilotlight: {machine} was recognised, and asks for its own address\n\
+         dhcp netX || dhcp ||\n\
+         :again\n\
+         chain --replace --autofree {again} || sleep 5\n\
+         goto again\n"
+    )
+}
+
 fn wait(machine: &str, why: &str, seconds: u64, again: &str) -> String {
     format!(
         "echo Pilotlight: {machine} waits: {}\n\

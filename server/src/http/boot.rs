@@ -11,6 +11,7 @@ use crate::{
     domain::{
         boot::BootRequest,
         firmware::{Identity, classify},
+        identity::serial_key,
     },
     metrics::HttpMetrics,
     service::{
@@ -18,6 +19,7 @@ use crate::{
         content::Contents,
         delivery::Delivery,
         files::Files,
+        ports::SERIAL,
     },
 };
 use axum::{
@@ -62,6 +64,7 @@ pub(super) fn router(boot: BootFiles) -> Router {
 struct Who {
     mac: Option<String>,
     uuid: Option<String>,
+    serial: Option<String>,
 }
 
 async fn script(
@@ -72,26 +75,28 @@ async fn script(
     let Query(who) = who.unwrap_or_default();
     let mac = who.mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok()).filter(|mac| mac.is_host());
     let (Some(mac), IpAddr::V4(from)) = (mac, peer.remote.ip()) else {
-        return text(wait("this request names no MAC: /boot/ipxe?mac=52-54-00-12-34-56 is expected", None));
+        return text(wait("this request names no MAC: /boot/ipxe?mac=52-54-00-12-34-56 is expected"));
     };
     let uuid = who.uuid.and_then(|uuid| uuid.parse::<Uuid>().ok());
     let identity =
         Identity { user_class: Some(b"iPXE"), ipxe_options: Some(&[0x13, 1, 1]), ..Identity::default() };
-    let request = BootRequest { mac, uuid, firmware: classify(&identity) };
+    let serial =
+        who.serial.filter(|serial| serial_key(serial).is_some()).map(|serial| serial.trim().to_owned());
+    let request = BootRequest { mac, uuid, serial, firmware: classify(&identity) };
     match boot.delivery.script(request, from, peer.local.ip()).await {
         Ok(script) => text(script),
         Err(error) => {
             tracing::error!(machine.mac = %mac, error = &error as &dyn std::error::Error, "a script was not made; {mac} waits");
-            text(wait("the server cannot answer now", Some(mac)))
+            text(wait("the server cannot answer now"))
         }
     }
 }
 
-/// The script of a machine that nothing can be said to.
-fn wait(why: &str, mac: Option<Mac>) -> String {
-    let query = mac.map(|mac| format!("?mac={}", mac.hyphenated())).unwrap_or_default();
+/// The script of a machine that nothing can be said to. iPXE fills in who it is, for what it said may have been the trouble.
+fn wait(why: &str) -> String {
     format!(
-        "#!ipxe\necho Pilotlight: {why}\nsleep 10\nchain --replace --autofree /boot/ipxe{query} || exit 1\n"
+        "#!ipxe\necho Pilotlight: {why}\nsleep 10\n\
+         chain --replace --autofree /boot/ipxe?mac=${{netX/mac:hexhyp}}&uuid=${{uuid}}{SERIAL} || exit 1\n"
     )
 }
 

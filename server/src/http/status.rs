@@ -6,6 +6,7 @@ use crate::{
         history::History,
         journal::Journal,
         pacing::{Paced, Pacing},
+        sightings::Sightings,
         views::Views,
     },
 };
@@ -33,6 +34,8 @@ pub struct StatusPage {
     pub history: History,
     /// Who loads, and who waits.
     pub pacing: Pacing,
+    /// Other DHCP servers.
+    pub sightings: Sightings,
     /// The site's name.
     pub site: String,
 }
@@ -57,7 +60,8 @@ async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
     let machines = page.views.machines(&Selector::default(), None, MOST_MACHINES);
     let events = page.history.newest(None, MOST_EVENTS).await?;
     let paced = page.pacing.shown(now);
-    let html = render(&page.site, now, &page.views.stages(), &paced, &machines, &events);
+    let odd = odd(now, &page.sightings, &machines);
+    let html = render(&page.site, now, &page.views.stages(), &paced, &odd, &machines, &events);
     let headers = [
         (
             header::CONTENT_SECURITY_POLICY,
@@ -74,6 +78,7 @@ fn render(
     now: Timestamp,
     stages: &[(&str, usize)],
     paced: &[Paced],
+    odd: &[String],
     machines: &[Machine],
     events: &[Event],
 ) -> String {
@@ -91,6 +96,13 @@ fn render(
         let _ = write!(html, "<li class=\"{stage}\"><b>{count}</b> {stage}</li>");
     }
     html.push_str("</ul></section>");
+    if !odd.is_empty() {
+        html.push_str("<section><h2>To look at</h2><ul>");
+        for line in odd {
+            let _ = write!(html, "<li>{}</li>", escaped(line));
+        }
+        html.push_str("</ul></section>");
+    }
     pacing(&mut html, paced);
     html.push_str("<section><h2>Machines</h2>");
     if machines.is_empty() {
@@ -122,6 +134,20 @@ fn render(
     }
     html.push_str("</section></main></body></html>");
     html
+}
+
+/// What somebody should look at: other DHCP servers where we are the server, machines that are not who they say.
+fn odd(now: Timestamp, sightings: &Sightings, machines: &[Machine]) -> Vec<String> {
+    let servers = sightings.foreign().into_iter().map(|(subnet, server, last)| {
+        format!(
+            "another DHCP server, {server}, gives addresses on subnet {subnet}, which is ours: a client took its offer {} ago",
+            ago(now, last)
+        )
+    });
+    let machines = machines.iter().flat_map(|machine| {
+        machine.conflicts.iter().map(move |conflict| format!("{}: {conflict}", machine.name))
+    });
+    servers.chain(machines).collect()
 }
 
 /// Who loads and who waits, while there are such.
@@ -222,7 +248,9 @@ mod tests {
             message: "<script>alert(1)</script>".into(),
             data: std::collections::BTreeMap::new(),
         };
-        let html = render("dc1", Timestamp::default(), &[("ready", 0)], &[], &[], &[event]);
+        let html =
+            render("dc1", Timestamp::default(), &[("ready", 0)], &[], &["a <b>".into()], &[], &[event]);
+        assert!(html.contains("<li>a &lt;b&gt;</li>"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(1)"));
         assert!(!html.contains("<script"));
         assert!(html.contains("There are no machines yet"));
@@ -239,10 +267,12 @@ mod tests {
             held: 0,
             rate: 117_000_000,
         };
-        let html = render("dc1", Timestamp::default(), &[], std::slice::from_ref(&paced), &[], &[]);
+        let html = render("dc1", Timestamp::default(), &[], std::slice::from_ref(&paced), &[], &[], &[]);
         let row = "rack-a<td>8 <small>of 8</small><td>442<td>0<td>936 Mbit/s<td>1Gbit</tr>";
         assert!(html.contains(row), "{html}");
         (paced.loading, paced.waiting) = (0, 0);
-        assert!(!render("dc1", Timestamp::default(), &[], &[paced], &[], &[]).contains("Boots under way"));
+        assert!(
+            !render("dc1", Timestamp::default(), &[], &[paced], &[], &[], &[]).contains("Boots under way")
+        );
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::{
         attempt::Pinned,
+        identity::Says,
         machine::{Machine, Reported},
         stage::Event,
     },
@@ -100,8 +101,18 @@ impl Agents {
 
     /// What the agent measured: the machine is there.
     pub async fn facts(&self, boot: BootId, token: &str, facts: Facts) -> Result<Instructions, ReportError> {
-        let (machine, record) = self.authenticate(boot, token)?;
+        let (mut machine, record) = self.authenticate(boot, token)?;
         facts.check()?;
+        let system = &facts.system;
+        let says = Says { mac: record.mac, uuid: system.uuid, serial: system.serial.as_deref() };
+        // A boot stays its machine's, unless nobody knew yet which one that is.
+        if !machine.is_vouched_for()
+            && let Some(known) = self.boots.is_recognised(says).await
+        {
+            machine = self.roster.machine(known).ok_or(ReportError::Gone(boot))?;
+        }
+        let conflicts = self.roster.read(|inventory| inventory.conflicts_of_facts(&machine, &facts));
+        self.boots.tell_conflicts(&machine, &conflicts);
         let now = self.journal.now();
         let Some(Pinned { profile, .. }) = Pinned::of(&record) else { return Err(ReportError::Gone(boot)) };
         let running = Some(profile.clone());

@@ -1,11 +1,12 @@
 //! Boots: each attempt of each machine, from its first packet, with what was decided and what was seen.
 mod asked;
+mod identity;
 mod newest;
 mod seen;
 
 pub use self::{asked::Asked, seen::Seen};
 
-use self::newest::Newest;
+use self::{identity::Conflicts, newest::Newest};
 use super::{
     firmware::FirmwareTable,
     journal::{Actor, Journal},
@@ -43,6 +44,7 @@ pub struct Boots {
     machines: Machines,
     firmware: FirmwareTable,
     pacing: Pacing,
+    conflicts: Conflicts,
     db: Db,
 }
 
@@ -74,7 +76,8 @@ impl Boots {
             pacing.restore(machine, &boot);
             newest.put(machine, boot);
         }
-        Self { newest: Arc::new(Mutex::new(newest)), roster, journal, machines, firmware, pacing, db }
+        let newest = Arc::new(Mutex::new(newest));
+        Self { newest, roster, journal, machines, firmware, pacing, conflicts: Conflicts::default(), db }
     }
 
     /// Who of them loads an image now, and who waits.

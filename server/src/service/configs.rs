@@ -101,7 +101,7 @@ impl Configs {
         let (layers, vars) = self.roster.read(|inventory| {
             let spec = inventory.profile_revisions.get(revision);
             let layers = spec.map(|spec| inventory.layers(&revision.profile, spec));
-            (layers, inventory.variables(&machine.labels, &machine.spec.macs))
+            (layers, inventory.variables(machine))
         });
         let layers = layers.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
         let about = MachineContext::new(

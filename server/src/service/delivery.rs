@@ -95,12 +95,18 @@ impl Delivery {
         local: IpAddr,
     ) -> Result<String, StoreError> {
         let (mac, uuid) = (request.mac, request.uuid);
+        let recognised = self.boots.recognise(&request, peer).await;
         let mut asked = self.boots.ask(request, peer).await;
         let again = self.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
             return Ok(self.with_syslog(local, self.render(&asked, &name, "", &again)));
         };
+        let addresses = asked.known.subnet.as_ref().is_some_and(|subnet| subnet.addresses);
+        if recognised && addresses && machine.spec.ip.is_some_and(|own| own != peer) {
+            // It got an address before it was known who it is. What it loads is bound to an address: it gets its own first.
+            return Ok(self.with_syslog(local, script::render_readdress(machine.name.as_str(), &again)));
+        }
         self.boots.pacing().arrived(machine.id);
         let pinned = match self.pin(&asked.decision.plan) {
             Ok(pinned) => pinned,

@@ -7,6 +7,7 @@ use super::{
 use crate::domain::{
     boot::{BootRequest, Plan},
     firmware::{Identity, classify},
+    identity::Says,
 };
 use pilotlight_types::{
     Mac,
@@ -14,6 +15,10 @@ use pilotlight_types::{
 };
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
+use uuid::Uuid;
+
+/// Stands for the MAC of a machine that none is known of: no interface has it.
+const NO_MAC: Mac = Mac::new([0; 6]);
 
 /// Explains.
 #[derive(Debug, Clone)]
@@ -29,9 +34,6 @@ pub enum ExplainError {
     /// There is no such machine.
     #[error("there is no machine {0}")]
     NotFound(String),
-    /// It has no interface to ask from.
-    #[error("machine {0} has no MAC: what would it ask from?")]
-    NoMac(String),
     /// There is no subnet to ask from.
     #[error("there is no subnet: nobody gets anything; apply one (kind: Subnet)")]
     NoSubnet,
@@ -73,17 +75,56 @@ impl Explain {
             .roster
             .read(|inventory| inventory.machine_named(name).cloned())
             .ok_or_else(|| ExplainError::NotFound(name.chars().take(80).collect()))?;
-        let mac = machine.spec.macs.first().ok_or_else(|| ExplainError::NoMac(machine.name.to_string()))?;
-        let last = self.boots.of(machine.id).and_then(|boot| boot.address);
-        self.explain(*mac, last.or(machine.spec.ip), local)
+        let boot = self.boots.of(machine.id);
+        let last = boot.as_ref().and_then(|boot| boot.address).or(machine.spec.ip);
+        // It says what it said last, unless that would be another machine's by now.
+        let said = boot.as_ref().and_then(|boot| boot.decision.get("request"));
+        let asked = |key| said.and_then(|request| request.get(key)?.as_str());
+        let uuid = asked("uuid").and_then(|uuid| uuid.parse().ok());
+        let said = boot.as_ref().map(|boot| Says { mac: boot.mac, uuid, serial: asked("serial") });
+        let is_it = |says: &Says<'_>| {
+            self.roster
+                .read(|inventory| inventory.who(*says).is_some_and(|found| found.machine.id == machine.id))
+        };
+        if let Some(says) = said.filter(is_it) {
+            return self.explain(says, last, local);
+        }
+        let declared = (machine.spec.uuid, machine.spec.serial.as_deref());
+        self.of(machine.macs().next(), declared, last, local)
     }
 
-    /// What a machine with this MAC gets now, whether it is declared or not.
-    pub fn mac(&self, mac: Mac, local: IpAddr) -> Result<Explanation, ExplainError> {
-        self.explain(mac, None, local)
+    /// What a machine that says this of itself gets now, whether it is declared or not: a MAC, a UUID, a serial number.
+    pub fn whoever(
+        &self,
+        mac: Option<Mac>,
+        others: (Option<Uuid>, Option<&str>),
+        local: IpAddr,
+    ) -> Result<Explanation, ExplainError> {
+        self.of(mac, others, None, local)
     }
 
-    fn explain(&self, mac: Mac, from: Option<Ipv4Addr>, local: IpAddr) -> Result<Explanation, ExplainError> {
+    fn of(
+        &self,
+        mac: Option<Mac>,
+        (uuid, serial): (Option<Uuid>, Option<&str>),
+        from: Option<Ipv4Addr>,
+        local: IpAddr,
+    ) -> Result<Explanation, ExplainError> {
+        let says = Says { mac: mac.unwrap_or(NO_MAC), uuid, serial };
+        let mut explanation = self.explain(says, from, local)?;
+        if mac.is_none() {
+            explanation.because.insert(0, format!("no MAC of it is known: {NO_MAC} stands for it"));
+        }
+        Ok(explanation)
+    }
+
+    fn explain(
+        &self,
+        says: Says<'_>,
+        from: Option<Ipv4Addr>,
+        local: IpAddr,
+    ) -> Result<Explanation, ExplainError> {
+        let Says { mac, uuid, serial } = says;
         let first =
             || self.roster.read(|i| i.subnets.values().next().map(|subnet| subnet.spec.cidr.network()));
         let from = from.or_else(first).ok_or(ExplainError::NoSubnet)?;
@@ -94,7 +135,9 @@ impl Explain {
                 archs: &[7],
                 ipxe_options: ipxe.then_some([0x13, 1, 1].as_slice()),
             };
-            self.boots.answer(BootRequest { mac, uuid: None, firmware: classify(&identity) }, from)
+            // No DHCP packet has a serial number.
+            let serial = serial.filter(|_| ipxe).map(str::to_owned);
+            self.boots.answer(BootRequest { mac, uuid, serial, firmware: classify(&identity) }, from)
         };
         let (firmware, asked) = (ask(false), ask(true));
         let name = asked.machine.as_ref().map(|machine| machine.name.to_string());

@@ -1,4 +1,8 @@
 //! The files that are the same for every machine: boot programs and the agent.
+mod kept;
+
+use self::kept::Kept;
+use super::ports::SERIAL;
 use sha2::{Digest, Sha512};
 use std::{
     collections::BTreeMap,
@@ -6,24 +10,19 @@ use std::{
     net::IpAddr,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
-/// Boot programs and the agent. A boot program is read when it is first asked for, and then served from memory.
+/// Boot programs and the agent. A boot program is read when it is asked for, and served from memory from then on, while there is room.
 #[derive(Debug, Clone)]
 pub struct Files(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    programs: BTreeMap<String, Program>,
+    programs: BTreeMap<String, PathBuf>,
+    kept: Kept,
     agent: Option<Agent>,
     http_port: u16,
-}
-
-#[derive(Debug)]
-struct Program {
-    path: PathBuf,
-    content: OnceLock<bytes::Bytes>,
 }
 
 /// The agent's binary.
@@ -45,6 +44,9 @@ const MOST: usize = 4096;
 /// A file above this is no boot program, in bytes.
 const LARGEST: u64 = 64 << 20;
 
+/// How many bytes of boot programs are in memory: some hundred of them, or four of the largest.
+const ROOM: u64 = 256 << 20;
+
 /// Where the files of Raspberry Pis are: each asks for them in a folder named like its serial number, eight hex digits.
 const RASPBERRY_PI: &str = "raspberry-pi";
 
@@ -57,7 +59,7 @@ impl Files {
         let mut programs = BTreeMap::new();
         find(ipxe, "", &mut programs, DEEPEST)?;
         let agent = agent.map(read_agent).transpose()?;
-        Ok(Self(Arc::new(Inner { programs, agent, http_port })))
+        Ok(Self(Arc::new(Inner { programs, kept: Kept::new(ROOM, LARGEST), agent, http_port })))
     }
 
     /// Whether there is a boot program at this path below `ipxe.dir`.
@@ -74,9 +76,9 @@ impl Files {
 
     fn named(&self, name: &str, local: IpAddr) -> Option<bytes::Bytes> {
         let parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
-        let tails = (0..parts.len()).filter_map(|from| Some(parts.get(from..)?.join("/")));
-        let found = tails.clone().find_map(|tail| self.0.programs.get(&tail));
-        if let Some(content) = found.and_then(Program::content) {
+        let mut tails = (0..parts.len()).filter_map(|from| Some(parts.get(from..)?.join("/")));
+        let found = tails.find(|tail| self.has(tail));
+        if let Some(content) = found.and_then(|name| self.content(&name)) {
             return Some(content);
         }
         if parts.last() == Some(&AUTOEXEC) {
@@ -84,12 +86,19 @@ impl Files {
         }
         let of_a_pi = parts.first().is_some_and(|first| is_serial(first));
         let path = parts.get(1..).filter(|_| of_a_pi)?.join("/");
-        self.0.programs.get(&format!("{RASPBERRY_PI}/{path}")).and_then(Program::content)
+        self.content(&format!("{RASPBERRY_PI}/{path}"))
     }
 
     /// The agent, where there is one to hand out.
     pub fn agent(&self) -> Option<&Agent> {
         self.0.agent.as_ref()
+    }
+
+    /// What is in the boot program at this path below `ipxe.dir`.
+    fn content(&self, name: &str) -> Option<bytes::Bytes> {
+        let path = self.0.programs.get(name)?;
+        let read = self.0.kept.get(name, path);
+        read.inspect_err(|error| tracing::error!("{} cannot be served: {error}", path.display())).ok()
     }
 
     fn autoexec(&self, local: IpAddr) -> String {
@@ -98,32 +107,17 @@ impl Files {
             "#!ipxe\n\
              isset ${{net0/ip}} || dhcp\n\
              :again\n\
-             chain --replace --autofree http://{local}:{port}/boot/ipxe?mac=${{netX/mac:hexhyp}}&uuid=${{uuid}} || sleep 10\n\
+             chain --replace --autofree http://{local}:{port}/boot/ipxe?mac=${{netX/mac:hexhyp}}&uuid=${{uuid}}{SERIAL} || sleep 10\n\
              goto again\n"
         )
     }
 }
 
-impl Program {
-    fn content(&self) -> Option<bytes::Bytes> {
-        if let Some(content) = self.content.get() {
-            return Some(content.clone());
-        }
-        match std::fs::read(&self.path) {
-            Ok(content) => Some(self.content.get_or_init(|| content.into()).clone()),
-            Err(error) => {
-                tracing::error!("{} cannot be read: {error}", self.path.display());
-                None
-            }
-        }
-    }
-}
-
-/// Puts what is in a folder into `programs`, by its path below the first one. A folder that is not there has nothing in it.
+/// Puts the paths of what is in a folder into `programs`, by its path below the first one. A folder that is not there has nothing in it.
 fn find(
     folder: &Path,
     prefix: &str,
-    programs: &mut BTreeMap<String, Program>,
+    programs: &mut BTreeMap<String, PathBuf>,
     deeper: usize,
 ) -> io::Result<()> {
     let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
@@ -148,7 +142,7 @@ fn find(
         if about.is_dir() && deeper > 1 {
             find(&path, &format!("{name}/"), programs, deeper - 1)?;
         } else if about.is_file() && about.len() <= LARGEST && programs.len() < MOST {
-            programs.insert(name, Program { path, content: OnceLock::new() });
+            programs.insert(name, path);
         }
     }
     Ok(())

@@ -1,4 +1,8 @@
 //! What happens to machines: seen for the first time, accepted, armed, held, reported. One change of one machine at a time.
+mod identity;
+
+pub use self::identity::Recognised;
+
 use super::{
     journal::{Actor, Journal},
     roster::Roster,
@@ -6,6 +10,7 @@ use super::{
 use crate::{
     clock::random,
     domain::{
+        identity::{Says, serial_key, uuid_key},
         machine::Machine,
         stage::{Event, Refused, Revision, Stage},
     },
@@ -13,13 +18,12 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pilotlight_types::{
-    Mac, MachineId,
+    MachineId,
     api::Hold,
     resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
 use std::sync::Arc;
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 /// Changes machines.
 #[derive(Debug, Clone)]
@@ -66,21 +70,22 @@ impl Machines {
     }
 
     /// Records a machine that nobody declared; returns it, or the one that was recorded meanwhile.
-    pub async fn discover(
-        &self,
-        mac: Mac,
-        uuid: Option<Uuid>,
-        accept: bool,
-    ) -> Result<Arc<Machine>, MachineError> {
+    pub async fn discover(&self, says: Says<'_>, accept: bool) -> Result<Arc<Machine>, MachineError> {
         let _one_at_a_time = self.discovering.lock().await;
+        let Says { mac, uuid, serial } = says;
         let plain = format!("m-{}", mac.to_string().replace(':', ""));
-        let (there, waiting, uuid_taken, name) = self.roster.read(|inventory| {
+        let (there, waiting, former, uuid, serial, name) = self.roster.read(|inventory| {
+            let there = inventory.who(says).map(|found| found.machine.clone());
             let waiting = inventory.machines().filter(|machine| !machine.is_vouched_for()).count();
-            let taken = uuid.is_some_and(|uuid| inventory.machines().any(|m| m.spec.uuid == Some(uuid)));
+            let former = inventory.by_learned_mac(mac).cloned();
+            let uuid =
+                uuid.filter(|uuid| uuid_key(*uuid).is_some_and(|key| inventory.by_uuid(key).is_none()));
+            let serial =
+                serial.filter(|text| serial_key(text).is_some_and(|key| inventory.by_serial(&key).is_none()));
             // Somebody may have declared another machine of that name.
             let mut names = std::iter::once(plain.clone()).chain((2..100).map(|n| format!("{plain}-{n}")));
             let name = names.find(|name| inventory.machine_named(name).is_none());
-            (inventory.machine_that_says(mac, uuid).cloned(), waiting, taken, name)
+            (there, waiting, former, uuid, serial, name)
         });
         if let Some(machine) = there {
             return Ok(machine);
@@ -90,25 +95,32 @@ impl Machines {
         }
         let now = self.journal.now();
         let name: Name = name.and_then(|name| name.parse().ok()).ok_or(MachineError::TooMany)?;
-        let uuid = uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max() && !uuid_taken);
-        let spec = MachineSpec { macs: vec![mac], uuid, ..MachineSpec::default() };
+        let spec = MachineSpec {
+            macs: vec![mac],
+            uuid,
+            serial: serial.map(str::to_owned),
+            ..MachineSpec::default()
+        };
         let stage = if accept { Stage::Ready } else { Stage::Discovered };
         let machine = Machine::new(MachineId::new(now, random()), name, Labels::default(), spec, stage, now);
         let mut writes = vec![Write::Machine(Box::new(machine.clone()))];
         let object = object(&machine.name);
-        writes.push(self.journal.event(
-            "machine.discovered",
-            &object,
-            &Actor::machine(),
-            None,
-            format!("machine {} ({mac}) was seen for the first time", machine.name),
-        ));
+        // A NIC that moved: it says something else of itself than the machine that booted from it before.
+        let former = former.map(|former| identity::without(&former, mac));
+        writes.extend(former.iter().map(|former| Write::Machine(Box::new(former.clone()))));
+        let before = former
+            .as_ref()
+            .map(|former| format!("; {} booted from it before", former.name))
+            .unwrap_or_default();
+        let message = format!("machine {} ({mac}) was seen for the first time{before}", machine.name);
+        writes.push(self.journal.event("machine.discovered", &object, &Actor::machine(), None, message));
         if accept {
             let message = format!("machine {} was accepted by its subnet's policy", machine.name);
             writes.push(self.journal.event("machine.ready", &object, &Actor::daemon(), None, message));
         }
         self.journal.commit(writes).await?;
         let machine = Arc::new(machine);
+        former.into_iter().for_each(|former| self.roster.put_machine(Arc::new(former)));
         self.roster.put_machine(machine.clone());
         Ok(machine)
     }
@@ -137,7 +149,7 @@ impl Machines {
     /// Arms a machine for the newest revision that its group gives it.
     pub async fn provision(&self, name: &str, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
         let machine = self.named(name)?;
-        let assigned = self.roster.read(|inventory| inventory.assigned(&machine.labels, &machine.spec.macs));
+        let assigned = self.roster.read(|inventory| inventory.assigned(&machine));
         let revision = assigned.ok_or_else(|| MachineError::NoProfile(machine.name.clone()))?.revision;
         self.apply(machine.id, &Event::Provision(revision), actor, |_| {}).await
     }
@@ -189,7 +201,7 @@ impl Machines {
                 .machines()
                 .filter(|machine| machine.stage == Stage::Ready && machine.running.is_none())
                 .filter_map(|machine| {
-                    let assigned = inventory.assigned(&machine.labels, &machine.spec.macs)?;
+                    let assigned = inventory.assigned(machine)?;
                     Some((machine.id, assigned.revision))
                 })
                 .collect()

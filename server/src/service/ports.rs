@@ -3,6 +3,9 @@ use pilotlight_types::Mac;
 use std::net::{IpAddr, Ipv4Addr};
 use uuid::Uuid;
 
+/// How iPXE is asked for its machine's serial number: it fills it in, with everything escaped that would end the value.
+pub const SERIAL: &str = "&serial=${serial:uristring}";
+
 /// Where machines reach this server.
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
@@ -35,9 +38,9 @@ impl Ports {
         }
     }
 
-    /// Where iPXE asks for its script.
+    /// Where iPXE asks for its script. It puts the serial number there itself: no DHCP packet has it.
     pub fn script(&self, local: IpAddr, mac: Mac, uuid: Option<Uuid>) -> String {
         let uuid = uuid.map(|uuid| format!("&uuid={uuid}")).unwrap_or_default();
-        format!("{}/boot/ipxe?mac={}{uuid}", self.http(local), mac.hyphenated())
+        format!("{}/boot/ipxe?mac={}{uuid}{SERIAL}", self.http(local), mac.hyphenated())
     }
 }

@@ -1,7 +1,7 @@
 //! What is seen on the wire and was not asked for: other DHCP servers, addresses in use, and what we would have answered.
 use super::journal::{Actor, Journal};
 use crate::domain::{lease::Lease, recent::Recent};
-use pilotlight_types::{Mac, resource::Name};
+use pilotlight_types::{Mac, Timestamp, resource::Name};
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -41,6 +41,13 @@ impl Sightings {
             );
             self.tell("dhcp.foreign", subnet, message);
         }
+    }
+
+    /// The other servers that were seen in the last hour, where, and when last; the latest first.
+    pub fn foreign(&self) -> Vec<(Name, Ipv4Addr, Timestamp)> {
+        let mut servers = lock(&self.servers);
+        let seen = servers.seen(self.journal.now());
+        seen.into_iter().map(|((subnet, server), last)| (subnet.clone(), *server, last)).collect()
     }
 
     /// How many other servers were seen in the last hour.

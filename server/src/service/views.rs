@@ -3,6 +3,7 @@ use super::{boots::Boots, roster::Roster};
 use crate::{
     domain::{
         firmware::table,
+        identity::Says,
         inventory::{ByName, Declared, Inventory},
         machine::Machine,
         selector::Selector,
@@ -11,7 +12,7 @@ use crate::{
 };
 use pilotlight_types::{
     Timestamp,
-    api::{self, MachineProfile, Resource},
+    api::{self, Boot, MachineProfile, Resource},
     resource::{FirmwareSpec, Kind, Labels, Name},
 };
 use serde::Serialize;
@@ -108,7 +109,7 @@ impl Views {
     }
 
     fn shown(&self, inventory: &Inventory, machine: &Arc<Machine>) -> api::Machine {
-        let assigned = inventory.assigned(&machine.labels, &machine.spec.macs);
+        let assigned = inventory.assigned(machine);
         let wanted = assigned.map(|assigned| assigned.revision).or_else(|| machine.stage.armed().cloned());
         let profile = wanted.map(|wanted| MachineProfile {
             running: machine
@@ -123,6 +124,7 @@ impl Views {
             crate::domain::stage::Stage::Failed { why, .. } => Some(why.clone()),
             _ => None,
         };
+        let boot = self.boots.of(machine.id);
         api::Machine {
             id: machine.id,
             kind: Kind::Machine,
@@ -138,10 +140,30 @@ impl Views {
             facts: machine.facts.as_ref().map(|reported| reported.facts.clone()),
             facts_at: machine.facts.as_ref().map(|reported| reported.at),
             seen: machine.seen,
-            boot: self.boots.of(machine.id),
+            learned_macs: machine.learned.clone(),
+            conflicts: conflicts(inventory, machine, boot.as_ref()),
+            boot,
             revision: machine.version,
         }
     }
+}
+
+/// What a machine said in its newest boot and in its facts that does not fit it, as things are now.
+fn conflicts(inventory: &Inventory, machine: &Machine, boot: Option<&Boot>) -> Vec<String> {
+    let said = boot.map(|boot| {
+        let asked = |key| boot.decision.get("request").and_then(|request| request.get(key)?.as_str());
+        let uuid = asked("uuid").and_then(|uuid| uuid.parse().ok());
+        inventory.conflicts(machine, Says { mac: boot.mac, uuid, serial: asked("serial") })
+    });
+    let measured =
+        machine.facts.as_ref().map(|reported| inventory.conflicts_of_facts(machine, &reported.facts));
+    let mut found = Vec::new();
+    for conflict in said.into_iter().chain(measured).flatten().map(|conflict| conflict.to_string()) {
+        if !found.contains(&conflict) {
+            found.push(conflict);
+        }
+    }
+    found
 }
 
 /// The firmware table as it counts: what operators applied, and the shipped rows that have no such row. The latter have revision 0.

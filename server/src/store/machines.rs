@@ -17,6 +17,7 @@ struct Columns {
     facts_at: Option<i64>,
     seen: Option<i64>,
     reply: Option<String>,
+    learned: Option<String>,
     version: i64,
 }
 
@@ -39,6 +40,7 @@ impl TryFrom<Columns> for Machine {
                 .map(|(facts, at)| Reported { facts, at: Timestamp::from_micros(at) }),
             seen: row.seen.map(Timestamp::from_micros),
             reply: row.reply.map(|json| codec::from_json("reply style", &json)).transpose()?,
+            learned: row.learned.map_or(Ok(Vec::new()), |json| codec::from_json("list of MACs", &json))?,
             version: row.version,
         })
     }
@@ -48,8 +50,8 @@ impl Tx {
     /// Every machine, by name.
     pub async fn machines(&mut self) -> Result<Vec<Machine>, StoreError> {
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
-            "SELECT id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, reply, version \
-             FROM machine ORDER BY name").fetch_all(conn).await)
+            "SELECT id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, reply, learned, \
+             version FROM machine ORDER BY name").fetch_all(conn).await)
         .map_err(StoreError::backend("reading machines"))?;
         rows.into_iter().map(Machine::try_from).collect()
     }
@@ -63,21 +65,23 @@ impl Tx {
             machine.running.as_ref().map(|run| codec::to_json("running revision", run)).transpose()?;
         let facts = machine.facts.as_ref().map(|r| codec::to_json("set of facts", &r.facts)).transpose()?;
         let reply = machine.reply.as_ref().map(|reply| codec::to_json("reply style", reply)).transpose()?;
+        let learned = (!machine.learned.is_empty()).then(|| codec::to_json("list of MACs", &machine.learned));
+        let learned = learned.transpose()?;
         let labels = codec::to_json("set of labels", &machine.labels)?;
         let spec = codec::to_json("machine", &machine.spec)?;
         let stage = codec::to_json("stage", &machine.stage)?;
         // One that was deleted meanwhile must not come back: only the first version is inserted.
         let text = if machine.version == 1 {
-            "INSERT INTO machine (id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, version, reply) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+            "INSERT INTO machine (id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, version, reply, learned) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         } else {
             "UPDATE machine SET name = $2, labels = $3, spec = $4, stage = $5, since = $6, hold = $7, running = $8, \
-             facts = $9, facts_at = $10, seen = $11, version = $12, reply = $13 WHERE id = $1 AND version = $12 - 1"
+             facts = $9, facts_at = $10, seen = $11, version = $12, reply = $13, learned = $14 WHERE id = $1 AND version = $12 - 1"
         };
         let changed = on!(self, conn => sqlx::query(text)
             .bind(&id).bind(machine.name.as_str()).bind(labels).bind(spec).bind(stage).bind(machine.since.micros())
             .bind(hold).bind(running).bind(facts).bind(machine.facts.as_ref().map(|r| r.at.micros()))
-            .bind(machine.seen.map(Timestamp::micros)).bind(machine.version).bind(reply)
+            .bind(machine.seen.map(Timestamp::micros)).bind(machine.version).bind(reply).bind(learned)
             .execute(conn).await.map(|done| done.rows_affected()))
         .map_err(|e| conflict(e, "writing a machine", what))?;
         if changed != 1 {
@@ -104,6 +108,14 @@ impl Tx {
         on!(self, conn => sqlx::query("UPDATE machine SET seen = $1 WHERE id = $2")
             .bind(seen.micros()).bind(id.to_string()).execute(conn).await.map(drop))
         .map_err(StoreError::backend("recording a heartbeat"))
+    }
+
+    /// Deletes a machine that turned out to be another one; its boots are the other's from now on.
+    pub(super) async fn merge_machine(&mut self, seen: MachineId, into: MachineId) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("UPDATE boot SET machine = $1 WHERE machine = $2")
+            .bind(into.to_string()).bind(seen.to_string()).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("handing boots over"))?;
+        self.delete_machine(seen).await
     }
 
     /// Deletes a machine, with its boots.

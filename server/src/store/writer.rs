@@ -35,6 +35,13 @@ pub enum Write {
     Seen(MachineId, Timestamp),
     /// A machine that goes.
     NoMachine(MachineId),
+    /// A machine that was only seen and turned out to be another one: it goes, and its boots are the other's.
+    SameMachine {
+        /// The one that goes.
+        seen: MachineId,
+        /// The one that it is.
+        into: MachineId,
+    },
     /// A lease.
     Lease(LeaseRow),
     /// A client's lease that ends.

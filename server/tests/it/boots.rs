@@ -89,7 +89,7 @@ async fn dhcp(rig: &Rig) -> BootId {
         archs: &[7],
         ..Identity::default()
     };
-    let request = BootRequest { mac: crate::rig::mac(MAC1), uuid: None, firmware: classify(&identity) };
+    let request = BootRequest { firmware: classify(&identity), ..crate::rig::ipxe(MAC1) };
     let asked = rig.boots.ask(request, OURS).await;
     let machine = asked.machine.clone().unwrap();
     let (boot, writes) =

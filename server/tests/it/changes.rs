@@ -1,5 +1,5 @@
 //! What is declared: all of it or nothing, and nothing twice.
-use crate::rig::{Engine, MAC1, Rig, mac, machine, on_both, operator};
+use crate::rig::{Engine, MAC1, Rig, mac, machine, on_both, operator, seen_as};
 use pilotlight::service::changes::ChangeError;
 use pilotlight_types::{
     api::{AppliedItem, Change},
@@ -101,8 +101,11 @@ async fn declaring_a_machine_that_was_seen_adopts_it(rig: Rig) {
 
 async fn declaring_a_machine_by_its_uuid_adopts_it(rig: Rig) {
     let uuid = "4c4c4544-0044-4810-8031-c4c04f4a3132";
-    let seen =
-        rig.machines.discover(mac("52:54:00:00:00:09"), Some(uuid.parse().unwrap()), false).await.unwrap();
+    let seen = rig
+        .machines
+        .discover(seen_as(mac("52:54:00:00:00:09"), Some(uuid.parse().unwrap())), false)
+        .await
+        .unwrap();
     let document =
         json!({"kind": "Machine", "name": "n9", "spec": {"macs": ["52:54:00:00:00:0a"], "uuid": uuid}});
     // Another with the same UUID in the same breath is another's mistake, and says so.
@@ -113,7 +116,7 @@ async fn declaring_a_machine_by_its_uuid_adopts_it(rig: Rig) {
 }
 
 async fn declaring_a_seen_machine_under_its_own_name_accepts_it(rig: Rig) {
-    rig.machines.discover(mac("52:54:00:00:00:09"), None, false).await.unwrap();
+    rig.machines.discover(seen_as(mac("52:54:00:00:00:09"), None), false).await.unwrap();
     let same = json!({"kind": "Machine", "name": "m-525400000009", "spec": {"macs": ["52:54:00:00:00:09"]}});
     assert_eq!(changes(&rig.apply(&[same]).await), [Change::Updated]);
     assert_eq!(rig.stage("m-525400000009"), "ready");
@@ -122,7 +125,7 @@ async fn declaring_a_seen_machine_under_its_own_name_accepts_it(rig: Rig) {
 async fn a_second_seen_machine_in_the_way_is_named(rig: Rig) {
     let rig = rig.with_documents().await;
     for address in ["52:54:00:00:00:09", "52:54:00:00:00:0a"] {
-        rig.machines.discover(mac(address), None, false).await.unwrap();
+        rig.machines.discover(seen_as(mac(address), None), false).await.unwrap();
     }
     let both = json!({"kind": "Machine", "name": "n9", "spec": {"macs": ["52:54:00:00:00:09", "52:54:00:00:00:0a"]}});
     let found = mistakes(&rig, std::slice::from_ref(&both)).await;

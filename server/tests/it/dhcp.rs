@@ -115,7 +115,10 @@ async fn firmware_gets_an_address_and_a_boot_program_then_ipxe_its_script() {
     let rows = rig.db.read().await.unwrap().leases().await.unwrap();
     assert_eq!(rows.iter().map(|row| row.lease.ip).collect::<Vec<_>>(), [given]);
     let script = tell(&rig, ipxe(MessageType::Discover, MAC1)).await.reply.unwrap();
-    assert_eq!(script.boot.unwrap().file, "http://10.77.0.1:8080/boot/ipxe?mac=52-54-00-00-00-01");
+    assert_eq!(
+        script.boot.unwrap().file,
+        "http://10.77.0.1:8080/boot/ipxe?mac=52-54-00-00-00-01&serial=${serial:uristring}"
+    );
     assert_eq!(script.yiaddr, Some(given), "iPXE gets the address that the firmware had");
     let boot = rig.boots.of(rig.id("n1")).unwrap();
     assert_eq!((boot.address, boot.furthest()), (Some(given), Some(Phase::Dhcp)));

@@ -45,6 +45,7 @@ pub fn secure(rig: &Rig) -> Router {
         journal: rig.journal.clone(),
         history: rig.history.clone(),
         pacing: rig.boots.pacing().clone(),
+        sightings: rig.sightings.clone(),
         site: "test".into(),
     };
     http::secure((api, rig.access.clone()), agent, status, health(rig), &rig.metrics.http)

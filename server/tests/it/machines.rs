@@ -1,5 +1,5 @@
 //! What happens to machines, and that two things that happen at once both count.
-use crate::rig::{MAC1, Rig, mac, machine, on_both, operator};
+use crate::rig::{MAC1, Rig, mac, machine, on_both, operator, seen_as};
 use futures_util::future::join_all;
 use pilotlight::{
     domain::stage::Event,
@@ -51,23 +51,23 @@ async fn changes_at_the_same_moment_all_count(rig: Rig) {
 async fn two_packets_of_one_machine_make_one_machine(rig: Rig) {
     let rig = rig.with_documents().await;
     let new = "52:54:00:00:00:09";
-    let both = join_all((0..8).map(|_| rig.machines.discover(mac(new), None, false))).await;
+    let both = join_all((0..8).map(|_| rig.machines.discover(seen_as(mac(new), None), false))).await;
     let ids: std::collections::HashSet<_> = both.into_iter().map(|machine| machine.unwrap().id).collect();
     assert_eq!(ids.len(), 1);
     assert_eq!(rig.stage("m-525400000009"), "discovered");
     assert_eq!(rig.kinds().await.iter().filter(|kind| *kind == "machine.discovered").count(), 1);
-    let declared = rig.machines.discover(mac(MAC1), None, false).await.unwrap();
+    let declared = rig.machines.discover(seen_as(mac(MAC1), None), false).await.unwrap();
     assert_eq!(declared.name.as_str(), "n1", "one that is declared is not discovered");
 }
 
 async fn a_machine_is_found_by_its_uuid_too(rig: Rig) {
     let uuid = Uuid::from_u128(0x4c4c_4544_0044_4810_8031_c4c0_4f4a_3132);
-    let first = rig.machines.discover(mac("52:54:00:00:00:07"), Some(uuid), false).await.unwrap();
-    let second = rig.machines.discover(mac("52:54:00:00:00:08"), Some(uuid), false).await.unwrap();
+    let first = rig.machines.discover(seen_as(mac("52:54:00:00:00:07"), Some(uuid)), false).await.unwrap();
+    let second = rig.machines.discover(seen_as(mac("52:54:00:00:00:08"), Some(uuid)), false).await.unwrap();
     assert_eq!(first.id, second.id, "another port of the same machine");
     for none in [Uuid::nil(), Uuid::max()] {
-        let a = rig.machines.discover(mac("52:54:00:00:00:10"), Some(none), false).await.unwrap();
-        let b = rig.machines.discover(mac("52:54:00:00:00:11"), Some(none), false).await.unwrap();
+        let a = rig.machines.discover(seen_as(mac("52:54:00:00:00:10"), Some(none)), false).await.unwrap();
+        let b = rig.machines.discover(seen_as(mac("52:54:00:00:00:11"), Some(none)), false).await.unwrap();
         assert_ne!(a.id, b.id, "a board without a UUID says nothing by it");
     }
 }
@@ -75,7 +75,7 @@ async fn a_machine_is_found_by_its_uuid_too(rig: Rig) {
 async fn a_name_that_is_taken_gets_a_number(rig: Rig) {
     let rig = rig.with_documents().await;
     rig.apply(&[machine("m-525400000009", "52:54:00:00:00:33")]).await;
-    let seen = rig.machines.discover(mac("52:54:00:00:00:09"), None, false).await.unwrap();
+    let seen = rig.machines.discover(seen_as(mac("52:54:00:00:00:09"), None), false).await.unwrap();
     assert_eq!(seen.name.as_str(), "m-525400000009-2");
     let asked = rig.ask("52:54:00:00:00:09", [10, 77, 0, 100]).await;
     assert_eq!(asked.machine.unwrap().id, seen.id);
@@ -84,12 +84,12 @@ async fn a_name_that_is_taken_gets_a_number(rig: Rig) {
 async fn an_accepted_machine_is_armed_for_what_its_group_says(rig: Rig) {
     let rig = rig.with_documents().await;
     rig.apply(&[json!({"kind": "Group", "name": "rest", "spec": {"profile": "worker"}})]).await;
-    rig.machines.discover(mac("52:54:00:00:00:09"), None, false).await.unwrap();
+    rig.machines.discover(seen_as(mac("52:54:00:00:00:09"), None), false).await.unwrap();
     let machine = rig.machines.accept("m-525400000009", &operator()).await.unwrap();
     assert_eq!(machine.stage.armed().map(ToString::to_string).as_deref(), Some("worker@1"));
     assert!(rig.audited("machine/m-525400000009").await >= 1);
     // By the subnet's policy.
-    rig.machines.discover(mac("52:54:00:00:00:10"), None, true).await.unwrap();
+    rig.machines.discover(seen_as(mac("52:54:00:00:00:10"), None), true).await.unwrap();
     assert_eq!(rig.stage("m-525400000010"), "ready");
     rig.machines.arm_ready(&Actor::daemon()).await.unwrap();
     assert_eq!(rig.stage("m-525400000010"), "provisioning");
@@ -97,7 +97,7 @@ async fn an_accepted_machine_is_armed_for_what_its_group_says(rig: Rig) {
 }
 
 async fn a_machine_without_a_group_waits(rig: Rig) {
-    rig.machines.discover(mac("52:54:00:00:00:09"), None, false).await.unwrap();
+    rig.machines.discover(seen_as(mac("52:54:00:00:00:09"), None), false).await.unwrap();
     rig.machines.accept("m-525400000009", &operator()).await.unwrap();
     assert_eq!(rig.stage("m-525400000009"), "ready");
     let refused = rig.machines.provision("m-525400000009", &operator()).await.unwrap_err();
@@ -189,10 +189,10 @@ async fn a_flood_of_made_up_machines_ends() {
                 inventory.put(std::sync::Arc::new(machine));
             }
         });
-        let more = rig.machines.discover(mac("52:54:00:00:00:09"), None, accept).await;
+        let more = rig.machines.discover(seen_as(mac("52:54:00:00:00:09"), None), accept).await;
         assert!(matches!(more, Err(MachineError::TooMany)), "accept: {accept}");
         assert!(
-            rig.machines.discover(Mac::new([2, 1, 1, 0, 0, 7]), None, accept).await.is_ok(),
+            rig.machines.discover(seen_as(Mac::new([2, 1, 1, 0, 0, 7]), None), accept).await.is_ok(),
             "those that are known stay so"
         );
     }

@@ -11,6 +11,7 @@ mod events;
 mod firmware;
 mod hostile;
 mod http;
+mod identity;
 mod leases;
 mod machines;
 mod pacing;

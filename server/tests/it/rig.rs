@@ -4,6 +4,7 @@ use pilotlight::{
     domain::{
         boot::BootRequest,
         firmware::{Identity, classify},
+        identity::Says,
     },
     metrics::Metrics,
     secret::SiteKey,
@@ -291,6 +292,11 @@ pub fn machine(name: &str, mac: &str) -> Value {
     json!({"kind": "Machine", "name": name, "labels": {"role": "worker"}, "spec": {"macs": [mac]}})
 }
 
+/// What a machine says in its first packet.
+pub fn seen_as(mac: Mac, uuid: Option<uuid::Uuid>) -> Says<'static> {
+    Says { mac, uuid, serial: None }
+}
+
 pub fn operator() -> Actor {
     Actor { name: "alice".into(), request: Some("r1".into()) }
 }
@@ -299,7 +305,7 @@ pub fn operator() -> Actor {
 pub fn ipxe(address: &str) -> BootRequest {
     let identity =
         Identity { user_class: Some(b"iPXE"), ipxe_options: Some(&[0x13, 1, 1]), ..Identity::default() };
-    BootRequest { mac: mac(address), uuid: None, firmware: classify(&identity) }
+    BootRequest { mac: mac(address), uuid: None, serial: None, firmware: classify(&identity) }
 }
 
 pub fn ip(text: &str) -> IpAddr {

@@ -94,6 +94,8 @@ impl Machine {
 
         let lease = self.lease(Stage::Ipxe, Program::Ipxe).await?;
         let platform = if self.spec.firmware == Firmware::Bios { "pcbios" } else { "efi" };
+        let spec = self.spec.clone();
+        let about = ipxe::About { platform, serial: &spec.serial };
         self.begin(Stage::Turn);
         let mut loader = Loader {
             address: lease.address,
@@ -102,7 +104,7 @@ impl Machine {
             images: HashMap::new(),
             machine: self,
         };
-        let ipxe::End::Boot { kernel } = ipxe::run(&lease.file, platform, &mut loader).await? else {
+        let ipxe::End::Boot { kernel } = ipxe::run(&lease.file, about, &mut loader).await? else {
             // Sent to its disk: it is where it should be.
             return Ok(());
         };

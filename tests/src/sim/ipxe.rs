@@ -36,11 +36,23 @@ pub enum End {
     Disk,
 }
 
+/// What iPXE knows of the machine before any script tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// `efi` or `pcbios`.
+    pub platform: &'a str,
+    /// The serial number; empty where the firmware has none.
+    pub serial: &'a str,
+}
+
 /// Fetches the script at `url` and runs it, and those that it chains to.
-pub async fn run(url: &str, platform: &str, loader: &mut impl Loader) -> Result<End> {
+pub async fn run(url: &str, about: About<'_>, loader: &mut impl Loader) -> Result<End> {
     let mut machine = Machine { settings: HashMap::new(), kernel: None, commands: 0 };
-    machine.settings.insert("platform".into(), platform.into());
-    let mut url = url.to_owned();
+    machine.settings.insert("platform".into(), about.platform.into());
+    machine.settings.insert("serial".into(), about.serial.into());
+    machine.settings.insert("serial:uristring".into(), escaped(about.serial));
+    // iPXE fills in the file name of its DHCP lease as it does the words of a script.
+    let mut url = machine.expanded(url);
     loop {
         let script = loader.script(&url).await?;
         ensure!(script.starts_with("#!ipxe\n"), "{url} brought no iPXE script");
@@ -181,6 +193,12 @@ impl Machine {
     }
 }
 
+/// A text as `:uristring` has it: percent signs for all that could mean something in a URL.
+pub fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 fn file_name(url: &str) -> &str {
     let path = url.split_once('?').map_or(url, |(path, _)| path);
     path.rsplit_once('/').map_or(path, |(_, name)| name)
@@ -231,8 +249,18 @@ mod tests {
         boot || goto failed\n:failed\nsleep 2\ninc tries\niseq ${tries} 5 || goto fetch\n\
         :again\nchain --replace --autofree /again || sleep 10\ngoto again\n";
 
+    const EFI: About<'_> = About { platform: "efi", serial: "8F 2A&" };
+
+    #[tokio::test]
+    async fn the_serial_number_is_filled_in_where_it_is_asked_for() {
+        let wait = "#!ipxe\nchain /b?serial=${serial:uristring}\n";
+        let mut fake = Fake { scripts: vec![wait, "#!ipxe\nexit\n"], ..Fake::default() };
+        run("http://s/a?serial=${serial:uristring}", EFI, &mut fake).await.unwrap();
+        assert_eq!(fake.fetched, ["http://s/a?serial=8F%202A%26", "http://s/b?serial=8F%202A%26"]);
+    }
+
     async fn booted(fake: &mut Fake) -> End {
-        run("http://s/boot/ipxe?mac=x", "efi", fake).await.unwrap()
+        run("http://s/boot/ipxe?mac=x", EFI, fake).await.unwrap()
     }
 
     #[tokio::test]
@@ -258,7 +286,10 @@ mod tests {
         assert_eq!(booted(&mut fake).await, End::Disk);
         assert_eq!(fake.fetched, ["http://s/boot/ipxe?mac=x", "http://s/b"]);
         let mut fake = Fake { scripts: vec![disk], ..Fake::default() };
-        assert_eq!(run("http://s/x", "pcbios", &mut fake).await.unwrap(), End::Disk);
+        assert_eq!(
+            run("http://s/x", About { platform: "pcbios", ..EFI }, &mut fake).await.unwrap(),
+            End::Disk
+        );
     }
 
     #[tokio::test]
@@ -267,7 +298,7 @@ mod tests {
             ["<html>", "#!ipxe\nfrobnicate\n", "#!ipxe\ngoto nowhere\n", "#!ipxe\n:a\ngoto a\n", "#!ipxe\n"]
         {
             let mut fake = Fake { scripts: vec![text], ..Fake::default() };
-            assert!(run("http://s/x", "efi", &mut fake).await.is_err(), "{text}");
+            assert!(run("http://s/x", EFI, &mut fake).await.is_err(), "{text}");
         }
     }
 }

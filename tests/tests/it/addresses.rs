@@ -239,6 +239,12 @@ async fn another_server_on_a_network_of_ours_is_told() -> Result<()> {
         net.taken(&mut client, REQUEST, NONE, &[(50, &[10, 77, 0, 120]), (54, &server)], other).await?;
     }
     assert_eq!(net.counted(gauge).await?, 2);
+    assert_eq!(net.counted("pilotlight_dhcp_foreign_requests_total").await?, 3);
+    let page = net.rig.admin.request(reqwest::Method::GET, "/status", &[], None).await?.text();
+    for server in ["10.77.0.9", "10.77.0.10"] {
+        let told = format!("another DHCP server, {server}, gives addresses on subnet rack, which is ours");
+        assert!(page.contains(&told), "{page}");
+    }
     let event = told(&net, "dhcp.foreign").await?;
     ensure!(event.message.contains("10.77.0.9") && event.message.contains(MAC), "{event:?}");
     let many = net.rig.admin.events(0).await?.iter().filter(|event| event.kind == "dhcp.foreign").count();

@@ -13,6 +13,7 @@ mod doctor;
 mod faults;
 mod firmwares;
 mod http_boot;
+mod identity;
 mod net;
 mod network;
 mod player;

@@ -268,7 +268,7 @@ async fn firmware_gets_its_boot_program_and_ipxe_its_script() -> Result<()> {
     let bios: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0]), (94, &[1, 2, 1])];
     assert_eq!(client.lease(bios)?.file, "undionly.kpxe");
     let ack = client.lease(IPXE)?;
-    assert_eq!(ack.file, "http://10.77.0.1:8080/boot/ipxe?mac=02-00-00-00-05-01");
+    assert_eq!(ack.file, "http://10.77.0.1:8080/boot/ipxe?mac=02-00-00-00-05-01&serial=${serial:uristring}");
     assert_eq!(ack.text(12)?, "n1");
     assert_eq!(ack.seconds(51)?, 120, "for as long as it takes to boot");
     let http: &[(u8, &[u8])] =

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::read::GzDecoder;
 use pilotlight_tests::rack::{Host, Namespace};
+use pilotlight_tests::sim::escaped;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
@@ -18,6 +19,8 @@ pub struct Player {
     host: Host,
     dhcp: Client,
     ca: String,
+    /// Its serial number; empty where the firmware has none.
+    pub serial: String,
     /// Its address, once it has one.
     pub address: Ipv4Addr,
 }
@@ -42,7 +45,7 @@ impl Player {
     pub fn new(network: &Namespace, name: &str, mac: &str, ca: &str) -> Result<Self> {
         let host = network.host(name, None)?;
         let dhcp = Client::new(&host, mac)?;
-        Ok(Self { host, dhcp, ca: ca.to_owned(), address: Ipv4Addr::UNSPECIFIED })
+        Ok(Self { host, dhcp, ca: ca.to_owned(), serial: String::new(), address: Ipv4Addr::UNSPECIFIED })
     }
 
     /// Its DHCP client.
@@ -68,7 +71,8 @@ impl Player {
     /// From power-on to the script.
     pub fn script(&mut self) -> Result<String> {
         let ack = self.power_on()?;
-        let (status, body) = self.get(&ack.file, None)?;
+        let url = ack.file.replace("${serial:uristring}", &escaped(&self.serial));
+        let (status, body) = self.get(&url, None)?;
         ensure!(status == 200, "the script: {status}");
         Ok(String::from_utf8(body)?)
     }

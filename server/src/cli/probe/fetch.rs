@@ -1,5 +1,5 @@
 //! What a simulated machine fetches: its boot program, its script, and a look at the files that the script names.
-use super::{Probe, Told, script, tftp};
+use super::{Machine, Probe, Told, script, tftp};
 use anyhow::Context;
 use std::time::Instant;
 
@@ -58,7 +58,9 @@ impl Probe {
             println!("\n{} is not fetched: the interface has no address", told.file.escape_debug());
             return;
         }
-        let Some(text) = self.fetch(&told.file, "script").await else { return };
+        let Machine { mac, uuid, .. } = self.machine;
+        let who = script::settings_of(mac, uuid, self.args.serial.as_deref().unwrap_or_default());
+        let Some(text) = self.fetch(&script::filled(&told.file, &who), "script").await else { return };
         let text = String::from_utf8_lossy(&text).into_owned();
         if !text.starts_with("#!ipxe") {
             self.wrong.push(format!("{} is no script: it does not begin with `#!ipxe`", told.file));

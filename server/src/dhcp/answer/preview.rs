@@ -45,7 +45,8 @@ impl DhcpAnswers {
             Err(why) => return Preview { answered: Answered::silent(why), asked: None },
         };
         let from = from.filter(|_| told == arrival.local).unwrap_or(told);
-        let question = BootRequest { mac, uuid: request.uuid, firmware: classify(&request.identity()) };
+        let firmware = classify(&request.identity());
+        let question = BootRequest { mac, uuid: request.uuid, serial: None, firmware };
         let asked = self.boots.answer(question, from);
         let Some(client) = self.client(request, asked.clone(), arrival) else {
             return Preview { answered: Answered::silent("no_subnet"), asked: Some(asked) };

@@ -24,7 +24,7 @@ fn os() -> Firmware {
 }
 
 fn request(firmware: Firmware) -> BootRequest {
-    BootRequest { mac: "52:54:00:00:00:01".parse().unwrap(), uuid: None, firmware }
+    BootRequest { mac: "52:54:00:00:00:01".parse().unwrap(), uuid: None, serial: None, firmware }
 }
 
 fn subnet(unknown: Unknown) -> Option<KnownSubnet> {
@@ -45,7 +45,13 @@ fn assigned(boot: BootMode) -> Assigned {
 }
 
 fn known(stage: Stage) -> Known {
-    let machine = KnownMachine { name: "n1".parse().unwrap(), stage, hold: None };
+    let machine = KnownMachine {
+        name: "n1".parse().unwrap(),
+        stage,
+        hold: None,
+        found: By::Mac,
+        conflicts: Vec::new(),
+    };
     Known {
         machine: Some(machine),
         subnet: subnet(Unknown::Discover),
@@ -159,6 +165,8 @@ fn a_machine_whose_firmware_wants_silence_gets_it_when_it_is_to_boot_its_disk() 
         name: "n1".parse().unwrap(),
         stage: Stage::Provisioning(revision()),
         hold: None,
+        found: By::Mac,
+        conflicts: Vec::new(),
     });
     assert!(!silent(&known), "it is to boot from the network");
 }

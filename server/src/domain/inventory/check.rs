@@ -1,6 +1,7 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
 mod contested;
 mod firmware;
+mod machine;
 mod subnet;
 
 use super::Inventory;
@@ -10,11 +11,10 @@ use crate::domain::{
     machine::Machine,
     profile::{self, Context, MachineContext},
     script::check_argument,
-    stage::Stage,
 };
 use contested::contested;
 use pilotlight_types::resource::{
-    BootMode, DhcpOptions, GroupSpec, ImageOs, ImageSpec, Kind, MachineSpec, Name, ProfileSpec,
+    BootMode, DhcpOptions, GroupSpec, ImageOs, ImageSpec, Kind, Name, ProfileSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -93,7 +93,7 @@ fn check_one(inventory: &Inventory, kind: Kind, name: &Name, contested: &[&Arc<M
         }
         Kind::Machine => {
             if let Some(machine) = inventory.machine_named(name.as_str()) {
-                check_machine(inventory, contested, name, &machine.spec, &mut found);
+                machine::check(inventory, contested, name, &machine.spec, &mut found);
             }
         }
     }
@@ -256,66 +256,6 @@ fn check_group(inventory: &Inventory, spec: &GroupSpec, found: &mut Findings) {
                 "spec.variables",
                 format!("with these, profile {} is wrong: {}", wrong.path, wrong.detail),
             );
-        }
-    }
-}
-
-/// What to do about a machine that is in the way and that nobody declared.
-fn advice(other: &Machine) -> &'static str {
-    if other.stage == Stage::Discovered { ", which was only seen so far: delete that one first" } else { "" }
-}
-
-fn check_machine(
-    inventory: &Inventory,
-    contested: &[&Arc<Machine>],
-    name: &Name,
-    spec: &MachineSpec,
-    found: &mut Findings,
-) {
-    firmware::check_named(inventory, spec.firmware.as_ref(), found);
-    check_options(&spec.options, found);
-    if spec.macs.is_empty() && spec.uuid.is_none() {
-        found.error("spec.macs", "a machine is recognised by a MAC or by its UUID: one of them is needed");
-    }
-    let others = || contested.iter().filter(|other| other.name != *name);
-    for (index, mac) in spec.macs.iter().enumerate() {
-        let path = format!("spec.macs[{index}]");
-        if !mac.is_host() {
-            found.error(path, format!("{mac} is no host's address"));
-        } else if spec.macs.iter().take(index).any(|other| other == mac) {
-            found.error(path, format!("{mac} is here twice"));
-        } else if let Some(other) = others().find(|other| other.spec.macs.contains(mac)) {
-            found.error(path, format!("{mac} is machine {}'s already{}", other.name, advice(other)));
-        }
-    }
-    if let Some(uuid) = spec.uuid
-        && let Some(other) = others().find(|other| other.spec.uuid == Some(uuid))
-    {
-        found.error("spec.uuid", format!("{uuid} is machine {}'s already{}", other.name, advice(other)));
-    }
-    if let Some(ip) = spec.ip {
-        if let Some(other) = others().find(|other| other.spec.ip == Some(ip)) {
-            found.error("spec.ip", format!("{ip} is machine {}'s already", other.name));
-        }
-        match inventory.subnet_of(ip) {
-            None => found.error("spec.ip", format!("{ip} is in no subnet")),
-            Some((subnet, declared)) => {
-                let net = declared.spec.cidr;
-                if ip == net.network() || ip == net.broadcast() || declared.spec.gateway == Some(ip) {
-                    found.error(
-                        "spec.ip",
-                        format!("{ip} is subnet {subnet}'s network, broadcast or gateway address"),
-                    );
-                }
-            }
-        }
-    }
-    for (path, text) in [("spec.serial", &spec.serial), ("spec.rack", &spec.rack)] {
-        if text
-            .as_ref()
-            .is_some_and(|text| text.is_empty() || text.len() > 128 || text.contains(char::is_control))
-        {
-            found.error(path, "up to 128 printable characters are expected");
         }
     }
 }

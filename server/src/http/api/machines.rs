@@ -25,6 +25,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
+use uuid::Uuid;
 
 #[derive(Debug, Clone)]
 struct MachinesApi {
@@ -141,16 +142,22 @@ async fn explain_machine(
 }
 
 #[derive(Debug, Deserialize)]
-struct WhichMac {
-    mac: Mac,
+struct Which {
+    mac: Option<Mac>,
+    uuid: Option<Uuid>,
+    serial: Option<String>,
 }
 
 async fn explain_mac(
     State(api): State<MachinesApi>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Query(which): Query<WhichMac>,
+    Query(which): Query<Which>,
 ) -> Result<Json<Explanation>, Failure> {
-    Ok(Json(api.explain.mac(which.mac, peer.local.ip())?))
+    let Which { mac, uuid, serial } = which;
+    if mac.is_none() && uuid.is_none() && serial.is_none() {
+        return Err(Failure::bad_request("one of `mac`, `uuid` and `serial` is expected"));
+    }
+    Ok(Json(api.explain.whoever(mac, (uuid, serial.as_deref()), peer.local.ip())?))
 }
 
 async fn explain_packet(

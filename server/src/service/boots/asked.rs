@@ -30,6 +30,9 @@ impl Boots {
     /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
     pub async fn ask(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
         let asked = self.answer(request, from);
+        if let (Some(machine), Some(known)) = (&asked.machine, &asked.known.machine) {
+            self.tell_conflicts(machine, &known.conflicts);
+        }
         let boots =
             matches!(asked.request.firmware.client, Client::Pxe | Client::HttpBoot | Client::Ipxe { .. });
         let served = asked
@@ -39,7 +42,7 @@ impl Boots {
             .filter(|subnet| matches!(subnet.mode, SubnetMode::Authoritative | SubnetMode::Proxy));
         let (None, Some(subnet), true) = (&asked.machine, served, boots) else { return asked };
         let accept = subnet.unknown == Unknown::Accept;
-        match self.machines.discover(asked.request.mac, asked.request.uuid, accept).await {
+        match self.machines.discover(asked.request.says(), accept).await {
             Ok(_) if accept => {
                 if let Err(error) = self.machines.arm_ready(&Actor::daemon()).await {
                     tracing::error!(
@@ -64,21 +67,23 @@ impl Boots {
             (request.firmware.arch, request.firmware.code) = (before.arch, before.code);
         }
         self.roster.read(|inventory| {
-            let machine = inventory.machine_that_says(request.mac, request.uuid).cloned();
+            let found = inventory.who(request.says());
+            let machine = found.as_ref().map(|found| found.machine.clone());
             let subnet = inventory.subnet_of(from);
             let armed = machine.as_ref().and_then(|machine| machine.stage.armed()).and_then(|armed| {
                 let assigned = inventory.revision(armed)?;
-                let labels = &machine.as_ref()?.labels;
                 let group = inventory
-                    .assigned(labels, &machine.as_ref()?.spec.macs)
+                    .assigned(machine.as_ref()?)
                     .and_then(|now| (now.revision.profile == armed.profile).then_some(now.group).flatten());
                 Some(crate::domain::boot::Assigned { group, ..assigned })
             });
             let known = Known {
-                machine: machine.as_ref().map(|machine| KnownMachine {
-                    name: machine.name.clone(),
-                    stage: machine.stage.clone(),
-                    hold: machine.hold.as_ref().map(|hold| hold.reason.clone()),
+                machine: found.map(|found| KnownMachine {
+                    name: found.machine.name.clone(),
+                    stage: found.machine.stage.clone(),
+                    hold: found.machine.hold.as_ref().map(|hold| hold.reason.clone()),
+                    found: found.by,
+                    conflicts: found.conflicts,
                 }),
                 subnet: subnet.map(|(name, declared)| KnownSubnet {
                     name: name.clone(),

@@ -1,5 +1,5 @@
 //! The newest boot of each machine, found by machine, by boot, and by address.
-use pilotlight_types::{BootId, MachineId, api::Boot};
+use pilotlight_types::{BootId, MachineId, api::Boot, resource::Name};
 use std::{collections::HashMap, net::Ipv4Addr};
 
 /// The newest boot of each machine, open or ended. Older ones are in the database only.
@@ -25,6 +25,16 @@ impl Newest {
         self.by_id.insert(boot.id, machine);
         self.by_address.extend(boot.address.map(|address| (address, machine)));
         self.of.insert(machine, boot);
+    }
+
+    /// Gives a machine the boot of another, which it turned out to be, unless it has a newer one itself.
+    pub(super) fn hand_over(&mut self, seen: MachineId, into: MachineId, name: &Name) {
+        let Some(mut boot) = self.of.get(&seen).cloned() else { return };
+        self.forget(seen);
+        if self.of.get(&into).is_none_or(|own| own.started < boot.started) {
+            boot.machine = name.to_string();
+            self.put(into, boot);
+        }
     }
 
     pub(super) fn forget(&mut self, machine: MachineId) {

@@ -102,6 +102,11 @@ fn machine(
                     step.change = Change::Updated;
                 }
             }
+            // What was learned was learned by what was declared: where that changes, it is learned anew.
+            let by = |spec: &MachineSpec| (spec.macs.clone(), spec.uuid, spec.serial.clone());
+            if by(&machine.spec) != by(spec) {
+                machine.learned.clear();
+            }
             let (name, version) = (step.name.clone(), machine.version + 1);
             Machine { name, labels: labels.clone(), spec: spec.clone(), version, ..machine }
         }

@@ -68,6 +68,7 @@ impl<'a> Many<'a> {
             Write::Machine(row) => tx.put_machine(row).await,
             Write::Seen(id, at) => tx.touch_machine(*id, *at).await,
             Write::NoMachine(id) => tx.delete_machine(*id).await,
+            Write::SameMachine { seen, into } => tx.merge_machine(*seen, *into).await,
             Write::BootToken(row) => tx.put_boot_token(row).await,
             Write::UseBootToken(row) => tx.use_boot_token(row).await,
             Write::Console(row) => tx.put_console(row).await,

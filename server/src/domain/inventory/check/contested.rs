@@ -1,6 +1,9 @@
 //! Machines that have what only one can have.
 use super::Inventory;
-use crate::domain::machine::Machine;
+use crate::domain::{
+    identity::{serial_key, uuid_key},
+    machine::Machine,
+};
 use pilotlight_types::{Mac, resource::MachineSpec};
 use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
 use uuid::Uuid;
@@ -10,12 +13,15 @@ use uuid::Uuid;
 enum Claim {
     Mac(Mac),
     Uuid(Uuid),
+    Serial(String),
     Ip(Ipv4Addr),
 }
 
 fn claims(spec: &MachineSpec) -> impl Iterator<Item = Claim> {
     let macs = spec.macs.iter().map(|mac| Claim::Mac(*mac));
-    macs.chain(spec.uuid.map(Claim::Uuid)).chain(spec.ip.map(Claim::Ip))
+    let uuid = spec.uuid.and_then(uuid_key).map(Claim::Uuid);
+    let serial = spec.serial.as_deref().and_then(serial_key).map(Claim::Serial);
+    macs.chain(uuid).chain(serial).chain(spec.ip.map(Claim::Ip))
 }
 
 /// The machines that have something that another one has too, by name. They are found in one pass over all: the inventory's

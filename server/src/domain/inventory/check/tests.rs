@@ -2,7 +2,8 @@ use super::*;
 use crate::domain::{
     document::{Spec, understand},
     inventory::Declared,
-    stage::Revision,
+    machine::Machine,
+    stage::{Revision, Stage},
 };
 use pilotlight_types::{MachineId, Timestamp};
 use proptest::prelude::*;
@@ -235,11 +236,12 @@ fn a_machine_is_told_from_every_other() {
     let n2 = document(
         Kind::Machine,
         "n2",
-        &json!({"macs": ["52:54:00:00:00:02"], "uuid": uuid, "ip": "10.77.0.20"}),
+        &json!({"macs": ["52:54:00:00:00:02"], "uuid": uuid, "serial": "8F2A", "ip": "10.77.0.20"}),
     );
     let others = [net, n2];
     right(&others, Kind::Machine, &json!({"macs": ["52:54:00:00:00:01"], "ip": "10.77.0.21"}));
     right(&others, Kind::Machine, &json!({"uuid": "4c4c4544-0044-4810-8031-c4c04f4a3133"}));
+    right(&others, Kind::Machine, &json!({"serial": "8F2B"}));
     let mac = |with: Value| {
         let mut spec = json!({"macs": ["52:54:00:00:00:01"]});
         spec.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
@@ -256,6 +258,10 @@ fn a_machine_is_told_from_every_other() {
         (mac(json!({"ip": "10.77.0.1"})), "spec.ip", "gateway"),
         (mac(json!({"ip": "10.77.0.255"})), "spec.ip", "broadcast"),
         (mac(json!({"serial": ""})), "spec.serial", "printable"),
+        (mac(json!({"serial": " 8f2a"})), "spec.serial", "is machine n2's already"),
+        (json!({"uuid": "44454c4c-4400-1048-8031-c4c04f4a3132"}), "spec.uuid", "is machine n2's already"),
+        (json!({"serial": "To Be Filled By O.E.M."}), "spec.serial", "none is known by it"),
+        (json!({"uuid": "03000200-0400-0500-0006-000700080009"}), "spec.uuid", "none is known by it"),
         (mac(json!({"rack": "r\u{1b}1"})), "spec.rack", "printable"),
     ] {
         wrong(&others, Kind::Machine, &spec, path, words);
@@ -281,6 +287,25 @@ fn every_one_of_several_machines_that_share_something_is_told_of_another() {
         told,
         [clash("c"), None, clash("a"), clash("a")].iter().map(|c| c.as_deref()).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn an_identity_that_helps_nobody_is_warned_of() {
+    let n1 = json!({"macs": ["52:54:00:00:00:01"], "uuid": "03000200-0400-0500-0006-000700080009", "serial": "None"});
+    let n2 = json!({"macs": ["52:54:00:00:00:02"], "serial": "none"});
+    let quiet = subnet(&json!({"unknown": "ignore"}));
+    let all = inventory(&[
+        document(Kind::Subnet, "quiet", &quiet),
+        document(Kind::Machine, "n1", &n1),
+        document(Kind::Machine, "n2", &n2),
+        document(Kind::Machine, "n3", &json!({"serial": "8F2A"})),
+    ]);
+    let found = |name: &str| check(&all, [(Kind::Machine, &name.parse().unwrap())]).remove(0);
+    assert_eq!((found("n1").errors, found("n2").errors), (vec![], vec![]), "what many have is nobody's");
+    let places: Vec<bool> = found("n1").warnings.iter().map(|w| w.contains("none is known by it")).collect();
+    assert_eq!(places, [true, true], "{:?}", found("n1").warnings);
+    let warned = found("n3").warnings;
+    assert!(matches!(&*warned, [one] if one.contains("subnet quiet, which ignores")), "{warned:?}");
 }
 
 #[test]
