@@ -75,7 +75,7 @@ impl Explain {
             .ok_or_else(|| ExplainError::NotFound(name.chars().take(80).collect()))?;
         let mac = machine.spec.macs.first().ok_or_else(|| ExplainError::NoMac(machine.name.to_string()))?;
         let last = self.boots.of(machine.id).and_then(|boot| boot.address);
-        self.explain(*mac, last.or(machine.spec.ip), local)
+        self.explain(*mac, last.or(machine.spec.ip.map(IpAddr::V4)), local)
     }
 
     /// What a machine with this MAC gets now, whether it is declared or not.
@@ -83,9 +83,11 @@ impl Explain {
         self.explain(mac, None, local)
     }
 
-    fn explain(&self, mac: Mac, from: Option<Ipv4Addr>, local: IpAddr) -> Result<Explanation, ExplainError> {
-        let first =
-            || self.roster.read(|i| i.subnets.values().next().map(|subnet| subnet.spec.cidr.network()));
+    fn explain(&self, mac: Mac, from: Option<IpAddr>, local: IpAddr) -> Result<Explanation, ExplainError> {
+        let first = || {
+            self.roster
+                .read(|i| i.subnets.values().next().map(|subnet| IpAddr::V4(subnet.spec.cidr.network())))
+        };
         let from = from.or_else(first).ok_or(ExplainError::NoSubnet)?;
         let ask = |ipxe: bool| {
             let identity = Identity {
@@ -93,6 +95,7 @@ impl Explain {
                 user_class: ipxe.then_some(b"iPXE".as_slice()),
                 archs: &[7],
                 ipxe_options: ipxe.then_some([0x13, 1, 1].as_slice()),
+                dhcp6: false,
             };
             self.boots.answer(BootRequest { mac, uuid: None, firmware: classify(&identity) }, from)
         };

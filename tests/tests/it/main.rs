@@ -5,14 +5,17 @@
 mod addresses;
 mod api;
 mod boot;
+mod boot6;
 mod capture;
 mod clients;
 mod dhcp;
+mod dhcp6;
 mod doctor;
 mod faults;
 mod firmwares;
 mod http_boot;
 mod net;
+mod net6;
 mod network;
 mod player;
 mod postgres;

@@ -1,5 +1,6 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
 mod firmware;
+mod ipv6;
 mod subnet;
 
 use super::Inventory;
@@ -287,6 +288,7 @@ fn check_machine(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: 
             }
         }
     }
+    ipv6::check_machine(inventory, name, spec, found);
     for (path, text) in [("spec.serial", &spec.serial), ("spec.rack", &spec.rack)] {
         if text
             .as_ref()
