@@ -7,9 +7,13 @@ use super::{
     Client6, Dhcp6Answers,
 };
 use crate::{
-    domain::{dhcp6::Asks, firmware::Client, lease6::Holder},
+    domain::{
+        dhcp6::Asks,
+        firmware::Client,
+        lease::NoAddress,
+        lease6::{Holder, Lease6},
+    },
     service::leases6::Asker6,
-    store::StoreError,
 };
 use ipnet::Ipv6Net;
 use std::net::Ipv6Addr;
@@ -33,14 +37,7 @@ impl Dhcp6Answers {
             }
             Ok(reply) => Answered { reply: Some(reply), outcome: Outcome::Replied },
             Err(Failure::Silent(why)) => Answered::silent(why),
-            Err(Failure::Store(error)) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "an IPv6 lease was not stored, so {} got no answer",
-                    client.asked.request.mac
-                );
-                Answered { reply: None, outcome: Outcome::Failed }
-            }
+            Err(Failure::NotStored) => Answered { reply: None, outcome: Outcome::Failed },
         }
     }
 
@@ -80,7 +77,7 @@ impl Dhcp6Answers {
                     let asker = client.asker(&holder);
                     let lease = match kind {
                         ReplyKind::Advertise => self.leases.offer(asker, &association.addresses),
-                        ReplyKind::Reply => self.leases.assign(asker, &association.addresses).await?,
+                        ReplyKind::Reply => self.assign(asker, &association.addresses).await?,
                     };
                     match lease {
                         Ok(lease) => association.with([(lease.ip, client.lease_seconds())]),
@@ -90,6 +87,22 @@ impl Dhcp6Answers {
             });
         }
         Ok(self.reply(client, kind, given))
+    }
+
+    /// An address that is stored as the asker's, or the reason why there is none.
+    async fn assign(
+        &self,
+        asker: Asker6<'_>,
+        asked: &[Ipv6Addr],
+    ) -> Result<Result<Lease6, NoAddress>, Failure> {
+        self.leases.assign(asker, asked).await.map_err(|error| {
+            let holder = asker.holder;
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "an IPv6 lease was not stored, so {holder} got no answer"
+            );
+            Failure::NotStored
+        })
     }
 
     /// A client that wants to go on with what it has. What it may not have is taken from it at once.
@@ -111,7 +124,7 @@ impl Dhcp6Answers {
                 continue;
             };
             let seconds = client.lease_seconds();
-            kept.push(match self.leases.assign(asker, &[ip]).await? {
+            kept.push(match self.assign(asker, &[ip]).await? {
                 Ok(lease) => {
                     let others = association.addresses.iter().filter(|other| **other != lease.ip);
                     association.with([(lease.ip, seconds)].into_iter().chain(others.map(|ip| (*ip, 0))))
@@ -168,13 +181,7 @@ impl Dhcp6Answers {
 /// Why there is no answer.
 pub(super) enum Failure {
     Silent(&'static str),
-    Store(StoreError),
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
+    NotStored,
 }
 
 fn no_binding() -> Status {
