@@ -5,7 +5,7 @@ mod host;
 pub use error::StartError;
 
 use self::host::{
-    bind_dhcp, bind_tcp, download_client, listen_for_solicitations, names, our_addresses, port,
+    bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, names, our_addresses, port,
     warn_of_missing,
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         listener::{Listener as DhcpListener, Role as DhcpRole, Settings as DhcpSettings},
         socket::Socket,
     },
+    dhcp6::{self, Dhcp6Answers},
     http::{self, Patience, TlsListener, api::Api},
     interface,
     lifecycle::Lifecycle,
@@ -38,6 +39,7 @@ use crate::{
         images::Images,
         journal::{Actor, Journal},
         leases::Leases,
+        leases6::Leases6,
         machines::Machines,
         ports::Ports,
         roster::Roster,
@@ -76,6 +78,8 @@ pub struct App {
     solicitations: Vec<Solicitations>,
     adverts: Adverts,
     answers: Arc<DhcpAnswers>,
+    dhcp6: Vec<dhcp6::socket::Socket>,
+    answers6: Arc<Dhcp6Answers>,
     probes: Probes,
     tftp: TftpListener<TftpFiles>,
     syslog: Option<syslog::Listener>,
@@ -91,6 +95,7 @@ impl App {
     pub async fn build(settings: Settings, clock: Clock, life: &Lifecycle) -> Result<Self, StartError> {
         let (data, lock) = DataDir::open(&settings.data_dir)?;
         let dhcp = bind_dhcp(&settings)?;
+        let dhcp6 = bind_dhcp6(&settings)?;
         let solicitations =
             settings.dhcp_interfaces.iter().filter_map(|name| listen_for_solicitations(name)).collect();
         let http = bind_tcp("http.listen", settings.http).await?;
@@ -131,6 +136,9 @@ impl App {
         let ours4: HashSet<Ipv4Addr> =
             ours.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
         let leases = Leases::load(&db, roster.clone(), boots.clone(), journal.clone(), ours4).await?;
+        let ours6 =
+            ours.iter().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(*ip) } else { None }).collect();
+        let leases6 = Leases6::load(&db, roster.clone(), boots.clone(), journal.clone(), ours6).await?;
         if let Some(link) = settings.dhcp_interfaces.iter().filter_map(|name| interface::speed(name)).max() {
             boots.pacing().assume(LinkRate::mbit(link));
         }
@@ -144,7 +152,7 @@ impl App {
             let new = NewToken { name: "admin".into(), role: Role::Admin, expires: None };
             data.write_admin_token(&access.create(new, &Actor::daemon()).await?)?;
         }
-        let views = Views::new(roster.clone(), boots.clone(), leases.clone());
+        let views = Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone());
         let serving = Arc::new(AtomicBool::new(false));
         let health = http::Health {
             history: history.clone(),
@@ -173,6 +181,17 @@ impl App {
             shared: settings.dhcp_share_port,
             limiter: Mutex::default(),
             metrics: metrics.dhcp.clone(),
+        });
+        let answers6 = Arc::new(Dhcp6Answers {
+            duid: data.duid()?,
+            boots: boots.clone(),
+            leases: leases6,
+            roster: roster.clone(),
+            journal: journal.clone(),
+            ports,
+            sightings: sightings.clone(),
+            limiter: Mutex::default(),
+            metrics: metrics.dhcp6.clone(),
         });
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let api = Api {
@@ -225,6 +244,8 @@ impl App {
             solicitations,
             adverts,
             answers,
+            dhcp6,
+            answers6,
             probes,
             tftp,
             syslog,
@@ -258,6 +279,15 @@ impl App {
             let listener = DhcpListener::new(socket, role, self.answers.clone(), DhcpSettings::default());
             let (stop, tasks) = (stop.clone(), life.tasks.clone());
             life.spawn("dhcp", async move {
+                listener.run(stop, tasks).await;
+                Ok(())
+            });
+        }
+        for socket in self.dhcp6 {
+            tracing::info!("serving DHCPv6 on {}", socket.interface());
+            let listener = dhcp6::listener::Listener::new(socket, self.answers6.clone());
+            let (stop, tasks) = (stop.clone(), life.tasks.clone());
+            life.spawn("dhcp6", async move {
                 listener.run(stop, tasks).await;
                 Ok(())
             });
@@ -301,7 +331,7 @@ impl App {
         life.ready();
         life.stopped().await;
         // The last handles of the writer are gone with the tasks; it has written everything when it ends.
-        drop((self.answers, self.adverts));
+        drop((self.answers, self.answers6, self.adverts));
         life.written().await;
         self.db.close().await;
         Ok(())

@@ -4,7 +4,10 @@ use nix::{
     net::if_::if_nametoindex,
     sys::socket::LinkAddr,
 };
-use std::{io, net::Ipv4Addr};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 /// Why an interface cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,13 @@ pub enum InterfaceError {
 pub fn addresses(interface: &str) -> Result<Vec<Ipv4Addr>, InterfaceError> {
     let of_it = entries(interface)?;
     Ok(of_it.iter().filter_map(|entry| Some(entry.address.as_ref()?.as_sockaddr_in()?.ip())).collect())
+}
+
+/// An interface's IPv6 addresses that reach beyond its link.
+pub fn addresses6(interface: &str) -> Result<Vec<Ipv6Addr>, InterfaceError> {
+    let of_it = entries(interface)?;
+    let all = of_it.iter().filter_map(|entry| Some(entry.address.as_ref()?.as_sockaddr_in6()?.ip()));
+    Ok(all.filter(|address| !address.is_unicast_link_local() && !address.is_loopback()).collect())
 }
 
 /// Its index and hardware address, as the address of a raw socket. `None` if the interface has no Ethernet
@@ -57,6 +67,7 @@ mod tests {
     #[test]
     fn the_loopback_interface_has_its_address_and_no_ethernet() {
         assert_eq!(addresses("lo").unwrap().first(), Some(&Ipv4Addr::LOCALHOST));
+        assert_eq!(addresses6("lo").unwrap(), [Ipv6Addr::LOCALHOST; 0]);
         assert_eq!(link("lo").unwrap(), None);
         assert!(index("lo").is_some());
         assert_eq!(speed("lo"), None);

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod domain;
 pub mod errors;
 pub mod http;

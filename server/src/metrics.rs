@@ -40,6 +40,8 @@ pub struct Metrics {
     registry: Arc<Registry>,
     /// Of DHCP.
     pub dhcp: DhcpMetrics,
+    /// Of DHCPv6.
+    pub dhcp6: Dhcp6Metrics,
     /// Of TFTP.
     pub tftp: TftpMetrics,
     /// Of HTTP.
@@ -57,6 +59,12 @@ pub struct DhcpMetrics {
     packets: Family<OutcomeLabels, Counter>,
     conflicts: Family<FoundLabels, Counter>,
     foreign: Counter,
+}
+
+/// Counts DHCPv6 packets.
+#[derive(Debug, Clone, Default)]
+pub struct Dhcp6Metrics {
+    packets: Family<OutcomeLabels, Counter>,
 }
 
 /// Counts TFTP requests.
@@ -96,6 +104,7 @@ struct StateMetrics {
     link: Family<SubnetLabels, Gauge>,
     machines: Family<StageLabels, Gauge>,
     leases: Family<SubnetLabels, Gauge>,
+    leases6: Family<SubnetLabels, Gauge>,
     boots: Gauge,
     foreign_servers: Gauge,
 }
@@ -107,6 +116,8 @@ pub struct State {
     pub machines: Vec<(&'static str, usize)>,
     /// Addresses held in each subnet.
     pub leases: Vec<(String, usize)>,
+    /// IPv6 addresses held in each subnet.
+    pub leases6: Vec<(String, usize)>,
     /// Boots that go on.
     pub boots: usize,
     /// Other DHCP servers seen lately where we are the server.
@@ -146,6 +157,12 @@ impl Metrics {
             "dhcp_packets",
             "DHCP packets received, by what came of each",
             dhcp.packets.clone(),
+        );
+        let dhcp6 = Dhcp6Metrics::default();
+        registry.register(
+            "dhcp6_packets",
+            "DHCPv6 packets received, by what came of each",
+            dhcp6.packets.clone(),
         );
         registry.register(
             "dhcp_foreign_requests",
@@ -187,6 +204,8 @@ impl Metrics {
             "Addresses that are leased or offered, by subnet",
             state.leases.clone(),
         );
+        let leases6 = "IPv6 addresses that are leased or advertised, by subnet";
+        registry.register("leases6_held", leases6, state.leases6.clone());
         registry.register("boots_open", "Boots that go on", state.boots.clone());
         registry.register(
             "pacing_loading",
@@ -207,7 +226,7 @@ impl Metrics {
         registry.register("pacing_sent_bytes_per_second", sent, state.rate.clone());
         let link = "Bytes that a subnet's link is taken to bear";
         registry.register("pacing_link_bytes_per_second", link, state.link.clone());
-        Self { registry: Arc::new(registry), dhcp, tftp, http, neighbor, syslog, state }
+        Self { registry: Arc::new(registry), dhcp, dhcp6, tftp, http, neighbor, syslog, state }
     }
 
     /// The metrics as OpenMetrics text, with what there is now.
@@ -219,6 +238,10 @@ impl Metrics {
         self.state.leases.clear();
         for (subnet, count) in now.leases {
             self.state.leases.get_or_create(&SubnetLabels { subnet }).set(number(count));
+        }
+        self.state.leases6.clear();
+        for (subnet, count) in now.leases6 {
+            self.state.leases6.get_or_create(&SubnetLabels { subnet }).set(number(count));
         }
         self.state.boots.set(number(now.boots));
         self.state.foreign_servers.set(number(now.foreign_servers));
@@ -261,6 +284,13 @@ impl DhcpMetrics {
     /// Counts an address that was found in use.
     pub fn conflict(&self, found: &'static str) {
         self.conflicts.get_or_create(&FoundLabels { found }).inc();
+    }
+}
+
+impl Dhcp6Metrics {
+    /// Counts a packet.
+    pub fn count(&self, outcome: &'static str, reason: &'static str) {
+        self.packets.get_or_create(&OutcomeLabels { outcome, reason }).inc();
     }
 }
 

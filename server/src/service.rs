@@ -14,6 +14,7 @@ pub mod history;
 pub mod images;
 pub mod journal;
 pub mod leases;
+pub mod leases6;
 pub mod machines;
 pub mod pacing;
 pub mod ports;

@@ -1,6 +1,7 @@
 //! The data directory: the site CA, the server's certificate, the site key, the first token. Made on first start, kept since.
 use crate::{
     clock::random,
+    domain::duid::{Duid, NoDuid},
     secret::{Secret, SiteKey},
 };
 use rcgen::{
@@ -88,6 +89,17 @@ impl DataDir {
             why: "32 bytes are expected; restore it from a backup, or delete it: agents that run will then be refused".into(),
         })?;
         Ok(SiteKey::new(bytes))
+    }
+
+    /// What this daemon calls itself in DHCPv6, made once: clients renew with whom they have their address from.
+    pub fn duid(&self) -> Result<Duid, SiteError> {
+        let text = self.kept("duid", || Ok(format!("{}\n", Duid::random(random())).into_bytes()))?;
+        String::from_utf8_lossy(&text).trim().parse().map_err(|e: NoDuid| SiteError::Certificate {
+            what: self.path("duid").display().to_string(),
+            why: format!(
+                "{e}, in hex; restore it from a backup, or delete it: clients then renew late in their lease"
+            ),
+        })
     }
 
     /// The site CA.

@@ -6,7 +6,7 @@ pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 use crate::{BootId, EventId, Mac, MachineId, Timestamp, facts::Facts, resource::Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -218,7 +218,7 @@ pub struct Boot {
     /// The interface that booted.
     pub mac: Mac,
     /// The address that it was given.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
     /// When its first packet came.
     pub started: Timestamp,
     /// When it ended.

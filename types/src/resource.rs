@@ -1,11 +1,13 @@
 //! Resources: the documents in which operators say what they want, `{kind, name, labels?, spec}`.
 mod firmware;
 mod options;
+mod range6;
 mod spec;
 mod value;
 
 pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
 pub use options::{DhcpOptions, OptionValue, Percent};
+pub use range6::Ipv6Range;
 pub use spec::{
     BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode,
     SubnetSpec, Unknown,

@@ -1,7 +1,7 @@
 //! Why the daemon does not start, and with which exit code.
 use crate::{
-    dhcp::socket::SocketError, interface::InterfaceError, service::access::TokenError, site::SiteError,
-    store::StoreError, syslog, tftp::listener::ListenError,
+    dhcp::socket::SocketError, dhcp6, interface::InterfaceError, service::access::TokenError,
+    site::SiteError, store::StoreError, syslog, tftp::listener::ListenError,
 };
 use std::{io, net::SocketAddr, path::PathBuf};
 
@@ -23,6 +23,9 @@ pub enum StartError {
     /// DHCP cannot be served.
     #[error(transparent)]
     Dhcp(#[from] SocketError),
+    /// DHCPv6 cannot be served.
+    #[error(transparent)]
+    Dhcp6(#[from] dhcp6::socket::SocketError),
     /// TFTP cannot be served.
     #[error(transparent)]
     Tftp(#[from] ListenError),
@@ -69,9 +72,10 @@ impl StartError {
             Self::Site(SiteError::Locked(_)) | Self::Store(_) | Self::Token(_) => 69,
             Self::Site(SiteError::Certificate { .. }) | Self::HttpClient(_) => 78,
             Self::Interface(_) | Self::Dhcp(SocketError::NoDevice { .. }) => 69,
+            Self::Dhcp6(dhcp6::socket::SocketError::PermissionDenied(_)) => 77,
             Self::Dhcp(SocketError::PermissionDenied { .. }) | Self::Tftp(ListenError::Permission(_)) => 77,
             Self::Syslog(syslog::ListenError::Permission(_)) => 77,
-            Self::Dhcp(_) | Self::Tftp(_) | Self::Syslog(_) => 69,
+            Self::Dhcp(_) | Self::Dhcp6(_) | Self::Tftp(_) | Self::Syslog(_) => 69,
             Self::Tcp { kind, .. } => by_kind(*kind, 71),
             Self::File { source, .. } => by_kind(source.kind(), 74),
         }

@@ -6,6 +6,7 @@ use crate::{
         listener::Role as DhcpRole,
         socket::{Sharing, Socket},
     },
+    dhcp6,
     domain::firmware::table,
     interface,
     neighbor::Solicitations,
@@ -35,6 +36,12 @@ pub(super) fn bind_dhcp(settings: &Settings) -> Result<Vec<(Socket, DhcpRole)>, 
         }
     }
     Ok(sockets)
+}
+
+/// DHCPv6's port on each interface, if it is served.
+pub(super) fn bind_dhcp6(settings: &Settings) -> Result<Vec<dhcp6::socket::Socket>, StartError> {
+    let names = settings.dhcp_interfaces.iter().filter(|_| settings.dhcp_ipv6);
+    names.map(|name| Ok(dhcp6::socket::Socket::bind(name)?)).collect()
 }
 
 /// Without IPv6 nobody solicits: that is no reason not to start.
@@ -73,6 +80,7 @@ pub(super) fn our_addresses(settings: &Settings) -> Result<HashSet<IpAddr>, Star
     }
     for name in &settings.dhcp_interfaces {
         ours.extend(interface::addresses(name)?.into_iter().map(IpAddr::V4));
+        ours.extend(interface::addresses6(name)?.into_iter().map(IpAddr::V6));
     }
     Ok(ours)
 }

@@ -4,7 +4,7 @@ use crate::secret::Secret;
 use pilotlight_types::resource::{Duration, Name};
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     str::FromStr,
 };
@@ -30,8 +30,10 @@ pub struct Settings {
     pub dhcp_port: u16,
     /// Whether another DHCP server on this host has that port as well.
     pub dhcp_share_port: bool,
+    /// Whether DHCPv6 is served on those interfaces too.
+    pub dhcp_ipv6: bool,
     /// Where TFTP is served.
-    pub tftp: SocketAddrV4,
+    pub tftp: SocketAddr,
     /// Where syslog is received; nowhere, if not set.
     pub syslog: Option<SocketAddr>,
     /// Where the boot programs are.
@@ -81,9 +83,12 @@ impl Settings {
         let site = parsed::<Name>("site.name", &from.site.name.unwrap_or_else(default_site), &mut found);
         let advertise =
             from.server.advertise.and_then(|text| parsed::<IpAddr>("server.advertise", &text, &mut found));
-        let http = listen("http.listen", from.http.listen, "0.0.0.0:8080", &mut found);
-        let https = listen("https.listen", from.https.listen, "0.0.0.0:8443", &mut found);
-        let tftp = listen::<SocketAddrV4>("tftp.listen", from.tftp.listen, "0.0.0.0:69", &mut found);
+        // With IPv6, every address of both families.
+        let ipv6 = from.dhcp.ipv6.unwrap_or(false);
+        let every = if ipv6 { "[::]" } else { "0.0.0.0" };
+        let http = listen("http.listen", from.http.listen, &format!("{every}:8080"), &mut found);
+        let https = listen("https.listen", from.https.listen, &format!("{every}:8443"), &mut found);
+        let tftp = listen("tftp.listen", from.tftp.listen, &format!("{every}:69"), &mut found);
         let syslog =
             from.syslog.listen.and_then(|text| parsed::<SocketAddr>("syslog.listen", &text, &mut found));
         let patience = from.boot.patience.unwrap_or_else(|| "10m".to_owned());
@@ -143,6 +148,7 @@ impl Settings {
                 certificate,
                 dhcp_interfaces: interfaces,
                 dhcp_port,
+                dhcp_ipv6: ipv6,
                 dhcp_share_port: from.dhcp.share_port.unwrap_or(false),
                 tftp: tftp?,
                 syslog,

@@ -77,6 +77,8 @@ sections! {
         port: u16,
         /// Whether another DHCP server on this host has that port as well.
         share_port: bool,
+        /// Whether DHCPv6 is served too.
+        ipv6: bool,
     }
     /// Boot programs.
     Ipxe {
@@ -139,6 +141,9 @@ pub struct Overrides {
     /// Whether another DHCP server on this host has that port as well: then only subnets of the mode `proxy` or `shadow` are served
     #[arg(long, env = "PILOTLIGHT_DHCP_SHARE_PORT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Settings")]
     pub dhcp_share_port: Option<bool>,
+    /// Whether DHCPv6 is served on those interfaces too; HTTP and TFTP then listen on `[::]` unless told otherwise
+    #[arg(long, env = "PILOTLIGHT_DHCP_IPV6", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Settings")]
+    pub dhcp_ipv6: Option<bool>,
     /// Address and port for TFTP
     #[arg(long, env = "PILOTLIGHT_TFTP_LISTEN", value_name = "ADDRESS:PORT", help_heading = "Settings")]
     pub tftp_listen: Option<String>,
@@ -183,6 +188,7 @@ impl Fragment {
         lay(&mut self.dhcp.interfaces, &over.dhcp_interfaces);
         lay(&mut self.dhcp.port, &over.dhcp_port);
         lay(&mut self.dhcp.share_port, &over.dhcp_share_port);
+        lay(&mut self.dhcp.ipv6, &over.dhcp_ipv6);
         lay(&mut self.tftp.listen, &over.tftp_listen);
         lay(&mut self.syslog.listen, &over.syslog_listen);
         lay(&mut self.ipxe.dir, &over.ipxe_dir);

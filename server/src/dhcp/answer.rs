@@ -31,7 +31,7 @@ use pilotlight_types::{
     resource::{Name, SubnetMode, SubnetSpec},
 };
 use std::{
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -252,7 +252,8 @@ impl DhcpAnswers {
             request: true,
             done: reply.kind == ReplyKind::Ack,
         };
-        let (boot, writes) = self.boots.note(&client.asked, machine, client.address(reply), seen).await;
+        let (boot, writes) =
+            self.boots.note(&client.asked, machine, client.address(reply).map(IpAddr::V4), seen).await;
         self.journal.later(writes);
         tracing::info!(
             boot.id = %boot,

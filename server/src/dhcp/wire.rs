@@ -154,6 +154,7 @@ impl Request {
             user_class: self.user_class.as_deref(),
             archs: &self.archs,
             ipxe_options: self.ipxe.as_deref(),
+            dhcp6: false,
         }
     }
 

@@ -197,6 +197,8 @@ pub struct Identity<'a> {
     pub archs: &'a [u16],
     /// Option 175, raw.
     pub ipxe_options: Option<&'a [u8]>,
+    /// Whether it came by DHCPv6, where the first three are options 16, 15 and 61.
+    pub dhcp6: bool,
 }
 
 /// The sender, and how that was seen.
@@ -230,39 +232,55 @@ const BMC_CLASSES: &[(&str, bool)] = &[
 /// address only.
 pub fn classify(identity: &Identity<'_>) -> Firmware {
     let class = identity.vendor_class.unwrap_or_default();
-    let (code, from) = choose_arch(identity.archs, class);
+    let [class_option, _, arch_option] = identity.options();
+    let (code, by_class) = choose_arch(identity.archs, class);
     let arch = code.map(Arch::from_code);
     let bmc = BMC_CLASSES.iter().find(|(start, only_without_93)| {
         starts_with_ignoring_case(class, start) && (identity.archs.is_empty() || !*only_without_93)
     });
     let (client, why) = if let Some((start, _)) = bmc {
-        (Client::Bmc { vendor_class: class.to_owned() }, format!("option 60 begins with `{start}`"))
+        (
+            Client::Bmc { vendor_class: class.to_owned() },
+            format!("option {class_option} begins with `{start}`"),
+        )
     } else if let Some(why) = ipxe(identity) {
         let features = identity.ipxe_options.map(Features::parse).unwrap_or_default();
-        (Client::Ipxe { features }, why.to_owned())
+        (Client::Ipxe { features }, why)
     } else if starts_with_ignoring_case(class, "HTTPClient") {
-        (Client::HttpBoot, "option 60 begins with `HTTPClient`".to_owned())
+        (Client::HttpBoot, format!("option {class_option} begins with `HTTPClient`"))
     } else if starts_with_ignoring_case(class, "PXEClient") {
-        (Client::Pxe, "option 60 begins with `PXEClient`".to_owned())
+        (Client::Pxe, format!("option {class_option} begins with `PXEClient`"))
     } else if identity.archs.iter().any(|&code| known(code).is_some_and(|(_, http)| http)) {
-        (Client::HttpBoot, "option 93 has an HTTP code".to_owned())
+        (Client::HttpBoot, format!("option {arch_option} has an HTTP code"))
     } else if !identity.archs.is_empty() {
-        (Client::Pxe, "option 93 is there".to_owned())
+        (Client::Pxe, format!("option {arch_option} is there"))
     } else {
-        (Client::Os, "neither option 60, 77, 93 nor 175 is that of a firmware".to_owned())
+        let [class, user, arch] = identity.options();
+        let why = if identity.dhcp6 {
+            format!("neither option {user}, {class} nor {arch} is that of a firmware")
+        } else {
+            format!("neither option {class}, {user}, {arch} nor 175 is that of a firmware")
+        };
+        (Client::Os, why)
     };
     let why = match arch {
-        Some(arch) => format!("{why}; {} by {from}", arch.name()),
+        Some(arch) => {
+            let option = if by_class { class_option } else { arch_option };
+            format!("{why}; {} by option {option}", arch.name())
+        }
         None => why,
     };
     Firmware { client, arch, code, vendor_class: identity.vendor_class.map(str::to_owned), why }
 }
 
-fn ipxe(identity: &Identity<'_>) -> Option<&'static str> {
+fn ipxe(identity: &Identity<'_>) -> Option<String> {
+    let [_, user_option, _] = identity.options();
     match identity.user_class {
-        Some(b"iPXE") => Some("option 77 is `iPXE`"),
-        Some(raw) if user_classes(raw).any(|class| class == b"iPXE") => Some("option 77 lists `iPXE`"),
-        _ => identity.ipxe_options.filter(|raw| !raw.is_empty()).map(|_| "option 175 is there"),
+        Some(b"iPXE") => Some(format!("option {user_option} is `iPXE`")),
+        Some(raw) if user_classes(raw).any(|class| class == b"iPXE") => {
+            Some(format!("option {user_option} lists `iPXE`"))
+        }
+        _ => identity.ipxe_options.filter(|raw| !raw.is_empty()).map(|_| "option 175 is there".to_owned()),
     }
 }
 
@@ -280,9 +298,16 @@ fn user_classes(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// What is common, and so likely to have a boot program.
 const COMMON: &[u16] = &[0, 7, 9, 11, 16, 19];
 
+impl Identity<'_> {
+    /// The numbers of the options for vendor class, user class and architecture.
+    const fn options(&self) -> [u8; 3] {
+        if self.dhcp6 { [16, 15, 61] } else { [60, 77, 93] }
+    }
+}
+
 /// Option 93 is a list (RFC 4578 section 2.1). The firmware that runs is the one that option 60 names; failing that, the first
-/// that is common, then the first that we know, then the first.
-fn choose_arch(archs: &[u16], vendor_class: &str) -> (Option<u16>, &'static str) {
+/// that is common, then the first that we know, then the first. Says too whether it was option 60 alone.
+fn choose_arch(archs: &[u16], vendor_class: &str) -> (Option<u16>, bool) {
     let named = class_arch(vendor_class);
     let best = named
         .filter(|code| archs.contains(code))
@@ -290,9 +315,8 @@ fn choose_arch(archs: &[u16], vendor_class: &str) -> (Option<u16>, &'static str)
         .or_else(|| archs.iter().copied().find(|&code| known(code).is_some()))
         .or_else(|| archs.first().copied());
     match (best, named) {
-        (Some(code), _) => (Some(code), "option 93"),
-        (None, Some(code)) => (Some(code), "option 60"),
-        (None, None) => (None, ""),
+        (Some(code), _) => (Some(code), false),
+        (None, named) => (named, true),
     }
 }
 

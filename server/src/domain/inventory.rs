@@ -7,7 +7,7 @@ use super::{
     matcher::{Candidate, group_of},
     stage::{Revision, Stage},
 };
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
     resource::{
@@ -17,7 +17,7 @@ use pilotlight_types::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    net::Ipv4Addr,
+    net::IpAddr,
     sync::Arc,
 };
 use uuid::Uuid;
@@ -64,7 +64,7 @@ pub struct Inventory {
     // By what is compared of them, see `identity`.
     uuids: HashMap<Uuid, MachineId>,
     serials: HashMap<String, MachineId>,
-    addresses: HashMap<Ipv4Addr, MachineId>,
+    addresses: HashMap<IpAddr, MachineId>,
 }
 
 impl Inventory {
@@ -117,8 +117,8 @@ impl Inventory {
     }
 
     /// The machine that this address is reserved for.
-    pub fn reserved(&self, address: Ipv4Addr) -> Option<&Arc<Machine>> {
-        self.addresses.get(&address).and_then(|id| self.machines.get(id))
+    pub fn reserved(&self, address: impl Into<IpAddr>) -> Option<&Arc<Machine>> {
+        self.addresses.get(&address.into()).and_then(|id| self.machines.get(id))
     }
 
     /// Adds a machine, or replaces it.
@@ -129,7 +129,7 @@ impl Inventory {
         self.learned.extend(machine.learned.iter().map(|mac| (*mac, machine.id)));
         self.uuids.extend(machine.spec.uuid.and_then(uuid_key).map(|uuid| (uuid, machine.id)));
         self.serials.extend(machine.spec.serial.as_deref().and_then(serial_key).map(|key| (key, machine.id)));
-        self.addresses.extend(machine.spec.ip.map(|ip| (ip, machine.id)));
+        self.addresses.extend(reservations(&machine.spec).map(|ip| (ip, machine.id)));
         self.machines.insert(machine.id, machine);
     }
 
@@ -141,7 +141,7 @@ impl Inventory {
         remove_if(&mut self.learned, &machine.learned, id);
         remove_if(&mut self.uuids, &machine.spec.uuid.and_then(uuid_key), id);
         remove_if(&mut self.serials, &machine.spec.serial.as_deref().and_then(serial_key), id);
-        remove_if(&mut self.addresses, &machine.spec.ip, id);
+        remove_if(&mut self.addresses, &reservations(&machine.spec).collect::<Vec<_>>(), id);
         if self.names.get(&machine.name) == Some(&id) {
             self.names.remove(&machine.name);
         }
@@ -163,8 +163,14 @@ impl Inventory {
     }
 
     /// The subnet that holds this address.
-    pub fn subnet_of(&self, address: Ipv4Addr) -> Option<(&Name, &Declared<SubnetSpec>)> {
-        self.subnets.iter().find(|(_, subnet)| Ipv4Net::contains(&subnet.spec.cidr, &address))
+    pub fn subnet_of(&self, address: impl Into<IpAddr>) -> Option<(&Name, &Declared<SubnetSpec>)> {
+        let address = address.into().to_canonical();
+        self.subnets.iter().find(|(_, subnet)| match address {
+            IpAddr::V4(address) => Ipv4Net::contains(&subnet.spec.cidr, &address),
+            IpAddr::V6(address) => {
+                subnet.spec.cidr6.is_some_and(|network| Ipv6Net::contains(&network, &address))
+            }
+        })
     }
 
     fn group_of(&self, machine: &Machine) -> Option<Candidate<'_>> {
@@ -241,6 +247,11 @@ impl Inventory {
         }
         all.push((name.clone(), spec.clone()));
     }
+}
+
+/// The addresses that are reserved for a machine.
+pub(super) fn reservations(spec: &MachineSpec) -> impl Iterator<Item = IpAddr> {
+    spec.ip.map(IpAddr::V4).into_iter().chain(spec.ip6.map(IpAddr::V6))
 }
 
 fn remove_if<'a, K: std::hash::Hash + Eq + 'a>(

@@ -4,7 +4,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use pilotlight_types::resource::{Labels, MachineSpec, Name, ProfileSpec};
 use serde::Serialize;
 use serde_json::Value;
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// What templates may use.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct MachineContext {
     /// The interface that boots.
     pub mac: String,
     /// The address that it was given.
-    pub ip: Option<Ipv4Addr>,
+    pub ip: Option<IpAddr>,
     /// Its rack.
     pub rack: Option<String>,
     /// Its rack unit.
@@ -34,7 +34,7 @@ pub struct MachineContext {
 
 impl MachineContext {
     /// A machine that boots from `mac` with the address `ip`.
-    pub fn new(name: &str, labels: &Labels, spec: &MachineSpec, mac: &str, ip: Option<Ipv4Addr>) -> Self {
+    pub fn new(name: &str, labels: &Labels, spec: &MachineSpec, mac: &str, ip: Option<IpAddr>) -> Self {
         Self {
             name: name.to_owned(),
             labels: labels.clone(),
@@ -53,7 +53,7 @@ impl MachineContext {
             &Labels::default(),
             &spec,
             "02:00:00:00:00:01",
-            Some(Ipv4Addr::new(192, 0, 2, 1)),
+            Some(std::net::Ipv4Addr::new(192, 0, 2, 1).into()),
         )
     }
 }

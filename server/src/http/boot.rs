@@ -31,7 +31,6 @@ use axum::{
 };
 use pilotlight_types::{BootId, Mac, api::Phase};
 use serde::Deserialize;
-use std::net::IpAddr;
 use uuid::Uuid;
 
 /// What the boot endpoints need.
@@ -74,7 +73,7 @@ async fn script(
 ) -> Response {
     let Query(who) = who.unwrap_or_default();
     let mac = who.mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok()).filter(|mac| mac.is_host());
-    let (Some(mac), IpAddr::V4(from)) = (mac, peer.remote.ip()) else {
+    let Some(mac) = mac else {
         return text(wait("this request names no MAC: /boot/ipxe?mac=52-54-00-12-34-56 is expected"));
     };
     let uuid = who.uuid.and_then(|uuid| uuid.parse::<Uuid>().ok());
@@ -83,7 +82,7 @@ async fn script(
     let serial =
         who.serial.filter(|serial| serial_key(serial).is_some()).map(|serial| serial.trim().to_owned());
     let request = BootRequest { mac, uuid, serial, firmware: classify(&identity) };
-    match boot.delivery.script(request, from, peer.local.ip()).await {
+    match boot.delivery.script(request, peer.remote.ip(), peer.local.ip()).await {
         Ok(script) => text(script),
         Err(error) => {
             tracing::error!(machine.mac = %mac, error = &error as &dyn std::error::Error, "a script was not made; {mac} waits");
@@ -117,7 +116,7 @@ async fn program(
     };
     if agent.is_none()
         && method == Method::GET
-        && let Some(id) = at(&boot, peer.remote.ip())
+        && let Some(id) = boot.boots.at(peer.remote.ip())
     {
         let size = u64::try_from(content.len()).unwrap_or_default();
         boot.boots.saw(id, Seen::answered(Phase::BootProgram, name, size));
@@ -128,11 +127,6 @@ async fn program(
 /// The boot that a path means. None is no reason to give up either.
 fn boot_id(text: &str) -> Result<BootId, Failure> {
     text.parse().map_err(|_| Failure::unavailable(format!("`{}` is no boot's id", text.escape_default())))
-}
-
-fn at(boot: &BootFiles, address: IpAddr) -> Option<BootId> {
-    let IpAddr::V4(address) = address else { return None };
-    boot.boots.at(address)
 }
 
 async fn config(

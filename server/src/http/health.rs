@@ -72,6 +72,7 @@ async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
         pacing: pacing.collect(),
         machines: health.views.stages(),
         leases: health.views.leases(health.journal.now()),
+        leases6: health.views.leases6(health.journal.now()),
         boots: health.boots.open().len(),
         foreign_servers: health.sightings.foreign_servers(),
     };

@@ -98,12 +98,17 @@ pub(super) async fn accept(socket: &TcpListener) -> io::Result<(TcpStream, Peer)
     let (stream, remote) = socket.accept().await?;
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
-    Ok((stream, Peer { remote, local }))
+    Ok((stream, Peer { remote: canonical(remote), local: canonical(local) }))
 }
 
 pub(super) async fn failed(error: &io::Error) {
     tracing::warn!("a connection was not accepted: {error}");
     time::sleep(PAUSE).await;
+}
+
+/// A socket of both families writes addresses of IPv4 as such of IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 const fn ours(local: SocketAddr) -> Peer {

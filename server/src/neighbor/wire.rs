@@ -1,4 +1,5 @@
 //! Two messages of ICMPv6: the solicitation that comes, the advert that goes (RFC 4861 sections 4.1 and 4.2).
+use crate::domain::duid::mac_in_link_local;
 use pilotlight_types::Mac;
 use std::net::Ipv6Addr;
 
@@ -18,17 +19,7 @@ pub(super) fn solicitor(message: &[u8], from: Ipv6Addr) -> Option<Mac> {
         }
         rest = after;
     }
-    from_interface_id(from)
-}
-
-/// The MAC in a link-local address that was made of it (RFC 4291 appendix A).
-fn from_interface_id(address: Ipv6Addr) -> Option<Mac> {
-    match address.octets() {
-        [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a, b, c, 0xff, 0xfe, d, e, f] => {
-            Some(Mac::new([a ^ 2, b, c, d, e, f])).filter(|mac| mac.is_host())
-        }
-        _ => None,
-    }
+    mac_in_link_local(from)
 }
 
 /// An advert that says nothing but that somebody is there: no router (lifetime 0), no prefix, no DHCPv6. The kernel fills in the checksum.

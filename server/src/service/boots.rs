@@ -31,7 +31,7 @@ use pilotlight_types::{
 };
 use serde_json::json;
 use std::{
-    net::Ipv4Addr,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -91,7 +91,7 @@ impl Boots {
         &self,
         asked: &Asked,
         machine: &Machine,
-        address: Option<Ipv4Addr>,
+        address: Option<IpAddr>,
         seen: Seen,
     ) -> (BootId, Vec<Write>) {
         let now = self.journal.now();
@@ -169,7 +169,7 @@ impl Boots {
     }
 
     /// The same, with the address that the machine has by now.
-    pub fn saw_at(&self, id: BootId, address: Ipv4Addr, seen: Seen) {
+    pub fn saw_at(&self, id: BootId, address: IpAddr, seen: Seen) {
         {
             let mut newest = self.lock();
             let Some((machine, boot)) = newest.get(id) else { return };
@@ -246,15 +246,15 @@ impl Boots {
     }
 
     /// The boot of the machine that was given this address last.
-    pub fn at(&self, address: Ipv4Addr) -> Option<BootId> {
+    pub fn at(&self, address: impl Into<IpAddr>) -> Option<BootId> {
         let newest = self.lock();
-        newest.by_address.get(&address).and_then(|machine| newest.of.get(machine)).map(|boot| boot.id)
+        newest.by_address.get(&address.into()).and_then(|machine| newest.of.get(machine)).map(|boot| boot.id)
     }
 
     /// The machine that uses this address in a boot that goes on.
-    pub fn uses(&self, address: Ipv4Addr) -> Option<MachineId> {
+    pub fn uses(&self, address: impl Into<IpAddr>) -> Option<MachineId> {
         let newest = self.lock();
-        let machine = *newest.by_address.get(&address)?;
+        let machine = *newest.by_address.get(&address.into())?;
         newest.of.get(&machine).is_some_and(|boot| boot.ended.is_none()).then_some(machine)
     }
 

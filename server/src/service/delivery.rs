@@ -26,12 +26,7 @@ use pilotlight_types::{
     api::{Boot, Outcome, Phase},
 };
 use serde_json::Value;
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// How long a one-time token is good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
@@ -91,7 +86,7 @@ impl Delivery {
     pub async fn script(
         &self,
         request: BootRequest,
-        peer: Ipv4Addr,
+        peer: IpAddr,
         local: IpAddr,
     ) -> Result<String, StoreError> {
         let (mac, uuid) = (request.mac, request.uuid);
@@ -144,7 +139,7 @@ impl Delivery {
     }
 
     /// Notes that a machine waits for its turn to load.
-    async fn queue(&self, asked: &Asked, machine: &Machine, peer: Ipv4Addr, why: &str, new: bool) {
+    async fn queue(&self, asked: &Asked, machine: &Machine, peer: IpAddr, why: &str, new: bool) {
         let seen = Seen::answered(Phase::Script, why, 0);
         let (boot, mut writes) = self.boots.note(asked, machine, Some(peer), seen).await;
         if new {
@@ -194,7 +189,7 @@ impl Delivery {
     /// The initrd with the pointer to the config, made for this boot with a fresh one-time token. The former one ends.
     pub async fn config_initrd(&self, id: BootId, peer: IpAddr, local: IpAddr) -> Result<Bytes, Denied> {
         let (machine, boot) = self.current(id)?;
-        if boot.address.is_some_and(|address| peer != IpAddr::V4(address)) {
+        if boot.address.is_some_and(|address| peer != address) {
             let why = format!("{peer} asked for the config of {}, which has another address", machine.name);
             return Err(self.refuse(&machine, id, why).await);
         }

@@ -76,7 +76,7 @@ impl Explain {
             .read(|inventory| inventory.machine_named(name).cloned())
             .ok_or_else(|| ExplainError::NotFound(name.chars().take(80).collect()))?;
         let boot = self.boots.of(machine.id);
-        let last = boot.as_ref().and_then(|boot| boot.address).or(machine.spec.ip);
+        let last = boot.as_ref().and_then(|boot| boot.address).or(machine.spec.ip.map(IpAddr::V4));
         // It says what it said last, unless that would be another machine's by now.
         let said = boot.as_ref().and_then(|boot| boot.decision.get("request"));
         let asked = |key| said.and_then(|request| request.get(key)?.as_str());
@@ -107,7 +107,7 @@ impl Explain {
         &self,
         mac: Option<Mac>,
         (uuid, serial): (Option<Uuid>, Option<&str>),
-        from: Option<Ipv4Addr>,
+        from: Option<IpAddr>,
         local: IpAddr,
     ) -> Result<Explanation, ExplainError> {
         let says = Says { mac: mac.unwrap_or(NO_MAC), uuid, serial };
@@ -121,12 +121,14 @@ impl Explain {
     fn explain(
         &self,
         says: Says<'_>,
-        from: Option<Ipv4Addr>,
+        from: Option<IpAddr>,
         local: IpAddr,
     ) -> Result<Explanation, ExplainError> {
         let Says { mac, uuid, serial } = says;
-        let first =
-            || self.roster.read(|i| i.subnets.values().next().map(|subnet| subnet.spec.cidr.network()));
+        let first = || {
+            self.roster
+                .read(|i| i.subnets.values().next().map(|subnet| IpAddr::V4(subnet.spec.cidr.network())))
+        };
         let from = from.or_else(first).ok_or(ExplainError::NoSubnet)?;
         let ask = |ipxe: bool| {
             let identity = Identity {
@@ -134,6 +136,7 @@ impl Explain {
                 user_class: ipxe.then_some(b"iPXE".as_slice()),
                 archs: &[7],
                 ipxe_options: ipxe.then_some([0x13, 1, 1].as_slice()),
+                dhcp6: false,
             };
             // No DHCP packet has a serial number.
             let serial = serial.filter(|_| ipxe).map(str::to_owned);

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha512};
 use std::{
     collections::BTreeMap,
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -102,12 +102,12 @@ impl Files {
     }
 
     fn autoexec(&self, local: IpAddr) -> String {
-        let port = self.0.http_port;
+        let at = SocketAddr::new(local, self.0.http_port);
         format!(
             "#!ipxe\n\
              isset ${{net0/ip}} || dhcp\n\
              :again\n\
-             chain --replace --autofree http://{local}:{port}/boot/ipxe?mac=${{netX/mac:hexhyp}}&uuid=${{uuid}}{SERIAL} || sleep 10\n\
+             chain --replace --autofree http://{at}/boot/ipxe?mac=${{netX/mac:hexhyp}}&uuid=${{uuid}}{SERIAL} || sleep 10\n\
              goto again\n"
         )
     }

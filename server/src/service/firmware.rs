@@ -112,6 +112,15 @@ impl FirmwareTable {
         }
     }
 
+    /// It was answered by DHCPv6, which has no styles.
+    pub fn met(&self, mac: Mac, firmware: &Firmware, now: Timestamp) {
+        let mut asking = self.lock();
+        if asking.len() < MOST && firmware.code.is_some() {
+            let firmware = firmware.clone();
+            asking.entry(mac).or_insert(Asking { firmware, at: now, attempt: 0, told: None, came: false });
+        }
+    }
+
     /// It came for its boot program.
     pub fn came(&self, mac: Mac) {
         if let Some(asking) = self.lock().get_mut(&mac) {

@@ -11,7 +11,7 @@ use pilotlight_types::{
 };
 use std::{
     collections::{HashMap, VecDeque},
-    net::Ipv4Addr,
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -165,7 +165,7 @@ impl Pacing {
         })
     }
 
-    fn subnet_of(&self, address: Ipv4Addr) -> Option<Name> {
+    fn subnet_of(&self, address: IpAddr) -> Option<Name> {
         self.roster.read(|inventory| inventory.subnet_of(address).map(|(name, _)| name.clone()))
     }
 

@@ -3,7 +3,7 @@ use super::journal::{Actor, Journal};
 use crate::domain::{lease::Lease, recent::Recent};
 use pilotlight_types::{Mac, Timestamp, resource::Name};
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -67,6 +67,13 @@ impl Sightings {
                 lease.ip
             ),
         };
+        self.tell("dhcp.conflict", subnet, message);
+    }
+
+    /// A client found somebody else on the IPv6 address that it was given.
+    pub fn declined6(&self, subnet: &Name, ip: Ipv6Addr) {
+        let message =
+            format!("{ip} of subnet {subnet} is used by somebody (declined): it is left alone for an hour");
         self.tell("dhcp.conflict", subnet, message);
     }
 

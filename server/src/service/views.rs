@@ -8,7 +8,7 @@ use crate::{
         machine::Machine,
         selector::Selector,
     },
-    service::leases::Leases,
+    service::{leases::Leases, leases6::Leases6},
 };
 use pilotlight_types::{
     Timestamp,
@@ -24,12 +24,13 @@ pub struct Views {
     roster: Roster,
     boots: Boots,
     leases: Leases,
+    leases6: Leases6,
 }
 
 impl Views {
     /// Reads what the API shows.
-    pub const fn new(roster: Roster, boots: Boots, leases: Leases) -> Self {
-        Self { roster, boots, leases }
+    pub const fn new(roster: Roster, boots: Boots, leases: Leases, leases6: Leases6) -> Self {
+        Self { roster, boots, leases, leases6 }
     }
 
     /// The resources of a kind whose names come after `after`, by name: `limit` of those that are meant.
@@ -106,6 +107,11 @@ impl Views {
     /// How many addresses of each subnet are held.
     pub fn leases(&self, now: pilotlight_types::Timestamp) -> Vec<(String, usize)> {
         self.leases.held(now).into_iter().map(|(subnet, held)| (subnet.to_string(), held)).collect()
+    }
+
+    /// How many IPv6 addresses of each subnet are held.
+    pub fn leases6(&self, now: pilotlight_types::Timestamp) -> Vec<(String, usize)> {
+        self.leases6.held(now).into_iter().map(|(subnet, held)| (subnet.to_string(), held)).collect()
     }
 
     fn shown(&self, inventory: &Inventory, machine: &Arc<Machine>) -> api::Machine {

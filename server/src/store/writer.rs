@@ -6,8 +6,8 @@
 mod transaction;
 
 use super::{
-    AuditRow, BootRow, ConsoleRow, Db, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError, TokenRow,
-    TokenUse,
+    AuditRow, BootRow, ConsoleRow, Db, Lease6Row, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError,
+    TokenRow, TokenUse,
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
@@ -46,6 +46,10 @@ pub enum Write {
     Lease(LeaseRow),
     /// A client's lease that ends.
     NoLease(Ipv4Addr, Mac),
+    /// An IPv6 lease.
+    Lease6(Lease6Row),
+    /// An IPv6 lease that ends.
+    NoLease6(Lease6Row),
     /// A boot.
     Boot(Box<BootRow>),
     /// A one-time token.

@@ -31,9 +31,7 @@ impl Files for TftpFiles {
     fn open(&self, name: &str, peer: SocketAddr, local: IpAddr) -> Result<File, FileError> {
         let content = self.files.program(name, local).ok_or(FileError::NotFound)?;
         let mut caps = Caps::default();
-        if let IpAddr::V4(address) = peer.ip()
-            && let Some(boot) = self.boots.at(address)
-        {
+        if let Some(boot) = self.boots.at(peer.ip()) {
             self.boots.saw(boot, Seen::begun(Phase::BootProgram, name));
             (caps.block_size, caps.window_size) = self.boots.tftp_bounds(boot);
         }
@@ -55,8 +53,7 @@ impl Files for TftpFiles {
             Outcome::Failed(_) => ("failed", false),
         };
         self.metrics.count(outcome, report.bytes);
-        let IpAddr::V4(address) = report.peer.ip() else { return };
-        let boot = self.boots.at(address);
+        let boot = self.boots.at(report.peer.ip());
         tracing::info!(
             boot.id = boot.map(tracing::field::display),
             bytes = report.bytes,

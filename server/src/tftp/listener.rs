@@ -8,15 +8,10 @@ use super::{
     socket,
     transfer::{End, LARGEST_BLOCK, Limits, Transfer},
 };
-use nix::{
-    cmsg_space, libc,
-    sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg},
-};
 use std::{
     error::Error,
-    io::{self, IoSliceMut},
-    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
-    os::fd::AsRawFd as _,
+    io,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -53,7 +48,7 @@ impl Default for Settings {
 /// A bound port.
 pub struct Listener<F> {
     socket: UdpSocket,
-    listen: SocketAddrV4,
+    listen: SocketAddr,
     settings: Settings,
     shared: Arc<Shared<F>>,
 }
@@ -80,20 +75,17 @@ impl Asked {
 
 impl<F: Files> Listener<F> {
     /// Takes the port. Needs a tokio runtime.
-    pub fn bind(listen: SocketAddrV4, files: F, settings: Settings) -> Result<Self, ListenError> {
+    pub fn bind(listen: SocketAddr, files: F, settings: Settings) -> Result<Self, ListenError> {
         let failed = |error| ListenError::new(listen, error);
         let socket = socket::open(listen).map_err(failed)?;
-        let listen = match socket.local_addr().map_err(failed)? {
-            SocketAddr::V4(listen) => listen,
-            SocketAddr::V6(_) => listen,
-        };
+        let listen = socket.local_addr().map_err(failed)?;
         let desk = Mutex::new(Desk::new(settings.transfers, settings.transfers_each));
         let shared = Shared { files, desk };
         Ok(Self { socket, listen, settings, shared: Arc::new(shared) })
     }
 
     /// Where it listens: the port that was found, if 0 was asked for.
-    pub fn address(&self) -> SocketAddrV4 {
+    pub fn address(&self) -> SocketAddr {
         self.listen
     }
 
@@ -113,7 +105,7 @@ impl<F: Files> Listener<F> {
                 Ok((len, peer, local)) => {
                     last_error = None;
                     let packet = buffer.get(..len).unwrap_or_default();
-                    self.take(packet, peer.into(), local.into(), &engine);
+                    self.take(packet, peer, local, &engine);
                 }
                 Err(error) => {
                     if last_error.replace(error.kind()) != Some(error.kind()) {
@@ -130,22 +122,10 @@ impl<F: Files> Listener<F> {
     }
 
     /// A datagram's length, its sender, and the address of ours that it was sent to.
-    async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddrV4, Ipv4Addr)> {
-        let read = || {
-            let mut control = cmsg_space!(libc::in_pktinfo);
-            let mut parts = [IoSliceMut::new(buffer)];
-            let fd = self.socket.as_raw_fd();
-            let got = recvmsg::<SockaddrIn>(fd, &mut parts, Some(&mut control), MsgFlags::empty())?;
-            let peer = got.address.map(SocketAddrV4::from).ok_or(io::ErrorKind::InvalidData)?;
-            let local = got.cmsgs()?.find_map(|message| match message {
-                ControlMessageOwned::Ipv4PacketInfo(info) => {
-                    Some(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr)))
-                }
-                _ => None,
-            });
-            Ok((got.bytes, peer, local.unwrap_or(*self.listen.ip())))
-        };
-        self.socket.async_io(Interest::READABLE, read).await
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, IpAddr)> {
+        let read = || socket::receive(&self.socket, buffer);
+        let (size, peer, local) = self.socket.async_io(Interest::READABLE, read).await?;
+        Ok((size, peer, local.unwrap_or(self.listen.ip())))
     }
 
     fn take(&self, packet: &[u8], peer: SocketAddr, local: IpAddr, engine: &Engine) {

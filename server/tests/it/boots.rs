@@ -42,7 +42,7 @@ async fn a_boot_is_durable_before_its_script_is_handed_out(rig: Rig) {
     assert_eq!(row.boot.address, Some(FROM.into()));
     assert_eq!(Pinned::of(&row.boot).unwrap().profile.to_string(), "worker@1");
     let rig = rig.restarted().await;
-    assert_eq!(rig.boots.at(FROM.into()), Some(boot));
+    assert_eq!(rig.boots.at(FROM), Some(boot));
     assert!(rig.delivery.image_file(boot, "kernel").unwrap().path.is_file(), "it goes on where it was");
 }
 

@@ -121,7 +121,7 @@ async fn firmware_gets_an_address_and_a_boot_program_then_ipxe_its_script() {
     );
     assert_eq!(script.yiaddr, Some(given), "iPXE gets the address that the firmware had");
     let boot = rig.boots.of(rig.id("n1")).unwrap();
-    assert_eq!((boot.address, boot.furthest()), (Some(given), Some(Phase::Dhcp)));
+    assert_eq!((boot.address, boot.furthest()), (Some(given.into()), Some(Phase::Dhcp)));
 }
 
 #[tokio::test]

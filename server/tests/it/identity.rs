@@ -96,7 +96,7 @@ async fn a_machine_that_was_seen_first_becomes_the_declared_one_with_its_boot(ri
     let boot = firmware(&rig).await;
     let script = rig.script_of(says(MAC9, "8F2A")).await;
     assert!(script.contains(&format!("/boot/{boot}")), "the boot goes on: {script}");
-    assert_eq!(rig.boots.at(FROM.into()), Some(boot));
+    assert_eq!(rig.boots.at(FROM), Some(boot));
     let phases = |rig: &Rig| rig.shown("n9").boot.unwrap().phases.iter().map(|p| p.phase).collect::<Vec<_>>();
     assert_eq!(phases(&rig), [Phase::Dhcp, Phase::Script]);
     assert!(rig.views.machine("m-525400000009").is_none());

@@ -7,6 +7,7 @@ mod clear;
 mod console;
 mod delivery;
 mod dhcp;
+mod dhcp6;
 mod events;
 mod firmware;
 mod hostile;

@@ -23,6 +23,7 @@ use pilotlight::{
         images::Images,
         journal::{Actor, Journal},
         leases::Leases,
+        leases6::Leases6,
         machines::Machines,
         ports::Ports,
         roster::Roster,
@@ -38,7 +39,7 @@ use pilotlight_types::{
 use serde_json::{Value, json};
 use sha2::Digest;
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
     sync::{
         Arc,
@@ -77,6 +78,7 @@ pub(crate) use on_both;
 
 /// Our own address on the subnet of [`documents`].
 pub const OURS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub const OURS6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x77, 0, 0, 0, 0, 1);
 
 /// The MAC of `n1`, as everywhere.
 pub const MAC1: &str = "52:54:00:00:00:01";
@@ -94,6 +96,7 @@ pub struct Rig {
     pub machines: Machines,
     pub boots: Boots,
     pub leases: Leases,
+    pub leases6: Leases6,
     pub console: Console,
     pub changes: Changes,
     pub configs: Configs,
@@ -156,6 +159,9 @@ impl Rig {
             .unwrap();
         let leases =
             Leases::load(&db, roster.clone(), boots.clone(), journal.clone(), [OURS].into()).await.unwrap();
+        let ours6 = [OURS6].into();
+        let leases6 =
+            Leases6::load(&db, roster.clone(), boots.clone(), journal.clone(), ours6).await.unwrap();
         let images = Images::open(&folder.path().join("images"), http_client()).unwrap();
         let ports = Ports { advertise: None, http: 8080, https: 8443, syslog: false };
         let ca = "-----BEGIN CERTIFICATE-----\n".to_owned();
@@ -172,7 +178,7 @@ impl Rig {
                 journal.clone(),
             ),
             changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
-            views: Views::new(roster.clone(), boots.clone(), leases.clone()),
+            views: Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone()),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             sightings: Sightings::new(journal.clone()),
             metrics: Metrics::new(),
@@ -186,6 +192,7 @@ impl Rig {
             machines,
             boots,
             leases,
+            leases6,
             delivery,
             files,
             url,
@@ -250,13 +257,13 @@ impl Rig {
 
     /// What a machine gets whose iPXE asks from this address.
     pub async fn ask(&self, mac: &str, from: [u8; 4]) -> Asked {
-        self.boots.ask(ipxe(mac), from.into()).await
+        self.boots.ask(ipxe(mac), from).await
     }
 
     /// Fetches the script of a machine, as iPXE does; returns its boot.
     pub async fn script(&self, mac: &str, from: [u8; 4]) -> (BootId, String) {
         let script = self.delivery.script(ipxe(mac), from.into(), OURS.into()).await.unwrap();
-        let asked = self.boots.answer(ipxe(mac), from.into());
+        let asked = self.boots.answer(ipxe(mac), from);
         let machine = asked.machine.expect("a machine");
         (self.boots.of(machine.id).expect("a boot").id, script)
     }

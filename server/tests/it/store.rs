@@ -4,12 +4,14 @@ use pilotlight::{
     domain::{
         attempt,
         lease::Lease,
+        lease6::{Holder, Lease6},
         machine::{Machine, Reported},
         stage::{Revision, Stage},
     },
     service::journal::Actor,
     store::{
-        BootRow, LeaseRow, NewBootToken, ResourceRow, RevisionRow, StoreError, TokenRow, TokenUse, Write,
+        BootRow, Lease6Row, LeaseRow, NewBootToken, ResourceRow, RevisionRow, StoreError, TokenRow, TokenUse,
+        Write,
     },
 };
 use pilotlight_types::{
@@ -27,6 +29,7 @@ on_both!(
     macs_are_one_machines_and_can_be_swapped,
     resources_and_their_revisions_come_back,
     leases_come_back,
+    ipv6_leases_come_back,
     boots_come_back,
     a_one_time_token_is_good_once,
     tokens_come_back_and_names_are_unique,
@@ -167,6 +170,40 @@ fn lease(ip: u8, mac: Option<&str>, expires: i64) -> LeaseRow {
         declared: false,
     };
     LeaseRow { subnet: name("rack-a"), lease }
+}
+
+async fn ipv6_leases_come_back(rig: Rig) {
+    let lease = |ip: u16, holder: Option<Holder>, expires: i64| Lease6Row {
+        subnet: name("rack-a"),
+        lease: Lease6 {
+            ip: [0x2001, 0xdb8, 0x77, 0, 0, 0, 0, ip].into(),
+            holder,
+            expires: Timestamp::from_micros(expires),
+            bound: true,
+            declared: false,
+        },
+    };
+    let all = async || {
+        let mut rows = rig.db.read().await.unwrap().leases6().await.unwrap();
+        rows.sort_by_key(|row| row.lease.ip);
+        rows
+    };
+    let interface = Some(Holder::Interface(MAC1.parse().unwrap()));
+    let client = "000400112233445566778899aabbccddeeff/7".parse::<Holder>().unwrap();
+    let (first, declined) = (lease(1, interface.clone(), 1), lease(2, None, 2));
+    let nameless = lease(3, Some(client), 3);
+    let rows = [first.clone(), declined.clone(), nameless.clone()];
+    commit(&rig, rows.iter().cloned().map(Write::Lease6).collect()).await.unwrap();
+    assert_eq!(all().await, rows);
+    // A holder has one lease on a subnet, and what ended late ends nobody else's.
+    let moved = lease(4, interface.clone(), 4);
+    commit(&rig, vec![Write::Lease6(moved.clone())]).await.unwrap();
+    assert_eq!(all().await, [declined.clone(), nameless.clone(), moved.clone()]);
+    let renewed = lease(4, interface, 5);
+    commit(&rig, vec![Write::Lease6(renewed.clone()), Write::NoLease6(moved)]).await.unwrap();
+    assert_eq!(all().await, [declined.clone(), nameless.clone(), renewed.clone()]);
+    commit(&rig, vec![Write::NoLease6(renewed), Write::NoLease6(nameless)]).await.unwrap();
+    assert_eq!(all().await, [declined]);
 }
 
 async fn leases_come_back(rig: Rig) {

@@ -21,8 +21,17 @@ pub enum Firmware {
     Uefi,
     /// OVMF that tries UEFI HTTP boot only.
     UefiHttp,
+    /// OVMF that tries PXE over IPv6 first.
+    UefiPxe6,
     /// OVMF, and iPXE in the NIC's ROM.
     UefiIpxeRom,
+}
+
+impl Firmware {
+    /// Whether OVMF's own drivers are used.
+    const fn drives_nics(self) -> bool {
+        matches!(self, Self::Uefi | Self::UefiHttp | Self::UefiPxe6)
+    }
 }
 
 /// The kind of the NICs.
@@ -156,7 +165,7 @@ impl Builder {
     pub fn build(self, network: &Namespace, folder: &Path) -> Result<Machine> {
         let folder = folder.join(&self.name);
         ensure!(
-            !(matches!(self.firmware, Firmware::Uefi | Firmware::UefiHttp) && self.model == NicModel::E1000),
+            !(self.firmware.drives_nics() && self.model == NicModel::E1000),
             "OVMF has no driver for e1000: take virtio, or Firmware::UefiIpxeRom"
         );
         if folder.exists() {
@@ -219,6 +228,7 @@ impl Builder {
         let off: &[&str] = match self.firmware {
             Firmware::UefiHttp => &["IPv4PXESupport", "IPv6PXESupport"],
             Firmware::Uefi => &["IPv6PXESupport"],
+            Firmware::UefiPxe6 => &["IPv4PXESupport"],
             Firmware::Bios | Firmware::UefiIpxeRom => &[],
         };
         for what in off {
@@ -229,7 +239,7 @@ impl Builder {
 
     fn nics(&self, arguments: &mut Arguments, network: &Namespace) -> Result<()> {
         // Without iPXE's ROM, OVMF uses its own driver. Naming another ROM would not do: QEMU fits only its own to the NIC.
-        let rom = if matches!(self.firmware, Firmware::Uefi | Firmware::UefiHttp) { ",romfile=" } else { "" };
+        let rom = if self.firmware.drives_nics() { ",romfile=" } else { "" };
         let model = match self.model {
             NicModel::Virtio => "virtio-net-pci",
             NicModel::E1000 => "e1000",

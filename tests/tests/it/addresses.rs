@@ -24,7 +24,7 @@ fn subnet_with(network: &str, key: &str, value: Value) -> Value {
 }
 
 /// Waits for an event of this kind; gives the first.
-async fn told(net: &Net, kind: &str) -> Result<Event> {
+pub async fn told(net: &Net, kind: &str) -> Result<Event> {
     for _ in 0..100 {
         if let Some(event) = net.rig.admin.events(0).await?.into_iter().find(|event| event.kind == kind) {
             return Ok(event);

@@ -20,7 +20,7 @@ pub type Told = HashMap<String, String>;
 fn script(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
     let (script, told) = (folder.join(format!("{name}.sh")), folder.join(format!("{name}.env")));
     let text = format!(
-        "#!/bin/sh\ncase \"$1$reason\" in bound|renew|BOUND|RENEW|REBOOT) env > {0}.new; mv {0}.new {0};; esac\nexit 0\n",
+        "#!/bin/sh\ncase \"$1$reason\" in bound|renew|BOUND*|RENEW*|REBOOT) env > {0}.new; mv {0}.new {0};; esac\nexit 0\n",
         told.display()
     );
     fs::write(&script, text)?;
@@ -54,12 +54,21 @@ pub fn udhcpc(host: &Host, folder: &Path, more: &[&str]) -> Result<Told> {
 }
 
 pub fn dhclient(host: &Host, folder: &Path, config: &str) -> Result<Told> {
+    isc(host, folder, config, "-4")
+}
+
+/// The same by DHCPv6.
+pub fn dhclient6(host: &Host, folder: &Path, config: &str) -> Result<Told> {
+    isc(host, folder, config, "-6")
+}
+
+fn isc(host: &Host, folder: &Path, config: &str, family: &str) -> Result<Told> {
     let (script, env) = script(folder, "dhclient")?;
     let (leases, conf) = (folder.join("dhclient.leases"), folder.join("dhclient.conf"));
     let _ = fs::remove_file(&leases);
     fs::write(&conf, config)?;
     let mut command = host.command("timeout");
-    command.args(["30", "dhclient", "-1", "-lf"]).arg(leases).arg("-cf").arg(conf);
+    command.args(["30", "dhclient", family, "-1", "-lf"]).arg(leases).arg("-cf").arg(conf);
     command.arg("-pf").arg(folder.join("dhclient.pid")).arg("-sf").arg(script).arg("eth0");
     succeeded(command.output()?)?;
     told(&env)

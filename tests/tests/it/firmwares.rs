@@ -109,7 +109,8 @@ async fn a_machine_behind_a_relay_becomes_active() -> Result<()> {
     agent.kill()?;
     agent.wait()?;
     let (_, boot) = reached?;
-    assert_eq!(boot.address.map(|address| address.octets()[..3].to_vec()), Some(vec![10, 78, 0]));
+    let far = |address: std::net::IpAddr| address.to_string().starts_with("10.78.0.");
+    assert!(boot.address.is_some_and(far), "{:?}", boot.address);
     assert_eq!(told(&boot, Phase::BootProgram), Some("snponly.efi"));
     Ok(())
 }

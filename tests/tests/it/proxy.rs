@@ -130,7 +130,7 @@ async fn firmware_and_ipxe_are_told_what_to_boot_beside_a_server_that_gives_the_
         assert!(!ack.file.is_empty() && ack.option(43)? == item, "{ack:?}");
     }
     let boot = net.rig.admin.machine("n1").await?.boot.context("a boot")?;
-    assert_eq!(boot.address, Some(address), "what it fetches next is known for its own");
+    assert_eq!(boot.address, Some(address.into()), "what it fetches next is known for its own");
     Ok(())
 }
 

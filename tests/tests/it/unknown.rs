@@ -88,7 +88,7 @@ async fn an_unknown_machine_is_accepted_where_the_subnet_says_so() -> Result<()>
     assert!(script.contains("boots profile worker@1, image small"), "{script}");
     let machine = net.rig.admin.wait_for(NAME, "provisioning", SOON).await?;
     assert_eq!(machine.profile.map(|profile| profile.name).as_deref(), Some("worker"));
-    assert_eq!(machine.boot.map(|boot| boot.address), Some(Some(player.address)));
+    assert_eq!(machine.boot.map(|boot| boot.address), Some(Some(player.address.into())));
     Ok(())
 }
 

@@ -101,6 +101,11 @@ impl Percent {
         if percent <= 100 { Some(Self(percent)) } else { None }
     }
 
+    /// The number itself.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
     /// The share of a number, rounded down.
     pub const fn of(self, whole: u64) -> u64 {
         // Wholes are counts of IPv4 addresses: this does not overflow.

@@ -1,13 +1,18 @@
 //! What each kind of resource asks for. Unknown keys are errors.
 use super::{
     options::{DhcpOptions, Percent},
+    range6::Ipv6Range,
     value::{Duration, Ipv4Range, Labels, LinkRate, Name, Sha256},
 };
 use crate::Mac;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU32};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+    num::NonZeroU32,
+};
 use uuid::Uuid;
 
 /// A network that we answer on.
@@ -67,6 +72,15 @@ pub struct SubnetSpec {
     /// How many machines may load their image at once, instead of what follows from the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent_boots: Option<NonZeroU32>,
+    /// The same link's IPv6 network, such as `2001:db8:77::/64`: in the mode `authoritative` its DHCPv6 server is us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cidr6: Option<Ipv6Net>,
+    /// IPv6 addresses that we may lease to machines without one of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges6: Vec<Ipv6Range>,
+    /// DHCPv6 option 23, DNS Recursive Name Server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns6: Vec<Ipv6Addr>,
 }
 
 impl SubnetSpec {
@@ -259,6 +273,9 @@ pub struct MachineSpec {
     /// The address reserved for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
+    /// The IPv6 address reserved for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip6: Option<Ipv6Addr>,
     /// Further DHCP options by number; they win over the group's and the subnet's.
     #[serde(default, skip_serializing_if = "DhcpOptions::is_empty")]
     pub options: DhcpOptions,

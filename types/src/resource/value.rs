@@ -35,6 +35,8 @@ macro_rules! text_value {
     };
 }
 
+pub(super) use text_value;
+
 /// A resource's name: a DNS label (RFC 1123 section 2.1), up to 63 of `a-z`, `0-9` and, inside, `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(String);

@@ -33,7 +33,7 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
     for address in &http {
         checks.push(by_http(&client, *address, name, size).await);
     }
-    let tftp: Vec<SocketAddr> = addresses(settings, settings.tftp.into());
+    let tftp: Vec<SocketAddr> = addresses(settings, settings.tftp);
     for address in tftp {
         if let IpAddr::V4(ip) = address.ip() {
             checks.push(by_tftp((ip, address.port()), name, size).await);

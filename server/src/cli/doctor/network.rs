@@ -100,7 +100,7 @@ pub(super) async fn ports(settings: &Settings) -> Vec<Check> {
     };
     check("http.listen", settings.http, TcpListener::bind(settings.http).await.err());
     check("https.listen", settings.https, TcpListener::bind(settings.https).await.err());
-    check("tftp.listen", settings.tftp.into(), UdpSocket::bind(settings.tftp).await.err());
+    check("tftp.listen", settings.tftp, UdpSocket::bind(settings.tftp).await.err());
     if let Some(syslog) = settings.syslog {
         let both = async {
             UdpSocket::bind(syslog).await?;

@@ -51,7 +51,7 @@ impl DhcpAnswers {
         let open = self.boots.of(machine.id).filter(|boot| boot.ended.is_none() && boot.mac == client.mac);
         if let Some(boot) = open {
             let seen = Seen { phase: Phase::Dhcp, detail: None, bytes: 0, request: false, done: true };
-            self.boots.saw_at(boot.id, address, seen);
+            self.boots.saw_at(boot.id, address.into(), seen);
         }
     }
 }

@@ -8,6 +8,7 @@ fn firmware(archs: &[u16], vendor: &str, ipxe: bool) -> Firmware {
         user_class: ipxe.then_some(b"iPXE".as_slice()),
         archs,
         ipxe_options: ipxe.then_some([0x13, 1, 1].as_slice()),
+        dhcp6: false,
     })
 }
 

@@ -82,14 +82,35 @@ fn an_operating_system_is_what_says_nothing() {
     assert_eq!(classify(&Identity::default()).arch, None);
 }
 
+#[test]
+fn by_dhcpv6_the_options_are_called_by_their_own_numbers() {
+    let http = classify(&Identity {
+        vendor_class: Some("HTTPClient:Arch:00016:UNDI:003016"),
+        archs: &[16],
+        dhcp6: true,
+        ..Identity::default()
+    });
+    assert_eq!((http.client, http.arch), (Client::HttpBoot, Some(Arch::EfiX64)));
+    assert_eq!(http.why, "option 16 begins with `HTTPClient`; efi-x64 by option 61");
+    let ipxe =
+        classify(&Identity { user_class: Some(b"iPXE"), archs: &[7], dhcp6: true, ..Identity::default() });
+    assert_eq!(ipxe.why, "option 15 is `iPXE`; efi-x64 by option 61");
+    let os = classify(&Identity { dhcp6: true, ..Identity::default() });
+    assert_eq!(
+        (os.client, os.why.as_str()),
+        (Client::Os, "neither option 15, 16 nor 61 is that of a firmware")
+    );
+}
+
 proptest! {
     #[test]
-    fn nothing_makes_it_panic(class: Option<String>, user: Option<Vec<u8>>, archs: Vec<u16>, ipxe: Option<Vec<u8>>) {
+    fn nothing_makes_it_panic(class: Option<String>, user: Option<Vec<u8>>, archs: Vec<u16>, ipxe: Option<Vec<u8>>, dhcp6: bool) {
         let identity = Identity {
             vendor_class: class.as_deref(),
             user_class: user.as_deref(),
             archs: &archs,
             ipxe_options: ipxe.as_deref(),
+            dhcp6,
         };
         let firmware = classify(&identity);
         prop_assert!(archs.is_empty() || firmware.arch.is_some());

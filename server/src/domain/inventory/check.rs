@@ -1,6 +1,7 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
 mod contested;
 mod firmware;
+mod ipv6;
 mod machine;
 mod subnet;
 

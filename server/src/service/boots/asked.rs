@@ -9,7 +9,7 @@ use crate::{
     service::journal::Actor,
 };
 use pilotlight_types::resource::{Name, SubnetMode, Unknown};
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 /// A question, answered.
 #[derive(Debug, Clone)]
@@ -28,7 +28,8 @@ pub struct Asked {
 
 impl Boots {
     /// What a machine that asks gets. Machines that nobody declared are recorded when they ask to boot.
-    pub async fn ask(&self, request: BootRequest, from: Ipv4Addr) -> Asked {
+    pub async fn ask(&self, request: BootRequest, from: impl Into<IpAddr>) -> Asked {
+        let from = from.into();
         let asked = self.answer(request, from);
         if let (Some(machine), Some(known)) = (&asked.machine, &asked.known.machine) {
             self.tell_conflicts(machine, &known.conflicts);
@@ -60,7 +61,8 @@ impl Boots {
     }
 
     /// What a machine that asks would get; records nothing.
-    pub fn answer(&self, mut request: BootRequest, from: Ipv4Addr) -> Asked {
+    pub fn answer(&self, mut request: BootRequest, from: impl Into<IpAddr>) -> Asked {
+        let from = from.into();
         if request.firmware.code.is_none()
             && let Some(before) = self.firmware.of(request.mac)
         {

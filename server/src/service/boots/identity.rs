@@ -17,7 +17,7 @@ use pilotlight_types::{
     resource::{Name, SubnetMode},
 };
 use std::{
-    net::Ipv4Addr,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -41,7 +41,7 @@ impl Default for Conflicts {
 impl Boots {
     /// Takes note of the MAC of a machine that asks for its script and is known by its UUID or serial number, if it is on a subnet
     /// where we answer. Says whether that is news. A script is asked for over TCP: who asks has the address that it asks from.
-    pub async fn recognise(&self, request: &BootRequest, from: Ipv4Addr) -> bool {
+    pub async fn recognise(&self, request: &BootRequest, from: IpAddr) -> bool {
         let served = self.roster.read(|inventory| {
             let mode = inventory.subnet_of(from).map(|(_, subnet)| subnet.spec.mode);
             matches!(mode, Some(SubnetMode::Authoritative | SubnetMode::Proxy))

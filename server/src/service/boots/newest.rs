@@ -1,13 +1,13 @@
 //! The newest boot of each machine, found by machine, by boot, and by address.
 use pilotlight_types::{BootId, MachineId, api::Boot, resource::Name};
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{collections::HashMap, net::IpAddr};
 
 /// The newest boot of each machine, open or ended. Older ones are in the database only.
 #[derive(Debug, Default)]
 pub(super) struct Newest {
     pub(super) of: HashMap<MachineId, Boot>,
     by_id: HashMap<BootId, MachineId>,
-    pub(super) by_address: HashMap<Ipv4Addr, MachineId>,
+    pub(super) by_address: HashMap<IpAddr, MachineId>,
 }
 
 impl Newest {

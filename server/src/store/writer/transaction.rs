@@ -45,7 +45,9 @@ impl<'a> Many<'a> {
     }
 
     async fn take(&mut self, tx: &mut Tx, write: &'a Write) -> Result<(), StoreError> {
-        if !matches!(write, Write::Boot(_) | Write::Event(_) | Write::Lease(_) | Write::NoLease(..)) {
+        let leases =
+            matches!(write, Write::Lease(_) | Write::NoLease(..) | Write::Lease6(_) | Write::NoLease6(_));
+        if !leases && !matches!(write, Write::Boot(_) | Write::Event(_)) {
             // It may belong to one of the boots, or be the end of their machine.
             self.put_boots(tx).await?;
         }
@@ -63,6 +65,8 @@ impl<'a> Many<'a> {
                 self.put_leases(tx).await?;
                 tx.delete_lease(*ip, *mac).await
             }
+            Write::Lease6(row) => tx.put_lease6(row).await,
+            Write::NoLease6(row) => tx.delete_lease6(&row.lease).await,
             Write::Resource(row) => tx.put_resource(row).await,
             Write::NoResource(kind, name) => tx.delete_resource(*kind, name).await,
             Write::Machine(row) => tx.put_machine(row).await,

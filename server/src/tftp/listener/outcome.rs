@@ -2,7 +2,7 @@
 use crate::tftp::transfer::{Caps, Content};
 use std::{
     io,
-    net::{IpAddr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -111,20 +111,20 @@ pub enum ListenError {
     #[error(
         "UDP {0} is in use: another TFTP server runs here; stop it, or set tftp.listen to another address"
     )]
-    InUse(SocketAddrV4),
+    InUse(SocketAddr),
     /// Ports below 1024 are for root.
     #[error(
         "no permission for UDP {0}: run with CAP_NET_BIND_SERVICE, or set tftp.listen to a port above 1023"
     )]
-    Permission(SocketAddrV4),
+    Permission(SocketAddr),
     /// No interface has this address.
     #[error("no interface has the address of {0}: set tftp.listen to one that this host has, or to 0.0.0.0")]
-    NoAddress(SocketAddrV4),
+    NoAddress(SocketAddr),
     /// Anything else.
     #[error("cannot listen for TFTP on UDP {listen}")]
     Other {
         /// Where.
-        listen: SocketAddrV4,
+        listen: SocketAddr,
         /// Why.
         #[source]
         source: io::Error,
@@ -132,7 +132,7 @@ pub enum ListenError {
 }
 
 impl ListenError {
-    pub(super) fn new(listen: SocketAddrV4, source: io::Error) -> Self {
+    pub(super) fn new(listen: SocketAddr, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::InUse(listen),
             io::ErrorKind::PermissionDenied => Self::Permission(listen),

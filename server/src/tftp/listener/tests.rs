@@ -2,7 +2,7 @@
 //! do.
 use super::*;
 use crate::tftp::transfer::Content;
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{net::Ipv4Addr, path::Path, process::Stdio, time::Duration};
 use tokio::{process::Command, sync::mpsc};
 
 const SMALL: &str = "snponly.efi";
@@ -363,7 +363,7 @@ async fn a_client_that_goes_away_ends_its_transfer() {
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let rig = Rig::new();
-    let listen = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, rig.port);
+    let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, rig.port));
     let (reports, _) = mpsc::unbounded_channel();
     let error = Listener::bind(listen, Shelf { reports }, Settings::default()).err().unwrap();
     assert!(matches!(error, ListenError::InUse(at) if at == listen), "{error}");

@@ -1,11 +1,11 @@
 //! Machines that have what only one can have.
-use super::Inventory;
+use crate::domain::inventory::{Inventory, reservations};
 use crate::domain::{
     identity::{serial_key, uuid_key},
     machine::Machine,
 };
 use pilotlight_types::{Mac, resource::MachineSpec};
-use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// Something that belongs to one machine only.
@@ -14,14 +14,14 @@ enum Claim {
     Mac(Mac),
     Uuid(Uuid),
     Serial(String),
-    Ip(Ipv4Addr),
+    Ip(IpAddr),
 }
 
 fn claims(spec: &MachineSpec) -> impl Iterator<Item = Claim> {
     let macs = spec.macs.iter().map(|mac| Claim::Mac(*mac));
     let uuid = spec.uuid.and_then(uuid_key).map(Claim::Uuid);
     let serial = spec.serial.as_deref().and_then(serial_key).map(Claim::Serial);
-    macs.chain(uuid).chain(serial).chain(spec.ip.map(Claim::Ip))
+    macs.chain(uuid).chain(serial).chain(reservations(spec).map(Claim::Ip))
 }
 
 /// The machines that have something that another one has too, by name. They are found in one pass over all: the inventory's

@@ -1,5 +1,5 @@
 //! Whether a machine makes sense, and is told from every other.
-use super::{Findings, check_options, firmware};
+use super::{Findings, check_options, firmware, ipv6};
 use crate::domain::{
     identity::{LONGEST_SERIAL, serial_key, uuid_key},
     inventory::Inventory,
@@ -10,7 +10,7 @@ use pilotlight_types::resource::{MachineSpec, Name, Unknown};
 use std::sync::Arc;
 
 /// What to do about a machine that is in the way and that nobody declared.
-fn advice(other: &Machine) -> &'static str {
+pub(super) fn advice(other: &Machine) -> &'static str {
     if other.stage == Stage::Discovered { ", which was only seen so far: delete that one first" } else { "" }
 }
 
@@ -27,6 +27,7 @@ pub(super) fn check(
     check_macs(contested, name, spec, found);
     check_smbios(inventory, contested, name, spec, found);
     check_address(inventory, contested, name, spec, found);
+    ipv6::check_machine(inventory, contested, name, spec, found);
     for (path, text) in [("spec.serial", &spec.serial), ("spec.rack", &spec.rack)] {
         if text.as_ref().is_some_and(|text| {
             text.is_empty() || text.len() > LONGEST_SERIAL || text.contains(char::is_control)
@@ -36,7 +37,10 @@ pub(super) fn check(
     }
 }
 
-fn others<'a>(contested: &'a [&Arc<Machine>], name: &'a Name) -> impl Iterator<Item = &'a Machine> {
+pub(super) fn others<'a>(
+    contested: &'a [&Arc<Machine>],
+    name: &'a Name,
+) -> impl Iterator<Item = &'a Machine> {
     contested.iter().map(|machine| &***machine).filter(move |other| other.name != *name)
 }
 

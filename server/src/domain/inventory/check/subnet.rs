@@ -51,6 +51,7 @@ pub(super) fn check(inventory: &Inventory, name: &Name, spec: &SubnetSpec, found
     if spec.mode == SubnetMode::Proxy && !spec.ranges.is_empty() {
         found.warnings.push("in the mode `proxy` no address is given: the ranges are of no use".into());
     }
+    super::ipv6::check_subnet(inventory, name, spec, found);
     check_options(&spec.options, found);
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     if spec

@@ -34,7 +34,7 @@ fn inventory(documents: &[Value]) -> Inventory {
     inventory
 }
 
-fn document(kind: Kind, name: &str, spec: &Value) -> Value {
+pub(super) fn document(kind: Kind, name: &str, spec: &Value) -> Value {
     json!({"kind": kind, "name": name, "spec": spec})
 }
 
@@ -45,7 +45,7 @@ fn errors(inventory: &Inventory, kind: Kind, name: &str) -> Vec<(String, String)
 }
 
 /// Checks `spec` beside `others`: it must be wrong in this one place, in these words.
-fn wrong(others: &[Value], kind: Kind, spec: &Value, path: &str, words: &str) {
+pub(super) fn wrong(others: &[Value], kind: Kind, spec: &Value, path: &str, words: &str) {
     let mut all = others.to_vec();
     all.push(document(kind, "this", spec));
     let found = errors(&inventory(&all), kind, "this");
@@ -55,7 +55,7 @@ fn wrong(others: &[Value], kind: Kind, spec: &Value, path: &str, words: &str) {
     );
 }
 
-fn right(others: &[Value], kind: Kind, spec: &Value) -> Vec<String> {
+pub(super) fn right(others: &[Value], kind: Kind, spec: &Value) -> Vec<String> {
     let mut all = others.to_vec();
     all.push(document(kind, "this", spec));
     let found = check(&inventory(&all), [(kind, &"this".parse().unwrap())]).remove(0);
@@ -63,7 +63,7 @@ fn right(others: &[Value], kind: Kind, spec: &Value) -> Vec<String> {
     found.warnings
 }
 
-fn subnet(with: &Value) -> Value {
+pub(super) fn subnet(with: &Value) -> Value {
     let mut spec =
         json!({"cidr": "10.77.0.0/24", "mode": "authoritative", "ranges": ["10.77.0.100-10.77.0.200"]});
     spec.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());

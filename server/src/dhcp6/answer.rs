@@ -1,0 +1,241 @@
+//! From a DHCPv6 question to its answer: who asks, on which network, and what becomes of its addresses.
+mod addresses;
+mod reply;
+
+use super::{
+    listener::{Answered, Arrival, Handler, Outcome},
+    wire::{Message, Question, Reply, ReplyKind, Status, StatusCode},
+};
+use crate::{
+    domain::{
+        boot::{BootRequest, Step},
+        dhcp6::{Asks, Heard, Named, Sender, hear},
+        duid::Duid,
+        firmware::{Client, Firmware, Identity, classify},
+        flood::{Limiter, Verdict},
+    },
+    metrics::Dhcp6Metrics,
+    service::{
+        boots::{Asked, Boots, Seen},
+        journal::Journal,
+        leases6::Leases6,
+        ports::Ports,
+        roster::Roster,
+        sightings::Sightings,
+    },
+};
+use pilotlight_types::{
+    Mac,
+    api::Phase,
+    resource::{Name, SubnetMode, SubnetSpec},
+};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+use uuid::Uuid;
+
+/// Finds the answers to DHCPv6 questions.
+#[derive(Debug)]
+pub struct Dhcp6Answers {
+    /// What we call ourselves.
+    pub duid: Duid,
+    /// What machines get.
+    pub boots: Boots,
+    /// Which address.
+    pub leases: Leases6,
+    /// The subnets.
+    pub roster: Roster,
+    /// Where it is written down.
+    pub journal: Journal,
+    /// Where machines reach us.
+    pub ports: Ports,
+    /// What is seen beside.
+    pub sightings: Sightings,
+    /// Keeps floods off.
+    pub limiter: Mutex<Limiter>,
+    /// Counts the outcomes.
+    pub metrics: Dhcp6Metrics,
+}
+
+/// A question of a client on a subnet that we serve.
+struct Client6<'a> {
+    message: &'a Message,
+    sender: Sender,
+    asked: Asked,
+    name: Name,
+    subnet: Arc<SubnetSpec>,
+    /// Our address, as machines there are told it.
+    local: Ipv6Addr,
+}
+
+/// No interface has the MAC of zeros: who asks with it is known by nothing but its DUID.
+const NO_MAC: Mac = Mac::new([0; 6]);
+
+impl Handler for Dhcp6Answers {
+    async fn handle(&self, question: &Question, arrival: &Arrival) -> Answered {
+        let message = &question.message;
+        let server = match &message.server {
+            None => Named::Nobody,
+            Some(server) if *server == self.duid => Named::Us,
+            Some(_) => Named::Another,
+        };
+        let unicast = question.relays.is_empty() && !arrival.to.is_multicast();
+        let (has_id, has_associations) = (message.client.is_some(), !message.associations.is_empty());
+        match hear(message.asks, has_id, server, has_associations, unicast) {
+            Heard::Take => {}
+            Heard::ToEverybody => return to_everybody(),
+            Heard::Discard(why) => return Answered::silent(why),
+        }
+        let peer = question.relays.last().map_or(*arrival.from.ip(), |relay| relay.peer);
+        let relayed = question.relays.last().and_then(|relay| relay.mac);
+        let sender = Sender::new(message.client.as_ref(), relayed, peer);
+        let uuid = self.known_uuid(&sender);
+        if let Err(why) = self.taken(&sender, uuid, message.client.as_ref()) {
+            return Answered::silent(why);
+        }
+        let Some((local, from)) = self.place(question, arrival) else {
+            return Answered::silent("no_address_of_ours");
+        };
+        let firmware = firmware(message);
+        let boots = !matches!(firmware.client, Client::Os | Client::Bmc { .. });
+        let Some(mac) = self.mac_of(&sender, uuid).or((!boots).then_some(NO_MAC)) else {
+            return Answered::silent("no_mac");
+        };
+        let asked = self.boots.ask(BootRequest { mac, uuid, serial: None, firmware }, from).await;
+        let known = asked.subnet.clone().and_then(|name| {
+            let spec = self.roster.read(|i| i.subnets.get(&name).map(|subnet| subnet.spec.clone()))?;
+            Some((name, spec))
+        });
+        let Some((name, subnet)) = known else { return Answered::silent("no_subnet") };
+        let client = Client6 { message, sender, asked, name, subnet, local };
+        match (client.subnet.mode, &client.asked.decision.step) {
+            (SubnetMode::Ignore, _) => return Answered::silent("subnet_ignored"),
+            (SubnetMode::Proxy | SubnetMode::Shadow, _) => return Answered::silent("subnet_not_ours"),
+            (SubnetMode::Authoritative, Step::Silent { why }) => return Answered::silent(why.name()),
+            (SubnetMode::Authoritative, _) => {}
+        }
+        let answered = self.address(&client).await;
+        self.note(&client, &answered).await;
+        answered
+    }
+
+    fn duid(&self) -> &Duid {
+        &self.duid
+    }
+
+    fn count(&self, outcome: Outcome) {
+        let reason = if let Outcome::Silent(why) = outcome { why } else { "" };
+        self.metrics.count(outcome.name(), reason);
+    }
+}
+
+/// A client may send to our own address only when it was told so, which we never do (RFC 8415 section 18.4).
+fn to_everybody() -> Answered {
+    let status = Some(Status::new(StatusCode::UseMulticast, "ask everybody, at ff02::1:2"));
+    Answered { reply: Some(Reply { status, ..Reply::new(ReplyKind::Reply) }), outcome: Outcome::Replied }
+}
+
+/// Who sent a message. iPXE does not tell its features in DHCPv6: one that has IPv6 is taken to have HTTP.
+fn firmware(message: &Message) -> Firmware {
+    let ipxe = message.user_classes.iter().any(|class| class == b"iPXE");
+    classify(&Identity {
+        vendor_class: message.vendor_class.as_ref().map(|class| class.text.as_str()),
+        user_class: ipxe.then_some(b"iPXE"),
+        archs: &message.archs,
+        ipxe_options: ipxe.then_some(&[0x13, 1, 1]),
+        dhcp6: true,
+    })
+}
+
+impl Dhcp6Answers {
+    /// The UUID in the DUID, in the order of bytes in which a machine has it.
+    fn known_uuid(&self, sender: &Sender) -> Option<Uuid> {
+        let uuids = sender.uuids?;
+        let known = |uuid: &&Uuid| self.roster.read(|i| i.machine_that_says(NO_MAC, Some(**uuid)).is_some());
+        uuids.iter().find(known).or(uuids.first()).copied()
+    }
+
+    /// The interface that a machine goes by: its own, or the first of the machine that is known by its UUID.
+    fn mac_of(&self, sender: &Sender, uuid: Option<Uuid>) -> Option<Mac> {
+        let by_uuid = || {
+            self.roster
+                .read(|inventory| inventory.machine_that_says(NO_MAC, uuid)?.spec.macs.first().copied())
+        };
+        sender.mac().or_else(by_uuid)
+    }
+
+    /// Whether a message is taken at all, or is one too many.
+    fn taken(&self, sender: &Sender, uuid: Option<Uuid>, client: Option<&Duid>) -> Result<(), &'static str> {
+        let mac = sender.mac();
+        let declared = self.roster.read(|inventory| {
+            inventory.machine_that_says(mac.unwrap_or(NO_MAC), uuid).is_some_and(|m| m.is_vouched_for())
+        });
+        // Who has no MAC is told from others by a piece of its DUID.
+        let nameless = || {
+            let duid = client.map(Duid::bytes).unwrap_or_default();
+            duid.last_chunk::<6>().map_or(NO_MAC, |end| Mac::new(*end))
+        };
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        match limiter.take(mac.unwrap_or_else(nameless), declared, self.journal.now()) {
+            Verdict::Take => Ok(()),
+            Verdict::TooOften => Err("too_often"),
+            Verdict::Flood => Err("flood"),
+        }
+    }
+
+    /// Our address as the client is told it, and an address of the network that it is on: the relay next to it says which, and
+    /// without one it is that of the interface.
+    fn place(&self, question: &Question, arrival: &Arrival) -> Option<(Ipv6Addr, Ipv6Addr)> {
+        let served = |address: &&Ipv6Addr| self.roster.read(|i| i.subnet_of(**address).is_some());
+        let ours = arrival.ours.iter().find(served).or(arrival.ours.first()).copied();
+        let global = |address: &Ipv6Addr| {
+            !address.is_unspecified() && !address.is_unicast_link_local() && !address.is_multicast()
+        };
+        let asked = Some(arrival.to).filter(global);
+        if question.relays.is_empty() {
+            let local = ours?;
+            return Some((local, local));
+        }
+        // A relay on the link itself has no address there, and leaves it to the next (RFC 6221 section 5.1).
+        let link = question.relays.iter().rev().map(|relay| relay.link).find(global);
+        let local = asked.or(ours)?;
+        Some((local, link.unwrap_or(local)))
+    }
+
+    /// Writes down what firmware and iPXE were told.
+    async fn note(&self, client: &Client6<'_>, answered: &Answered) {
+        let (Some(reply), Some(machine)) = (&answered.reply, &client.asked.machine) else { return };
+        if client.asked.decision.step == Step::AddressOnly
+            || !matches!(client.message.asks, Asks::Solicit | Asks::Request | Asks::Information)
+        {
+            return;
+        }
+        let given = reply.associations.iter().flat_map(|given| &given.addresses);
+        let address = given.filter(|(_, seconds)| *seconds > 0).map(|(address, _)| *address).next();
+        if address.is_none() && client.message.asks != Asks::Information {
+            return;
+        }
+        let firmware = &client.asked.request.firmware;
+        self.boots.firmware().met(client.asked.request.mac, firmware, self.journal.now());
+        let file = reply.boot_file.clone();
+        let seen = Seen {
+            phase: Phase::Dhcp,
+            detail: file.clone(),
+            bytes: 0,
+            request: true,
+            done: reply.kind == ReplyKind::Reply,
+        };
+        let (boot, writes) = self.boots.note(&client.asked, machine, address.map(IpAddr::V6), seen).await;
+        self.journal.later(writes);
+        tracing::info!(
+            boot.id = %boot,
+            machine.mac = %client.asked.request.mac,
+            "DHCPv6: {} for {}: {}, boots {}",
+            answered.outcome.name(),
+            machine.name,
+            address.map_or_else(|| "no address".to_owned(), |address| address.to_string()),
+            file.as_deref().unwrap_or("nothing")
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! The loop between a socket and whoever decides: bytes in, one recorded outcome for each packet, bytes out.
+use super::{
+    socket::{Datagram, Socket},
+    wire::{self, CLIENT_PORT, Question, Reply, SERVER_PORT},
+};
+use crate::{domain::duid::Duid, interface};
+use std::{
+    error::Error,
+    future::Future,
+    io,
+    net::{Ipv6Addr, SocketAddrV6},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Semaphore, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// After an error of the socket itself.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often it is looked whether the interface is still the same, and which addresses it has.
+const CHECK: Duration = Duration::from_secs(5);
+/// How many packets are being answered at once.
+const IN_FLIGHT: usize = 4096;
+/// How long an answer may take: clients ask again after a second, and firmware after four.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+/// How a packet came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The addresses of the interface that reach beyond its link.
+    pub ours: Arc<[Ipv6Addr]>,
+    /// The address that it was sent to: a group, or ours.
+    pub to: Ipv6Addr,
+    /// From whom: a client's link-local address, or a relay.
+    pub from: SocketAddrV6,
+}
+
+/// What came of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Advertise was sent.
+    Advertised,
+    /// Reply was sent.
+    Replied,
+    /// Either was sent, and said that there is no address.
+    NoAddress,
+    /// An address came back.
+    Released,
+    /// A client found its address in use.
+    Declined,
+    /// No answer, for this reason.
+    Silent(&'static str),
+    /// No DHCPv6 message for a server.
+    Malformed,
+    /// Too many packets at once.
+    Overloaded,
+    /// The answer took too long to find.
+    TimedOut,
+    /// The answer could not be found, or not be sent.
+    Failed,
+}
+
+impl Outcome {
+    /// The word for it in metrics; a silence's reason is its own.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Advertised => "advertised",
+            Self::Replied => "replied",
+            Self::NoAddress => "no_address",
+            Self::Released => "released",
+            Self::Declined => "declined",
+            Self::Silent(_) => "silent",
+            Self::Malformed => "malformed",
+            Self::Overloaded => "overloaded",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// What to send, if anything.
+    pub reply: Option<Reply>,
+    /// What to record once it is sent.
+    pub outcome: Outcome,
+}
+
+impl Answered {
+    /// Nothing is sent, for this reason.
+    pub fn silent(why: &'static str) -> Self {
+        Self { reply: None, outcome: Outcome::Silent(why) }
+    }
+}
+
+/// Whoever decides.
+pub trait Handler: Send + Sync + 'static {
+    /// Finds the answer. Is dropped if that takes too long.
+    fn handle(&self, question: &Question, arrival: &Arrival) -> impl Future<Output = Answered> + Send;
+
+    /// What we call ourselves.
+    fn duid(&self) -> &Duid;
+
+    /// Called exactly once for each packet.
+    fn count(&self, outcome: Outcome);
+}
+
+/// A socket and its decider.
+pub struct Listener<H> {
+    socket: Arc<Socket>,
+    handler: Arc<H>,
+    ours: Arc<[Ipv6Addr]>,
+    in_flight: Arc<Semaphore>,
+    /// The last packet could not be sent: it was logged, and the next is not.
+    mute: Arc<AtomicBool>,
+}
+
+impl<H: Handler> Listener<H> {
+    /// Nothing runs yet.
+    pub fn new(socket: Socket, handler: Arc<H>) -> Self {
+        let ours = ours(&socket);
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
+        Self { socket: Arc::new(socket), handler, ours, in_flight, mute: Arc::default() }
+    }
+
+    /// Serves until it is stopped. Answers that are being found then are still sent, as tasks of the tracker.
+    /// Errors of the network pass: they are logged when they begin, and an interface that was made anew is
+    /// taken again.
+    pub async fn run(mut self, stop: CancellationToken, tasks: TaskTracker) {
+        let mut check = time::interval(CHECK);
+        check.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut last_error = None;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = check.tick() => self.renew(),
+                received = self.socket.recv() => match received {
+                    Ok(datagram) => {
+                        last_error = None;
+                        self.take(datagram, &tasks);
+                    }
+                    Err(error) => {
+                        self.report_receive(&error, &mut last_error);
+                        time::sleep(PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn report_receive(&self, error: &io::Error, last: &mut Option<io::ErrorKind>) {
+        if last.replace(error.kind()) != Some(error.kind()) {
+            let interface = self.socket.interface();
+            tracing::warn!(error = error as &dyn Error, "cannot receive DHCPv6 packets on {interface}");
+        }
+    }
+
+    /// Looks at the interface's addresses again, and takes the port again if it is a new one of the same name.
+    fn renew(&mut self) {
+        // While the interface is away this fails, quietly.
+        if self.socket.is_stale()
+            && let Ok(socket) = Socket::bind(self.socket.interface())
+        {
+            tracing::info!("{} was made anew: serving DHCPv6 on it again", socket.interface());
+            self.socket = Arc::new(socket);
+        }
+        self.ours = ours(&self.socket);
+    }
+
+    fn take(&self, datagram: Datagram, tasks: &TaskTracker) {
+        let question = match wire::parse(&datagram.bytes) {
+            Ok(question) => question,
+            Err(error) => {
+                let from = datagram.from;
+                tracing::debug!(error = &error as &dyn Error, "a packet from {from} is no DHCPv6 question");
+                return self.handler.count(Outcome::Malformed);
+            }
+        };
+        let Ok(permit) = self.in_flight.clone().try_acquire_owned() else {
+            return self.handler.count(Outcome::Overloaded);
+        };
+        let arrival = Arrival { ours: self.ours.clone(), to: datagram.to, from: datagram.from };
+        let (socket, handler, mute) = (self.socket.clone(), self.handler.clone(), self.mute.clone());
+        tasks.spawn(async move {
+            let answer = answer(&*handler, &socket, &mute, &question, &arrival);
+            let outcome = time::timeout(DEADLINE, answer).await.unwrap_or(Outcome::TimedOut);
+            handler.count(outcome);
+            drop(permit);
+        });
+    }
+}
+
+async fn answer<H: Handler>(
+    handler: &H,
+    socket: &Socket,
+    mute: &AtomicBool,
+    question: &Question,
+    arrival: &Arrival,
+) -> Outcome {
+    let Answered { reply, outcome } = handler.handle(question, arrival).await;
+    let Some(reply) = reply else { return outcome };
+    let bytes = wire::encode(question, handler.duid(), &reply);
+    // What was sent to our own address is answered from there; a group is nobody's address.
+    let source = if arrival.to.is_multicast() { Ipv6Addr::UNSPECIFIED } else { arrival.to };
+    match socket.send(&bytes, destination(question, arrival.from), source).await {
+        Ok(()) => {
+            mute.store(false, Ordering::Relaxed);
+            outcome
+        }
+        Err(error) => {
+            if !mute.swap(true, Ordering::Relaxed) {
+                let interface = socket.interface();
+                tracing::warn!(error = &error as &dyn Error, "cannot send a DHCPv6 answer on {interface}");
+            }
+            Outcome::Failed
+        }
+    }
+}
+
+/// Where the answer goes: to the client's port, to the relay's, or to the one that a relay says it has of its own (RFC 8357).
+fn destination(question: &Question, from: SocketAddrV6) -> SocketAddrV6 {
+    let port = match question.relays.first() {
+        None => CLIENT_PORT,
+        Some(relay) if relay.has_own_port() => from.port(),
+        Some(_) => SERVER_PORT,
+    };
+    SocketAddrV6::new(*from.ip(), port, 0, from.scope_id())
+}
+
+/// The interface's addresses; none, while the kernel does not say.
+fn ours(socket: &Socket) -> Arc<[Ipv6Addr]> {
+    interface::addresses6(socket.interface()).unwrap_or_default().into()
+}
