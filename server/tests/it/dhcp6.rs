@@ -110,7 +110,10 @@ async fn firmware_ipxe_and_the_system_have_one_address_and_each_its_own_url() {
     assert_eq!(class(&http), Some(VendorClass { enterprise: INTEL, text: "HTTPClient".into() }));
     assert_eq!(class(&pxe), None);
     let script = tell(&rig, OF_MAC1, vec![], ipxe(Asks::Request)).await;
-    assert_eq!(boot_file(&script), Some("http://[2001:db8:77::1]:8080/boot/ipxe?mac=52-54-00-00-00-01"));
+    assert_eq!(
+        boot_file(&script),
+        Some("http://[2001:db8:77::1]:8080/boot/ipxe?mac=52-54-00-00-00-01&serial=${serial:uristring}")
+    );
     let reply = script.reply.as_ref().unwrap();
     assert_eq!((reply.kind, reply.associations[0].addresses[0].1), (ReplyKind::Reply, 90));
     let system = tell(&rig, OF_MAC1, vec![], system(Asks::Request)).await;
