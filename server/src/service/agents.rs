@@ -146,7 +146,7 @@ impl Agents {
         Ok(instructions())
     }
 
-    fn authenticate(&self, boot: BootId, token: &str) -> Result<(Arc<Machine>, Boot), ReportError> {
+    fn authenticate(&self, boot: BootId, token: &str) -> Result<(Arc<Machine>, Arc<Boot>), ReportError> {
         if !self.configs.is_agent(boot, token) {
             return Err(ReportError::Unauthorized);
         }

@@ -29,7 +29,7 @@ use pilotlight_types::{
     BootId, MachineId, Timestamp,
     api::{Boot, Outcome, Phase},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -106,7 +106,7 @@ impl Boots {
                 Some(boot) if goes_on => boot.clone(),
                 other => {
                     if let Some(before) = other.filter(|boot| boot.ended.is_none()) {
-                        writes.extend(self.ended(machine, restarted(before.clone(), now)));
+                        writes.extend(self.ended(machine, restarted(before, now)));
                     }
                     let id = BootId::new(now, random());
                     let message = format!(
@@ -120,13 +120,13 @@ impl Boots {
                         Some(id),
                         message,
                     ));
-                    attempt::new(id, &machine.name, asked.request.mac, now, decision.clone())
+                    Arc::new(attempt::new(id, &machine.name, asked.request.mac, now, Value::Null))
                 }
             };
-            boot.address = address.or(boot.address);
-            let pinned = boot.decision.get("pinned").cloned();
-            boot.decision = decision;
-            if let (Some(map), Some(pinned)) = (boot.decision.as_object_mut(), pinned) {
+            let noted = Arc::make_mut(&mut boot);
+            noted.address = address.or(noted.address);
+            let before = std::mem::replace(&mut noted.decision, decision);
+            if let (Some(map), Some(pinned)) = (noted.decision.as_object_mut(), pinned(before)) {
                 map.insert("pinned".into(), pinned);
             }
             // The row comes first, for events name the boot; what it reached comes after its beginning.
@@ -134,8 +134,9 @@ impl Boots {
             let reached = row.split_off(1);
             writes.splice(0..0, row);
             writes.extend(reached);
-            newest.put(machine.id, boot.clone());
-            (boot.id, writes, !goes_on)
+            let id = boot.id;
+            newest.put(machine.id, boot);
+            (id, writes, !goes_on)
         };
         if let Some(reply) =
             self.firmware.learned(asked.request.mac).filter(|reply| machine.reply != Some(*reply))
@@ -172,8 +173,9 @@ impl Boots {
     pub fn saw_at(&self, id: BootId, address: IpAddr, seen: Seen) {
         {
             let mut newest = self.lock();
-            let Some((machine, boot)) = newest.get(id) else { return };
-            newest.put(machine, Boot { address: Some(address), ..boot });
+            let Some((machine, mut boot)) = newest.get(id) else { return };
+            Arc::make_mut(&mut boot).address = Some(address);
+            newest.put(machine, boot);
         }
         self.saw(id, seen);
     }
@@ -182,7 +184,8 @@ impl Boots {
     pub fn pin(&self, id: BootId, pinned: &Pinned) -> Vec<Write> {
         let mut newest = self.lock();
         let Some((machine, mut boot)) = newest.get(id) else { return Vec::new() };
-        if let (Some(decision), Ok(pinned)) = (boot.decision.as_object_mut(), serde_json::to_value(pinned)) {
+        let decision = Arc::make_mut(&mut boot).decision.as_object_mut();
+        if let (Some(decision), Ok(pinned)) = (decision, serde_json::to_value(pinned)) {
             decision.insert("pinned".into(), pinned);
         }
         newest.put(machine, boot.clone());
@@ -199,8 +202,8 @@ impl Boots {
                 return Ok(());
             }
             let Some(row) = self.roster.machine(machine) else { return Ok(()) };
-            boot.outcome = Some(outcome.clone());
-            boot.ended = Some(now);
+            let ended = Arc::make_mut(&mut boot);
+            (ended.outcome, ended.ended) = (Some(outcome.clone()), Some(now));
             newest.put(machine, boot.clone());
             self.pacing.done(machine);
             (machine, self.ended(&row, boot))
@@ -208,8 +211,10 @@ impl Boots {
         if let Err(error) = self.journal.commit(writes).await {
             // Not written: then it goes on, and whoever ended it can try again.
             let mut newest = self.lock();
-            if let Some((machine, boot)) = newest.get(id).filter(|(_, boot)| boot.ended == Some(now)) {
-                newest.put(machine, Boot { outcome: None, ended: None, ..boot });
+            if let Some((machine, mut boot)) = newest.get(id).filter(|(_, boot)| boot.ended == Some(now)) {
+                let open = Arc::make_mut(&mut boot);
+                (open.outcome, open.ended) = (None, None);
+                newest.put(machine, boot);
             }
             return Err(error);
         }
@@ -236,12 +241,12 @@ impl Boots {
     }
 
     /// The newest boot of a machine.
-    pub fn of(&self, machine: MachineId) -> Option<Boot> {
+    pub fn of(&self, machine: MachineId) -> Option<Arc<Boot>> {
         self.lock().of.get(&machine).cloned()
     }
 
     /// A boot that is its machine's newest.
-    pub fn newest(&self, id: BootId) -> Option<(MachineId, Boot)> {
+    pub fn newest(&self, id: BootId) -> Option<(MachineId, Arc<Boot>)> {
         self.lock().get(id)
     }
 
@@ -259,16 +264,16 @@ impl Boots {
     }
 
     /// The boots that go on.
-    pub fn open(&self) -> Vec<Boot> {
+    pub fn open(&self) -> Vec<Arc<Boot>> {
         self.lock().of.values().filter(|boot| boot.ended.is_none()).cloned().collect()
     }
 
     /// One boot, however old.
     pub async fn get(&self, id: BootId) -> Result<Option<Boot>, StoreError> {
         if let Some((_, boot)) = self.newest(id) {
-            return Ok(Some(boot));
+            return Ok(Some(Arc::unwrap_or_clone(boot)));
         }
-        Ok(self.db.read().await?.boot(id).await?.map(|row| row.boot))
+        Ok(self.db.read().await?.boot(id).await?.map(|row| Arc::unwrap_or_clone(row.boot)))
     }
 
     /// Boots that started before `before`, newest first.
@@ -279,7 +284,7 @@ impl Boots {
         limit: i64,
     ) -> Result<Vec<Boot>, StoreError> {
         let rows = self.db.read().await?.boots(machine, before, limit).await?;
-        Ok(rows.into_iter().map(|row| row.boot).collect())
+        Ok(rows.into_iter().map(|row| Arc::unwrap_or_clone(row.boot)).collect())
     }
 
     /// Forgets a machine that is gone.
@@ -295,9 +300,9 @@ impl Boots {
     }
 
     /// Puts what was seen into the boot; returns the row, and an event when a phase is reached.
-    fn advance(&self, machine: &Machine, boot: &mut Boot, seen: Seen, now: Timestamp) -> Vec<Write> {
+    fn advance(&self, machine: &Machine, boot: &mut Arc<Boot>, seen: Seen, now: Timestamp) -> Vec<Write> {
         let phase = seen.phase;
-        let reached = attempt::record(boot, seen.into_record(now));
+        let reached = attempt::record(Arc::make_mut(boot), seen.into_record(now));
         let mut writes = vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot: boot.clone() }))];
         if reached {
             let message = format!("{} reached {phase}", machine.name);
@@ -312,7 +317,7 @@ impl Boots {
         writes
     }
 
-    fn ended(&self, machine: &Machine, boot: Boot) -> Vec<Write> {
+    fn ended(&self, machine: &Machine, boot: Arc<Boot>) -> Vec<Write> {
         let kind = match &boot.outcome {
             Some(Outcome::Active | Outcome::LocalDisk) => "boot.ended",
             Some(Outcome::Restarted { .. }) => "boot.restarted",
@@ -331,9 +336,13 @@ impl Boots {
     }
 }
 
-fn restarted(boot: Boot, now: Timestamp) -> Boot {
+fn restarted(boot: &Boot, now: Timestamp) -> Arc<Boot> {
     let during = boot.furthest().unwrap_or(Phase::Dhcp);
-    Boot { outcome: Some(Outcome::Restarted { during }), ended: Some(now), ..boot }
+    Arc::new(Boot { outcome: Some(Outcome::Restarted { during }), ended: Some(now), ..boot.clone() })
+}
+
+fn pinned(mut decision: Value) -> Option<Value> {
+    decision.as_object_mut()?.remove("pinned")
 }
 
 /// Whether the plan ends a boot as soon as the machine has its script.

@@ -69,7 +69,7 @@ impl Console {
     /// Takes a line that came from this address. Never waits.
     pub fn take(&self, from: Ipv4Addr, line: Line) -> Taken {
         let boot = self.boots.at(from).and_then(|id| self.boots.newest(id)).map(|(_, boot)| boot);
-        let Some(boot) = boot.filter(listens) else { return Taken::NoBoot };
+        let Some(boot) = boot.filter(|boot| listens(boot)) else { return Taken::NoBoot };
         let mut waiting = self.lock();
         if waiting.len() >= MOST_WAITING {
             return Taken::Full;

@@ -340,7 +340,7 @@ impl Delivery {
     }
 
     /// The machine whose newest boot this is.
-    fn current(&self, id: BootId) -> Result<(Arc<Machine>, Boot), Denied> {
+    fn current(&self, id: BootId) -> Result<(Arc<Machine>, Arc<Boot>), Denied> {
         let (machine, boot) = self
             .boots
             .newest(id)

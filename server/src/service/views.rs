@@ -147,8 +147,8 @@ impl Views {
             facts_at: machine.facts.as_ref().map(|reported| reported.at),
             seen: machine.seen,
             learned_macs: machine.learned.clone(),
-            conflicts: conflicts(inventory, machine, boot.as_ref()),
-            boot,
+            conflicts: conflicts(inventory, machine, boot.as_deref()),
+            boot: boot.map(Arc::unwrap_or_clone),
             revision: machine.version,
         }
     }

@@ -3,7 +3,7 @@ use super::{StoreError, Tx, codec, db::on, resources::conflict};
 use pilotlight_types::{BootId, MachineId, Timestamp, api::Boot};
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// A boot of a machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +11,7 @@ pub struct BootRow {
     /// The machine.
     pub machine: MachineId,
     /// What has been seen of it.
-    pub boot: Boot,
+    pub boot: Arc<Boot>,
 }
 
 /// A one-time token to store.
@@ -51,14 +51,17 @@ struct Columns {
 
 impl Columns {
     fn of(BootRow { machine, boot }: &BootRow) -> Result<Self, StoreError> {
-        let data = codec::to_json("boot", boot)?;
+        let data = codec::to_json("boot", &**boot)?;
         let (started, ended) = (boot.started.micros(), boot.ended.map(Timestamp::micros));
         Ok(Self { id: boot.id, machine: *machine, started, ended, data })
     }
 }
 
 fn row((machine, data): (String, String)) -> Result<BootRow, StoreError> {
-    Ok(BootRow { machine: codec::parsed("machine id", &machine)?, boot: codec::from_json("boot", &data)? })
+    Ok(BootRow {
+        machine: codec::parsed("machine id", &machine)?,
+        boot: Arc::new(codec::from_json("boot", &data)?),
+    })
 }
 
 impl Tx {

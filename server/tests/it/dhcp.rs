@@ -312,3 +312,24 @@ async fn a_storm_of_questions_gives_each_its_own() {
     assert_eq!(rig.leases.held(rig.journal.now())[0].1, 200);
     assert_eq!(rig.roster.read(|inventory| inventory.machines().count()), 201);
 }
+
+#[tokio::test]
+async fn beside_another_server_a_machine_speaks_for_addresses_of_its_own_network_only() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let subnet =
+        json!({"kind": "Subnet", "name": "rack-a", "spec": {"cidr": "10.77.0.0/24", "mode": "proxy"}});
+    rig.apply(&[subnet]).await;
+    tell(&rig, firmware(MessageType::Discover, MAC1)).await;
+    let claims = async |address: [u8; 4]| {
+        let asks = Request {
+            requested: Some(address.into()),
+            server_id: Some([10, 77, 0, 9].into()),
+            ..firmware(MessageType::Request, MAC1)
+        };
+        tell(&rig, asks).await;
+        rig.boots.of(rig.id("n1")).expect("a boot").address
+    };
+    assert_eq!(claims([10, 78, 0, 20]).await, None);
+    assert_eq!(claims([10, 77, 0, 20]).await, Some([10, 77, 0, 20].into()));
+    assert_eq!(claims([10, 78, 0, 20]).await, Some([10, 77, 0, 20].into()));
+}

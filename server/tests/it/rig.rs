@@ -277,7 +277,7 @@ impl Rig {
     }
 
     pub fn boot(&self, id: BootId) -> Boot {
-        self.boots.newest(id).expect("a boot").1
+        Arc::unwrap_or_clone(self.boots.newest(id).expect("a boot").1)
     }
 
     /// Every event so far, oldest first.

@@ -21,6 +21,7 @@ use pilotlight_types::{
     resource::{Kind, Labels, MachineSpec, Name},
 };
 use serde_json::json;
+use std::sync::Arc;
 
 on_both!(
     a_machine_comes_back_as_it_was,
@@ -238,7 +239,7 @@ fn boot(n: u8, of: u8, started: i64) -> BootRow {
         started,
         json!({"a": 1}),
     );
-    BootRow { machine: id(of), boot }
+    BootRow { machine: id(of), boot: Arc::new(boot) }
 }
 
 fn put(row: &BootRow) -> Write {
@@ -252,9 +253,9 @@ async fn boots_come_back(rig: Rig) {
         .await
         .unwrap();
     let mut over = old.clone();
-    over.boot.ended = Some(Timestamp::from_micros(1999));
+    Arc::make_mut(&mut over.boot).ended = Some(Timestamp::from_micros(1999));
     let mut between = old.clone();
-    between.boot.address = Some([10, 77, 0, 9].into());
+    Arc::make_mut(&mut between.boot).address = Some([10, 77, 0, 9].into());
     let (one, two, three) = futures_util::join!(
         commit(&rig, vec![put(&between), put(&old)]),
         commit(&rig, vec![put(&between)]),

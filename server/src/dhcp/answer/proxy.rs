@@ -7,7 +7,9 @@ use super::{
     Client4, DhcpAnswers,
 };
 use crate::service::boots::Seen;
+use ipnet::Ipv4Net;
 use pilotlight_types::api::Phase;
+use std::net::Ipv4Addr;
 
 impl DhcpAnswers {
     /// At port 67. The client puts our offer and the other server's together; its REQUEST is the other one's.
@@ -43,11 +45,12 @@ impl DhcpAnswers {
         }
     }
 
-    /// The address that the other server gave: what the machine fetches next comes from there.
+    /// The address that the other server gave: what the machine fetches next comes from there. It is the client's word only, so
+    /// it speaks of its own network.
     fn saw_address(&self, client: &Client4<'_>) {
-        let (Some(machine), Some(address)) = (&client.asked.machine, client.request.requested) else {
-            return;
-        };
+        let within = |ip: &Ipv4Addr| Ipv4Net::contains(&client.subnet.cidr, ip);
+        let address = client.request.requested.filter(within);
+        let (Some(machine), Some(address)) = (&client.asked.machine, address) else { return };
         let open = self.boots.of(machine.id).filter(|boot| boot.ended.is_none() && boot.mac == client.mac);
         if let Some(boot) = open {
             let seen = Seen { phase: Phase::Dhcp, detail: None, bytes: 0, request: false, done: true };
