@@ -1,7 +1,7 @@
 //! One SQL text, two drivers.
 use super::StoreError;
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -63,8 +63,15 @@ impl Db {
             .foreign_keys(true)
             // What a statement of many rows would undo is kept in memory, and not in a file that is made and deleted each time.
             .pragma("temp_store", "MEMORY");
-        let pool =
-            |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(PATIENCE)
+                // A file does not hang up. But where the disk was full, SQLite has ended a transaction by itself, and the driver goes
+                // on counting it.
+                .test_before_acquire(false)
+                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        };
         let failed = || StoreError::backend("opening its file");
         let writer = pool(1).connect_with(options.clone()).await.map_err(failed())?;
         sqlx::migrate!("../migrations/sqlite").run(&writer).await.map_err(StoreError::Migration)?;

@@ -87,7 +87,8 @@ async fn firmware_and_ipxe_are_told_what_to_boot_beside_a_server_that_gives_the_
     let uuid = [&[0][..], &[7; 16]].concat();
     let url = "http://10.77.0.1:8080/boot";
     let http_file = format!("{url}/files/snponly.efi");
-    let script = format!("{url}/ipxe?mac=02-00-00-00-06-01&uuid=07070707-0707-0707-0707-070707070707");
+    let uuid_text = "07070707-0707-0707-0707-070707070707";
+    let script = format!("{url}/ipxe?mac=02-00-00-00-06-01&uuid={uuid_text}&serial=${{serial:uristring}}");
     for (asks, class, vendor, file) in [
         (UEFI, "PXEClient", None, "snponly.efi"),
         (BIOS, "PXEClient", Some(&[6, 1, 8, 255][..]), "undionly.kpxe"),
