@@ -65,7 +65,7 @@ async fn start(network: &Namespace, folder: &Path, name: &str) -> Result<Server>
     Ok(match name {
         "Pilotlight" => {
             let daemon = ground::ours(network, folder, |builder| builder).await?;
-            fill(&daemon.client()?, folder, MACHINES, 0).await?;
+            fill(&daemon.client()?, folder, MACHINES).await?;
             Server::Ours(Box::new(daemon))
         }
         "dnsmasq" => servers::dnsmasq_dhcp(network, folder)?,

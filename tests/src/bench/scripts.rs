@@ -24,7 +24,7 @@ use crate::rack::Namespace;
 pub const BUTANE: &str = "variant: fcos\nversion: 1.4.0\nstorage:\n  files:\n    - path: /etc/motd\n      contents:\n        inline: \"{{ machine.name }} in zone {{ vars.zone }}\\n\"\n";
 
 /// How many groups look for machines.
-pub const GROUPS: usize = 200;
+const GROUPS: usize = 200;
 const CONNECTIONS: usize = 64;
 /// So many machines ask in turn.
 const ASKING: usize = 500;
@@ -40,7 +40,7 @@ pub async fn run(options: &Options) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let daemon = ground::ours(&network, folder.path(), |builder| builder).await?;
         let began = std::time::Instant::now();
-        fill(&daemon.client()?, folder.path(), machines, GROUPS).await?;
+        fill(&daemon.client()?, folder.path(), machines).await?;
         eprintln!("{machines} machines were taken in within {:.1} s", began.elapsed().as_secs_f64());
         let (ca, server) = (daemon.ca()?, Server::Ours(Box::new(daemon)));
         let macs: Vec<String> = (0..ASKING).map(|n| mac(n * (machines / ASKING), '-')).collect();
@@ -120,8 +120,8 @@ pub fn subnet() -> Value {
     json!({"kind": "Subnet", "name": "bench", "spec": spec})
 }
 
-/// An inventory of that many machines. Without groups none of them is armed.
-pub async fn fill(admin: &Client, folder: &Path, machines: usize, groups: usize) -> Result<()> {
+/// An inventory of that many machines, all of them armed.
+pub async fn fill(admin: &Client, folder: &Path, machines: usize) -> Result<()> {
     let file = folder.join("small");
     fs::write(&file, b"kernel")?;
     let part = file_ref(&file)?;
@@ -133,7 +133,7 @@ pub async fn fill(admin: &Client, folder: &Path, machines: usize, groups: usize)
         json!({"kind": "Image", "name": "image", "spec": image}),
         json!({"kind": "Profile", "name": "worker", "spec": {"image": "image", "boot": "live", "kernelArgs": ["console=ttyS0"], "butane": BUTANE}}),
     ];
-    documents.extend((0..groups).map(|group| {
+    documents.extend((0..GROUPS).map(|group| {
         let spec = json!({"match": {"labels": {"rack": format!("r{group}")}}, "profile": "worker", "variables": {"zone": "a"}});
         json!({"kind": "Group", "name": format!("rack-{group}"), "spec": spec})
     }));

@@ -49,7 +49,7 @@ pub async fn run() -> Result<()> {
 
     let folder = tempfile::tempdir()?;
     let mut daemon = ground::ours(&network, folder.path(), |builder| builder).await?;
-    scripts::fill(&daemon.client()?, folder.path(), INVENTORY, scripts::GROUPS).await?;
+    scripts::fill(&daemon.client()?, folder.path(), INVENTORY).await?;
     table.row(row(&format!("{INVENTORY} machines, which were just taken in"), Memory::of(pid(&daemon)?)?));
     // What taking them in needed is not what having them needs.
     daemon.restart().await?;
