@@ -6,7 +6,7 @@ pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 use crate::{BootId, EventId, Mac, MachineId, Timestamp, facts::Facts, resource::Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -226,7 +226,7 @@ pub struct Boot {
     /// How it ended; none while it goes on.
     pub outcome: Option<Outcome>,
     /// What was decided, and from what.
-    pub decision: Value,
+    pub decision: Arc<Value>,
     /// What has been seen, in the order in which it was first seen.
     pub phases: Vec<PhaseRecord>,
 }

@@ -252,11 +252,11 @@ impl DhcpAnswers {
             request: true,
             done: reply.kind == ReplyKind::Ack,
         };
-        let (boot, writes) =
+        let noted =
             self.boots.note(&client.asked, machine, client.address(reply).map(IpAddr::V4), seen).await;
-        self.journal.later(writes);
+        self.journal.later(noted.writes);
         tracing::info!(
-            boot.id = %boot,
+            boot.id = %noted.boot,
             machine.mac = %client.mac,
             "DHCP: {} for {}: {}, boots {}",
             answered.outcome.name(),

@@ -226,10 +226,10 @@ impl Dhcp6Answers {
             request: true,
             done: reply.kind == ReplyKind::Reply,
         };
-        let (boot, writes) = self.boots.note(&client.asked, machine, address.map(IpAddr::V6), seen).await;
-        self.journal.later(writes);
+        let noted = self.boots.note(&client.asked, machine, address.map(IpAddr::V6), seen).await;
+        self.journal.later(noted.writes);
         tracing::info!(
-            boot.id = %boot,
+            boot.id = %noted.boot,
             machine.mac = %client.asked.request.mac,
             "DHCPv6: {} for {}: {}, boots {}",
             answered.outcome.name(),

@@ -7,6 +7,7 @@ use pilotlight_types::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a boot is served, fixed when its script is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub fn new(id: BootId, machine: &Name, mac: Mac, now: Timestamp, decision: Value
         started: now,
         ended: None,
         outcome: None,
-        decision,
+        decision: Arc::new(decision),
         phases: Vec::new(),
     }
 }
@@ -69,6 +70,13 @@ pub fn record(boot: &mut Boot, seen: PhaseRecord) -> bool {
     there.requests = there.requests.saturating_add(seen.requests);
     there.detail = seen.detail.or_else(|| there.detail.take());
     false
+}
+
+/// Whether a phase is known to this: the machine only asks once more, and is told the same.
+pub fn is_more_of(boot: &Boot, seen: &PhaseRecord) -> bool {
+    boot.phase(seen.phase).is_some_and(|there| {
+        there.detail == seen.detail && there.ended.is_some() == seen.ended.is_some() && seen.bytes == 0
+    })
 }
 
 /// Whether the machine has its image, and what follows is small.

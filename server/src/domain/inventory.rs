@@ -4,16 +4,13 @@ use super::{
     dhcp_options,
     identity::{Says, serial_key, uuid_key},
     machine::Machine,
-    matcher::{Candidate, group_of},
+    matcher::Candidate,
     stage::{Revision, Stage},
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    resource::{
-        BootMode, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec,
-        SubnetSpec,
-    },
+    resource::{BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SubnetSpec},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,6 +20,9 @@ use std::{
 use uuid::Uuid;
 
 pub mod check;
+mod groups;
+
+pub use groups::Groups;
 
 /// A declared resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ pub struct Inventory {
     /// Profiles, every revision.
     pub profile_revisions: HashMap<Revision, Arc<ProfileSpec>>,
     /// Groups.
-    pub groups: ByName<GroupSpec>,
+    pub groups: Groups,
     /// The last revision of every resource that there is or was: one that comes back goes on from there.
     pub last_revisions: HashMap<(Kind, Name), i64>,
     machines: HashMap<MachineId, Arc<Machine>>,
@@ -174,12 +174,11 @@ impl Inventory {
     }
 
     fn group_of(&self, machine: &Machine) -> Option<Candidate<'_>> {
-        let groups = self.groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
         if machine.learned.is_empty() {
-            return group_of(&machine.labels, &machine.spec.macs, groups);
+            return self.groups.of(&machine.labels, &machine.spec.macs);
         }
         let macs: Vec<Mac> = machine.macs().collect();
-        group_of(&machine.labels, &macs, groups)
+        self.groups.of(&machine.labels, &macs)
     }
 
     /// What the groups give a machine: the newest revision of their profile.

@@ -31,6 +31,7 @@ use axum::{
 };
 use pilotlight_types::{BootId, Mac, api::Phase};
 use serde::Deserialize;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What the boot endpoints need.
@@ -56,7 +57,7 @@ pub(super) fn router(boot: BootFiles) -> Router {
         .route("/boot/files/{*name}", get(program))
         .route("/boot/{boot}/config.img", get(config))
         .route("/boot/{boot}/{file}", get(image::file))
-        .with_state(boot)
+        .with_state(Arc::new(boot))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,7 +68,7 @@ struct Who {
 }
 
 async fn script(
-    State(boot): State<BootFiles>,
+    State(boot): State<Arc<BootFiles>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     who: Result<Query<Who>, QueryRejection>,
 ) -> Response {
@@ -105,7 +106,7 @@ fn text(script: String) -> Response {
 }
 
 async fn program(
-    State(boot): State<BootFiles>,
+    State(boot): State<Arc<BootFiles>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     method: Method,
     Path(name): Path<String>,
@@ -130,7 +131,7 @@ fn boot_id(text: &str) -> Result<BootId, Failure> {
 }
 
 async fn config(
-    State(boot): State<BootFiles>,
+    State(boot): State<Arc<BootFiles>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     (method, uri): (Method, Uri),
     Path(id): Path<String>,

@@ -2,9 +2,10 @@
 mod asked;
 mod identity;
 mod newest;
+mod noted;
 mod seen;
 
-pub use self::{asked::Asked, seen::Seen};
+pub use self::{asked::Asked, noted::Noted, seen::Seen};
 
 use self::{identity::Conflicts, newest::Newest};
 use super::{
@@ -15,21 +16,13 @@ use super::{
     roster::Roster,
 };
 use crate::{
-    clock::random,
-    domain::{
-        attempt::{self, Pinned},
-        boot::Plan,
-        firmware::Client,
-        machine::Machine,
-        stage::{Event, Stage},
-    },
+    domain::{attempt, boot::Plan, machine::Machine, stage::Event},
     store::{BootRow, Db, StoreError, Write},
 };
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
     api::{Boot, Outcome, Phase},
 };
-use serde_json::{Value, json};
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -85,71 +78,6 @@ impl Boots {
         &self.pacing
     }
 
-    /// Notes that a machine asked, in the boot that this belongs to or in a new one. Returns the boot, and what must be durable
-    /// before the machine is told of it.
-    pub async fn note(
-        &self,
-        asked: &Asked,
-        machine: &Machine,
-        address: Option<IpAddr>,
-        seen: Seen,
-    ) -> (BootId, Vec<Write>) {
-        let now = self.journal.now();
-        let ipxe = matches!(asked.request.firmware.client, Client::Ipxe { .. });
-        let decision = json!({"request": asked.request, "known": asked.known, "decision": asked.decision});
-        let (boot, writes, began) = {
-            let mut newest = self.lock();
-            let current = newest.of.get(&machine.id);
-            let goes_on = current.is_some_and(|boot| attempt::goes_on(boot, seen.phase, ipxe));
-            let mut writes = Vec::new();
-            let mut boot = match current {
-                Some(boot) if goes_on => boot.clone(),
-                other => {
-                    if let Some(before) = other.filter(|boot| boot.ended.is_none()) {
-                        writes.extend(self.ended(machine, restarted(before, now)));
-                    }
-                    let id = BootId::new(now, random());
-                    let message = format!(
-                        "{} boots from {} ({})",
-                        machine.name, asked.request.mac, asked.decision.plan
-                    );
-                    writes.push(self.journal.event(
-                        "boot.started",
-                        &object(&machine.name),
-                        &Actor::machine(),
-                        Some(id),
-                        message,
-                    ));
-                    Arc::new(attempt::new(id, &machine.name, asked.request.mac, now, Value::Null))
-                }
-            };
-            let noted = Arc::make_mut(&mut boot);
-            noted.address = address.or(noted.address);
-            let before = std::mem::replace(&mut noted.decision, decision);
-            if let (Some(map), Some(pinned)) = (noted.decision.as_object_mut(), pinned(before)) {
-                map.insert("pinned".into(), pinned);
-            }
-            // The row comes first, for events name the boot; what it reached comes after its beginning.
-            let mut row = self.advance(machine, &mut boot, seen, now);
-            let reached = row.split_off(1);
-            writes.splice(0..0, row);
-            writes.extend(reached);
-            let id = boot.id;
-            newest.put(machine.id, boot);
-            (id, writes, !goes_on)
-        };
-        if let Some(reply) =
-            self.firmware.learned(asked.request.mac).filter(|reply| machine.reply != Some(*reply))
-            && let Err(error) = self.machines.learn(machine.id, reply).await
-        {
-            tracing::warn!(machine.id = %machine.id, error = &error as &dyn std::error::Error, "it was not remembered what {}'s firmware takes", machine.name);
-        }
-        if began && matches!(machine.stage, Stage::Failed { .. }) {
-            self.step(machine.id, &Event::BootStarted).await;
-        }
-        (boot, writes)
-    }
-
     /// Notes something that was seen of a boot, without waiting.
     pub fn saw(&self, id: BootId, seen: Seen) {
         let now = self.journal.now();
@@ -178,18 +106,6 @@ impl Boots {
             newest.put(machine, boot);
         }
         self.saw(id, seen);
-    }
-
-    /// Remembers what a boot will be served, so that a change in the inventory does not change it half-way.
-    pub fn pin(&self, id: BootId, pinned: &Pinned) -> Vec<Write> {
-        let mut newest = self.lock();
-        let Some((machine, mut boot)) = newest.get(id) else { return Vec::new() };
-        let decision = Arc::make_mut(&mut boot).decision.as_object_mut();
-        if let (Some(decision), Ok(pinned)) = (decision, serde_json::to_value(pinned)) {
-            decision.insert("pinned".into(), pinned);
-        }
-        newest.put(machine, boot.clone());
-        vec![Write::Boot(Box::new(BootRow { machine, boot }))]
     }
 
     /// Ends a boot, and with it what the machine was doing.
@@ -302,7 +218,7 @@ impl Boots {
     /// Puts what was seen into the boot; returns the row, and an event when a phase is reached.
     fn advance(&self, machine: &Machine, boot: &mut Arc<Boot>, seen: Seen, now: Timestamp) -> Vec<Write> {
         let phase = seen.phase;
-        let reached = attempt::record(Arc::make_mut(boot), seen.into_record(now));
+        let reached = attempt::record(Arc::make_mut(boot), seen.record(now));
         let mut writes = vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot: boot.clone() }))];
         if reached {
             let message = format!("{} reached {phase}", machine.name);
@@ -334,15 +250,6 @@ impl Boots {
     fn lock(&self) -> MutexGuard<'_, Newest> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn restarted(boot: &Boot, now: Timestamp) -> Arc<Boot> {
-    let during = boot.furthest().unwrap_or(Phase::Dhcp);
-    Arc::new(Boot { outcome: Some(Outcome::Restarted { during }), ended: Some(now), ..boot.clone() })
-}
-
-fn pinned(mut decision: Value) -> Option<Value> {
-    decision.as_object_mut()?.remove("pinned")
 }
 
 /// Whether the plan ends a boot as soon as the machine has its script.

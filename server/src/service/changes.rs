@@ -159,7 +159,7 @@ impl Changes {
             (Kind::Subnet, _) => drop(inventory.subnets.remove(&parsed)),
             (Kind::Image, _) => drop(inventory.images.remove(&parsed)),
             (Kind::Profile, _) => drop(inventory.profiles.remove(&parsed)),
-            (Kind::Group, _) => drop(inventory.groups.remove(&parsed)),
+            (Kind::Group, _) => inventory.groups.remove(&parsed),
             (Kind::Machine, None) => {}
         });
         if let Some(id) = machine {

@@ -103,34 +103,40 @@ impl Delivery {
             return Ok(self.with_syslog(local, script::render_readdress(machine.name.as_str(), &again)));
         }
         self.boots.pacing().arrived(machine.id);
-        let pinned = match self.pin(&asked.decision.plan) {
-            Ok(pinned) => pinned,
-            Err(why) => {
-                asked.decision.plan = Plan::Hold { why };
-                None
+        let mut turn = None;
+        match self.pin(&asked.decision.plan) {
+            Ok(None) => {}
+            Ok(Some((pinned, bytes))) => {
+                turn = self.turn(&asked, &machine, bytes);
+                asked.pinned = Some(pinned);
             }
-        };
-        let turn = pinned.as_ref().and_then(|pinned| self.turn(&asked, &machine, pinned));
+            Err(why) => asked.decision.plan = Plan::Hold { why },
+        }
         if let Some(Turn::Wait { before, pause, new }) = turn {
             let why = format!("its turn to load comes after {before} others");
             asked.decision.plan = Plan::Hold { why: why.clone() };
+            asked.pinned = None;
             self.queue(&asked, &machine, peer, &why, new).await;
             let seconds = pause.as_secs_f32().ceil() as u64;
             let script = script::render_turn(machine.name.as_str(), &why, seconds, &again);
             return Ok(self.with_syslog(local, script));
         }
         let seen = Seen::answered(Phase::Script, asked.decision.plan.to_string(), 0);
-        let (boot, mut writes) = self.boots.note(&asked, &machine, Some(peer), seen).await;
-        if let Some(pinned) = &pinned {
-            writes.extend(self.boots.pin(boot, pinned));
-        }
+        let mut noted = self.boots.note(&asked, &machine, Some(peer), seen).await;
+        let boot = noted.boot;
         if let Some(Turn::Now { waited }) = turn.filter(|turn| *turn != Turn::Now { waited: Duration::ZERO })
         {
             let message =
                 format!("{}: its turn to load came after {:.1} s", machine.name, waited.as_secs_f32());
-            writes.push(self.told("boot.admitted", &machine, boot, message));
+            noted.writes.push(self.told("boot.admitted", &machine, boot, message));
         }
-        self.journal.commit(writes).await?;
+        let writes = std::mem::take(&mut noted.writes);
+        if noted.again {
+            self.journal.later(writes);
+        } else {
+            self.journal.commit(writes).await?;
+            self.boots.is_durable(&noted);
+        }
         if ends_with_script(&asked.decision.plan) {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
@@ -141,10 +147,11 @@ impl Delivery {
     /// Notes that a machine waits for its turn to load.
     async fn queue(&self, asked: &Asked, machine: &Machine, peer: IpAddr, why: &str, new: bool) {
         let seen = Seen::answered(Phase::Script, why, 0);
-        let (boot, mut writes) = self.boots.note(asked, machine, Some(peer), seen).await;
+        let noted = self.boots.note(asked, machine, Some(peer), seen).await;
+        let mut writes = noted.writes;
         if new {
             let message = format!("{} waits: {why}", machine.name);
-            writes.push(self.told("boot.queued", machine, boot, message));
+            writes.push(self.told("boot.queued", machine, noted.boot, message));
         }
         // Nothing was promised: after a restart it asks again anyway. A row alone says what the one before said.
         if writes.len() > 1 {
@@ -280,7 +287,8 @@ impl Delivery {
         self.configs.make(machine, &boot, profile, local).ok().map(|config| delivery::masked(&config))
     }
 
-    fn pin(&self, plan: &Plan) -> Result<Option<Pinned>, String> {
+    /// What a machine is served by this plan, and how many bytes those are; or what is missing.
+    fn pin(&self, plan: &Plan) -> Result<Option<(Pinned, u64)>, String> {
         let Plan::Boot { profile, image } = plan else { return Ok(None) };
         let spec = self.roster.read(|inventory| inventory.images.get(image).map(|image| image.spec.clone()));
         let spec = spec.ok_or_else(|| format!("image {image} is not in the inventory any more"))?;
@@ -291,18 +299,19 @@ impl Delivery {
             initramfs: Images::initramfs(&spec.initrd),
             rootfs: spec.rootfs.as_ref().map(|file| file.sha256.to_string()),
         };
-        let files = [Some(&pinned.kernel), Some(&pinned.initramfs), pinned.rootfs.as_ref()];
-        if let Some(lost) = files.into_iter().flatten().find(|file| !self.images.path(file).is_file()) {
-            return Err(format!("file {lost} of image {image} is lost; apply the image again"));
+        let (now, mut bytes) = (self.journal.now(), 0_u64);
+        for file in
+            [Some(&pinned.kernel), Some(&pinned.initramfs), pinned.rootfs.as_ref()].into_iter().flatten()
+        {
+            let size = self.images.size(file, now);
+            let lost = || format!("file {file} of image {image} is lost; apply the image again");
+            bytes = bytes.saturating_add(size.ok_or_else(lost)?);
         }
-        Ok(Some(pinned))
+        Ok(Some((pinned, bytes)))
     }
 
-    /// Whether a machine may load its image now.
-    fn turn(&self, asked: &Asked, machine: &Machine, pinned: &Pinned) -> Option<Turn> {
-        let files = [Some(&pinned.kernel), Some(&pinned.initramfs), pinned.rootfs.as_ref()];
-        let sizes = files.into_iter().flatten().filter_map(|file| self.images.path(file).metadata().ok());
-        let bytes = sizes.fold(0, |sum: u64, file| sum.saturating_add(file.len()));
+    /// Whether a machine may load its image of so many bytes now.
+    fn turn(&self, asked: &Asked, machine: &Machine, bytes: u64) -> Option<Turn> {
         let subnet = asked.subnet.as_ref()?;
         Some(self.boots.pacing().ask(subnet, machine.id, bytes, self.journal.now()))
     }

@@ -1,13 +1,18 @@
 //! The image store: files by the hash of their content, checked before anything can be served from them.
 use crate::{domain::inventory::check::Finding, errors};
 use futures_util::StreamExt;
-use pilotlight_types::resource::{FileRef, ImageSpec, Sha256};
+use pilotlight_types::{
+    Timestamp,
+    resource::{FileRef, ImageSpec, Sha256},
+};
 use sha2::Digest;
 use std::{
-    fs::Permissions,
+    collections::HashMap,
+    fs::{Metadata, Permissions},
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -17,7 +22,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 pub struct Images {
     folder: PathBuf,
     http: reqwest::Client,
+    sizes: Arc<Mutex<HashMap<String, Size>>>,
 }
+
+/// How large a file was when it was looked at.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    bytes: u64,
+    at: Timestamp,
+}
+
+/// How long what was seen of a file is taken to hold: each machine that asks for its script asks for three.
+const LOOKED: Duration = Duration::from_secs(1);
 
 /// Why a file of an image was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +96,28 @@ impl Images {
                 std::fs::set_permissions(entry.path(), Permissions::from_mode(READ_ONLY))?;
             }
         }
-        Ok(Self { folder: folder.to_owned(), http })
+        Ok(Self { folder: folder.to_owned(), http, sizes: Arc::default() })
     }
 
     /// Where a file of the store is.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)
+    }
+
+    /// How many bytes a file of the store has; none if it is not there.
+    pub fn size(&self, file: &str, now: Timestamp) -> Option<u64> {
+        let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Size { bytes, at }) = sizes.get(file)
+            && now.since(*at) < LOOKED
+        {
+            return Some(*bytes);
+        }
+        let found = self.path(file).metadata().ok().filter(Metadata::is_file).map(|found| found.len());
+        match found {
+            Some(bytes) => drop(sizes.insert(file.to_owned(), Size { bytes, at: now })),
+            None => drop(sizes.remove(file)),
+        }
+        found
     }
 
     /// Takes every file of an image into the store, each checked against its hash.

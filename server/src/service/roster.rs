@@ -72,7 +72,7 @@ pub(super) fn put(inventory: &mut Inventory, row: &ResourceRow) -> Result<(), St
         Kind::Firmware => drop(inventory.firmware.insert(name, declared(row)?)),
         Kind::Subnet => drop(inventory.subnets.insert(name, declared(row)?)),
         Kind::Image => drop(inventory.images.insert(name, declared(row)?)),
-        Kind::Group => drop(inventory.groups.insert(name, declared(row)?)),
+        Kind::Group => inventory.groups.insert(name, declared(row)?),
         Kind::Profile => {
             let profile: Declared<ProfileSpec> = declared(row)?;
             let revision = Revision { profile: name.clone(), revision: row.revision };

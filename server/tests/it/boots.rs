@@ -15,6 +15,8 @@ use std::time::Duration;
 
 on_both!(
     a_boot_is_durable_before_its_script_is_handed_out,
+    a_machine_that_asks_the_same_again_waits_for_nobody,
+    a_script_that_was_not_durable_is_not_taken_for_one,
     phases_are_counted_and_come_back,
     ipxe_that_asks_again_is_in_the_same_boot,
     a_machine_that_starts_over_ends_the_former_boot,
@@ -44,6 +46,51 @@ async fn a_boot_is_durable_before_its_script_is_handed_out(rig: Rig) {
     let rig = rig.restarted().await;
     assert_eq!(rig.boots.at(FROM), Some(boot));
     assert!(rig.delivery.image_file(boot, "kernel").unwrap().path.is_file(), "it goes on where it was");
+}
+
+async fn requests(rig: &Rig, boot: BootId) -> u32 {
+    let row = rig.db.read().await.unwrap().boot(boot).await.unwrap().expect("the row");
+    row.boot.phase(Phase::Script).unwrap().requests
+}
+
+async fn a_machine_that_asks_the_same_again_waits_for_nobody(rig: Rig) {
+    let rig = rig.with_documents().await;
+    let (boot, first) = rig.script(MAC1, FROM).await;
+    for _ in 0..3 {
+        let (again, script) = rig.script(MAC1, FROM).await;
+        assert_eq!((again, &script), (boot, &first));
+    }
+    rig.written().await;
+    assert_eq!(rig.boot(boot).phase(Phase::Script).unwrap().requests, 4);
+    assert_eq!(requests(&rig, boot).await, 1, "four questions in a moment are not four writes");
+    rig.advance(1);
+    rig.script(MAC1, FROM).await;
+    rig.written().await;
+    assert_eq!(requests(&rig, boot).await, 5, "and then all of them are in the row");
+    // What it is told has changed: that is durable before it is told.
+    let mut documents = rig.documents();
+    documents[2]["spec"]["kernelArgs"] = json!(["quiet"]);
+    rig.apply(&documents).await;
+    rig.machines.provision("n1", &operator()).await.unwrap();
+    let (next, script) = rig.script(MAC1, FROM).await;
+    assert!(script.contains("quiet"), "{script}");
+    let row = rig.db.read().await.unwrap().boot(next).await.unwrap().expect("the row");
+    assert_eq!(Pinned::of(&row.boot).unwrap().profile.to_string(), "worker@2");
+}
+
+async fn a_script_that_was_not_durable_is_not_taken_for_one(rig: Rig) {
+    let rig = rig.with_documents().await;
+    let asked = rig.ask(MAC1, FROM).await;
+    let machine = asked.machine.clone().unwrap();
+    let seen = || Seen::answered(Phase::Script, "x", 0);
+    let first = rig.boots.note(&asked, &machine, Some(FROM.into()), seen()).await;
+    // Its commit failed, or is still under way.
+    let second = rig.boots.note(&asked, &machine, Some(FROM.into()), seen()).await;
+    assert!(!second.again && !second.writes.is_empty(), "{second:?}");
+    rig.journal.commit([first.writes.clone(), second.writes].concat()).await.unwrap();
+    rig.boots.is_durable(&first);
+    let third = rig.boots.note(&asked, &machine, Some(FROM.into()), seen()).await;
+    assert!(third.again && third.writes.is_empty(), "{third:?}");
 }
 
 async fn phases_are_counted_and_come_back(rig: Rig) {
@@ -92,10 +139,10 @@ async fn dhcp(rig: &Rig) -> BootId {
     let request = BootRequest { firmware: classify(&identity), ..crate::rig::ipxe(MAC1) };
     let asked = rig.boots.ask(request, OURS).await;
     let machine = asked.machine.clone().unwrap();
-    let (boot, writes) =
-        rig.boots.note(&asked, &machine, Some(FROM.into()), Seen::answered(Phase::Dhcp, "x", 0)).await;
-    rig.journal.commit(writes).await.unwrap();
-    boot
+    let seen = Seen::answered(Phase::Dhcp, "x", 0);
+    let noted = rig.boots.note(&asked, &machine, Some(FROM.into()), seen).await;
+    rig.journal.commit(noted.writes).await.unwrap();
+    noted.boot
 }
 
 async fn a_machine_that_starts_over_ends_the_former_boot(rig: Rig) {

@@ -85,9 +85,9 @@ async fn firmware(rig: &Rig) -> BootId {
     let machine = asked.machine.clone().unwrap();
     assert_eq!(machine.name.as_str(), "m-525400000009");
     let seen = Seen::answered(Phase::Dhcp, "x", 0);
-    let (boot, writes) = rig.boots.note(&asked, &machine, Some(FROM.into()), seen).await;
-    rig.journal.commit(writes).await.unwrap();
-    boot
+    let noted = rig.boots.note(&asked, &machine, Some(FROM.into()), seen).await;
+    rig.journal.commit(noted.writes).await.unwrap();
+    noted.boot
 }
 
 async fn a_machine_that_was_seen_first_becomes_the_declared_one_with_its_boot(rig: Rig) {

@@ -16,10 +16,10 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use pilotlight_types::{BootId, api::Phase};
-use std::{io, ops::Range, time::Instant};
+use std::{io, ops::Range, sync::Arc, time::Instant};
 
 pub(super) async fn file(
-    State(boot): State<BootFiles>,
+    State(boot): State<Arc<BootFiles>>,
     Path((id, name)): Path<(String, String)>,
     outgoing: Option<Extension<Outgoing>>,
     method: Method,
@@ -122,7 +122,7 @@ fn pieces(content: Content, range: Range<u64>, progress: Progress) -> impl Strea
 
 /// Says how much of a body was taken: now and then, and when it ends or is dropped.
 struct Progress {
-    boot: BootFiles,
+    boot: Arc<BootFiles>,
     id: BootId,
     phase: Phase,
     left: u64,

@@ -2,6 +2,7 @@
 use super::Boots;
 use crate::{
     domain::{
+        attempt::Pinned,
         boot::{BootRequest, Decision, Known, KnownMachine, KnownSubnet, decide},
         firmware::Client,
         machine::Machine,
@@ -9,6 +10,7 @@ use crate::{
     service::journal::Actor,
 };
 use pilotlight_types::resource::{Name, SubnetMode, Unknown};
+use serde_json::{Value, json};
 use std::{net::IpAddr, sync::Arc};
 
 /// A question, answered.
@@ -24,6 +26,22 @@ pub struct Asked {
     pub known: Known,
     /// The answer.
     pub decision: Decision,
+    /// What the machine is served, once that is fixed.
+    pub pinned: Option<Pinned>,
+}
+
+impl Asked {
+    /// What is kept of it with the boot; what a boot was promised `before` goes on.
+    pub(super) fn record(&self, before: Option<&Value>) -> Value {
+        let Self { request, known, decision, pinned, .. } = self;
+        let mut record = json!({"request": request, "known": known, "decision": decision});
+        let pinned = pinned.as_ref().and_then(|pinned| serde_json::to_value(pinned).ok());
+        let before = || before.and_then(|before| before.get("pinned")).cloned();
+        if let (Some(map), Some(pinned)) = (record.as_object_mut(), pinned.or_else(before)) {
+            map.insert("pinned".into(), pinned);
+        }
+        record
+    }
 }
 
 impl Boots {
@@ -103,7 +121,8 @@ impl Boots {
                 ),
             };
             let decision = decide(&request, &known);
-            Asked { subnet: subnet.map(|(name, _)| name.clone()), request, machine, known, decision }
+            let subnet = subnet.map(|(name, _)| name.clone());
+            Asked { subnet, request, machine, known, decision, pinned: None }
         })
     }
 }

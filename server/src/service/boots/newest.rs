@@ -1,6 +1,15 @@
 //! The newest boot of each machine, found by machine, by boot, and by address.
-use pilotlight_types::{BootId, MachineId, api::Boot, resource::Name};
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use crate::{domain::attempt, store::BootRow};
+use pilotlight_types::{
+    BootId, MachineId, Timestamp,
+    api::{Boot, PhaseRecord},
+    resource::Name,
+};
+use serde_json::Value;
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+
+/// How often it is written down at the most that a machine asks for the same again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The newest boot of each machine, open or ended. Older ones are in the database only.
 #[derive(Debug, Default)]
@@ -8,6 +17,14 @@ pub(super) struct Newest {
     pub(super) of: HashMap<MachineId, Arc<Boot>>,
     by_id: HashMap<BootId, MachineId>,
     pub(super) by_address: HashMap<IpAddr, MachineId>,
+    written: HashMap<MachineId, Written>,
+}
+
+/// What the database has of a boot.
+#[derive(Debug)]
+struct Written {
+    decision: Arc<Value>,
+    at: Timestamp,
 }
 
 impl Newest {
@@ -21,10 +38,30 @@ impl Newest {
     }
 
     pub(super) fn put(&mut self, machine: MachineId, boot: Arc<Boot>) {
-        self.forget(machine);
+        self.take(machine);
         self.by_id.insert(boot.id, machine);
         self.by_address.extend(boot.address.map(|address| (address, machine)));
         self.of.insert(machine, boot);
+    }
+
+    /// That a boot with this decision is durable.
+    pub(super) fn written(&mut self, machine: MachineId, decision: Arc<Value>, at: Timestamp) {
+        self.written.insert(machine, Written { decision, at });
+    }
+
+    /// Whether a boot is durable with this very decision.
+    pub(super) fn is_written(&self, machine: MachineId, decision: &Arc<Value>) -> bool {
+        self.written.get(&machine).is_some_and(|written| Arc::ptr_eq(&written.decision, decision))
+    }
+
+    /// Counts one more request in a phase that is known. Gives the row, if it is time to write it down.
+    pub(super) fn more(&mut self, machine: MachineId, seen: PhaseRecord) -> Option<BootRow> {
+        let now = seen.last;
+        let boot = self.of.get_mut(&machine)?;
+        attempt::record(Arc::make_mut(boot), seen);
+        let written = self.written.get_mut(&machine).filter(|written| now.since(written.at) >= PAUSE)?;
+        written.at = now;
+        Some(BootRow { machine, boot: boot.clone() })
     }
 
     /// Gives a machine the boot of another, which it turned out to be, unless it has a newer one itself.
@@ -38,6 +75,11 @@ impl Newest {
     }
 
     pub(super) fn forget(&mut self, machine: MachineId) {
+        self.take(machine);
+        self.written.remove(&machine);
+    }
+
+    fn take(&mut self, machine: MachineId) {
         if let Some(before) = self.of.remove(&machine) {
             self.by_id.remove(&before.id);
             if let Some(address) = before.address

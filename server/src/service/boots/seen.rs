@@ -37,7 +37,7 @@ impl Seen {
 }
 
 impl Seen {
-    pub(super) fn into_record(self, now: Timestamp) -> PhaseRecord {
+    pub(super) fn record(&self, now: Timestamp) -> PhaseRecord {
         PhaseRecord {
             phase: self.phase,
             started: now,
@@ -45,7 +45,7 @@ impl Seen {
             ended: self.done.then_some(now),
             bytes: self.bytes,
             requests: u32::from(self.request),
-            detail: self.detail,
+            detail: self.detail.clone(),
         }
     }
 }
