@@ -1,12 +1,14 @@
 //! Bodies of the REST API, `/api/v1/…`.
+mod boot;
 mod packet;
 
+pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 
 use crate::{BootId, EventId, Mac, MachineId, Timestamp, facts::Facts, resource::Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,178 +96,6 @@ impl fmt::Display for Change {
             Self::Unchanged => "unchanged",
             Self::Deleted => "deleted",
         })
-    }
-}
-
-/// The phases of a boot, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The firmware asked for an address.
-    Dhcp,
-    /// The firmware fetched a boot program.
-    BootProgram,
-    /// iPXE fetched its script.
-    Script,
-    /// iPXE fetched the kernel.
-    Kernel,
-    /// iPXE fetched the initramfs.
-    Initramfs,
-    /// The initramfs fetched the root file system.
-    Rootfs,
-    /// Ignition fetched its config.
-    Ignition,
-    /// The agent reported.
-    Agent,
-}
-
-impl Phase {
-    /// Every phase, in order.
-    pub const ALL: [Self; 8] = [
-        Self::Dhcp,
-        Self::BootProgram,
-        Self::Script,
-        Self::Kernel,
-        Self::Initramfs,
-        Self::Rootfs,
-        Self::Ignition,
-        Self::Agent,
-    ];
-
-    /// The phase as JSON has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dhcp => "dhcp",
-            Self::BootProgram => "boot_program",
-            Self::Script => "script",
-            Self::Kernel => "kernel",
-            Self::Initramfs => "initramfs",
-            Self::Rootfs => "rootfs",
-            Self::Ignition => "ignition",
-            Self::Agent => "agent",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BootProgram => "boot program",
-            other => other.name(),
-        })
-    }
-}
-
-/// One phase of one boot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PhaseRecord {
-    /// Which phase.
-    pub phase: Phase,
-    /// When it was first seen.
-    pub started: Timestamp,
-    /// When something of it was last seen.
-    pub last: Timestamp,
-    /// When it had what it needs: for a file, when its last byte was handed to the network.
-    pub ended: Option<Timestamp>,
-    /// Bytes served in it.
-    #[serde(default)]
-    pub bytes: u64,
-    /// How often the machine asked.
-    pub requests: u32,
-    /// What was served or said last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
-/// How a boot ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "result", rename_all = "snake_case")]
-pub enum Outcome {
-    /// The agent reported in.
-    Active,
-    /// The machine was sent to its disk.
-    LocalDisk,
-    /// It did not get there.
-    Failed {
-        /// Why, in words.
-        why: String,
-    },
-    /// The machine started again before it got there.
-    Restarted {
-        /// The last phase that was seen.
-        during: Phase,
-    },
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Active => f.write_str("active"),
-            Self::LocalDisk => f.write_str("went to its disk"),
-            Self::Failed { why } => write!(f, "failed: {why}"),
-            Self::Restarted { during } => write!(f, "restarted during {during}"),
-        }
-    }
-}
-
-/// One attempt of one machine to boot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Boot {
-    /// Its id: on every log line, event and URL of the boot.
-    pub id: BootId,
-    /// The machine's name when it booted.
-    pub machine: String,
-    /// The interface that booted.
-    pub mac: Mac,
-    /// The address that it was given.
-    pub address: Option<IpAddr>,
-    /// When its first packet came.
-    pub started: Timestamp,
-    /// When it ended.
-    pub ended: Option<Timestamp>,
-    /// How it ended; none while it goes on.
-    pub outcome: Option<Outcome>,
-    /// What was decided, and from what.
-    pub decision: Arc<Value>,
-    /// What has been seen, in the order in which it was first seen.
-    pub phases: Vec<PhaseRecord>,
-}
-
-impl Boot {
-    /// The record of one phase.
-    pub fn phase(&self, phase: Phase) -> Option<&PhaseRecord> {
-        self.phases.iter().find(|record| record.phase == phase)
-    }
-
-    /// The furthest phase that was seen.
-    pub fn furthest(&self) -> Option<Phase> {
-        self.phases.iter().map(|record| record.phase).max()
-    }
-}
-
-/// Something that a machine said while it booted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsoleLine {
-    /// Its number in the boot, from 1. Of a boot that says too much, lines in the middle are left out.
-    pub line: i64,
-    /// When it came.
-    pub at: Timestamp,
-    /// 0 is an emergency, 7 for debugging; absent if the line did not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<u8>,
-    /// The program that said it: `ipxe`, `kernel`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tag: Option<String>,
-    /// What it said.
-    pub text: String,
-}
-
-impl fmt::Display for ConsoleLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.tag {
-            Some(tag) => write!(f, "{tag}: {}", self.text),
-            None => f.write_str(&self.text),
-        }
     }
 }
 

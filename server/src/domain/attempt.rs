@@ -2,12 +2,11 @@
 use super::stage::Revision;
 use pilotlight_types::{
     BootId, Mac, Timestamp,
-    api::{Boot, Phase, PhaseRecord},
+    api::{Boot, DecisionRecord, Phase, PhaseRecord},
     resource::Name,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// What a boot is served, fixed when its script is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +26,16 @@ pub struct Pinned {
 impl Pinned {
     /// What a boot is served, once that is fixed.
     pub fn of(boot: &Boot) -> Option<Self> {
-        boot.decision.get("pinned").and_then(|pinned| Self::deserialize(pinned).ok())
+        #[derive(Deserialize)]
+        struct Made {
+            pinned: Option<Pinned>,
+        }
+        boot.decision.read::<Made>()?.pinned
     }
 }
 
 /// A boot of which nothing has been seen yet.
-pub fn new(id: BootId, machine: &Name, mac: Mac, now: Timestamp, decision: Value) -> Boot {
+pub fn new(id: BootId, machine: &Name, mac: Mac, now: Timestamp) -> Boot {
     Boot {
         id,
         machine: machine.to_string(),
@@ -41,7 +44,7 @@ pub fn new(id: BootId, machine: &Name, mac: Mac, now: Timestamp, decision: Value
         started: now,
         ended: None,
         outcome: None,
-        decision: Arc::new(decision),
+        decision: DecisionRecord::default(),
         phases: Vec::new(),
     }
 }
@@ -94,7 +97,8 @@ pub fn has_loaded(boot: &Boot) -> bool {
 
 /// Whether the machine was told to load its image, or to wait; none when it was told something else.
 pub fn loads(boot: &Boot) -> Option<bool> {
-    match boot.decision.pointer("/decision/plan").and_then(Value::as_str) {
+    let made = boot.decision.read::<Value>()?;
+    match made.pointer("/decision/plan").and_then(Value::as_str) {
         Some("boot") => Some(true),
         Some("hold") => Some(false),
         _ => None,
@@ -151,7 +155,6 @@ mod tests {
             &"n1".parse().unwrap(),
             Mac::new([2, 0, 0, 0, 0, 1]),
             Timestamp::default(),
-            Value::Null,
         );
         for phase in phases {
             let done = Some(Timestamp::from_micros(1));

@@ -75,7 +75,7 @@ pub fn initrd(config_ign: &[u8]) -> io::Result<Vec<u8>> {
     }
     add("usr/share/oem/config.ign", 0o100_600, config_ign)?;
     add("TRAILER!!!", 0, &[])?;
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(&archive)?;
     gzip.finish()
 }

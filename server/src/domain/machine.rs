@@ -6,6 +6,7 @@ use pilotlight_types::{
     facts::Facts,
     resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
+use std::sync::Arc;
 
 /// How many MACs are learned of a machine: more than servers have ports that they boot from.
 pub const MOST_LEARNED: usize = 8;
@@ -30,7 +31,7 @@ pub struct Machine {
     /// What it runs.
     pub running: Option<Revision>,
     /// What the agent measured last.
-    pub facts: Option<Reported>,
+    pub facts: Option<Arc<Reported>>,
     /// When the agent was last heard.
     pub seen: Option<Timestamp>,
     /// How its firmware wants to be told of its boot program, where that had to be found out.

@@ -69,7 +69,10 @@ pub enum Turn {
 #[derive(Debug, Clone, Default)]
 pub struct Segment {
     /// By the time of the first question: the order in which they are served.
-    places: BTreeMap<(Timestamp, MachineId), Place>,
+    waiting: BTreeMap<(Timestamp, MachineId), Place>,
+    loading: HashMap<MachineId, Place>,
+    /// What those that load have still to load.
+    out: Out,
     since: HashMap<MachineId, Timestamp>,
     tidied: Timestamp,
 }
@@ -77,7 +80,6 @@ pub struct Segment {
 /// A machine's place.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    loads: bool,
     /// Bytes that it has still to load.
     left: u64,
     last: Timestamp,
@@ -96,7 +98,7 @@ pub struct Counts {
 #[derive(Debug, Clone, Copy, Default)]
 struct Out {
     boots: usize,
-    left: u64,
+    left: u128,
 }
 
 impl Segment {
@@ -105,25 +107,26 @@ impl Segment {
         self.tidy(now);
         let new = !self.since.contains_key(&machine);
         let since = *self.since.entry(machine).or_insert(now);
-        let before = self.places.get(&(since, machine)).copied();
-        let loads = before.is_some_and(|place| place.loads);
-        self.places.insert((since, machine), Place { loads, left: bytes, last: now });
-        if loads {
+        let place = Place { left: bytes, last: now };
+        if self.loading.contains_key(&machine) {
             // It lost its script, or its files, and comes again.
+            self.load(machine, place);
             return Turn::Now { waited: Duration::ZERO };
         }
-        let mut out = self.out();
+        let mut out = self.out;
         let (mut ahead, mut ahead_bytes, mut room) = (0, 0_u64, true);
-        let waiting = self.places.range(..(since, machine)).filter(|(_, place)| !place.loads);
+        let waiting = self.waiting.range(..(since, machine));
         for (_, place) in waiting.filter(|(_, place)| present(place, now)) {
             ahead += 1;
             ahead_bytes = ahead_bytes.saturating_add(place.left);
             room = room && out.take(place.left, limits);
         }
         if room && out.take(bytes, limits) {
-            self.places.insert((since, machine), Place { loads: true, left: bytes, last: now });
+            self.waiting.remove(&(since, machine));
+            self.load(machine, place);
             return Turn::Now { waited: now.since(since) };
         }
+        self.waiting.insert((since, machine), place);
         // Half of the time that those before it take: it is there before its turn, and seldom asks in vain.
         let micros = u128::from(ahead_bytes.saturating_add(bytes)) * 500_000 / u128::from(limits.rate.max(1));
         let pause = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
@@ -132,18 +135,16 @@ impl Segment {
 
     /// A machine has loaded some of its bytes, or was heard of while it loads.
     pub fn loaded(&mut self, machine: MachineId, bytes: u64, now: Timestamp) {
-        if let Some(since) = self.since.get(&machine)
-            && let Some(place) = self.places.get_mut(&(*since, machine)).filter(|place| place.loads)
-        {
-            place.left = place.left.saturating_sub(bytes);
-            place.last = now;
+        if let Some(Place { left, .. }) = self.loading.get(&machine).copied() {
+            self.load(machine, Place { left: left.saturating_sub(bytes), last: now });
         }
     }
 
     /// A machine has all that it needs, or will not come for it.
     pub fn done(&mut self, machine: MachineId) {
         if let Some(since) = self.since.remove(&machine) {
-            self.places.remove(&(since, machine));
+            self.waiting.remove(&(since, machine));
+            self.unload(machine);
         }
     }
 
@@ -151,23 +152,30 @@ impl Segment {
     pub fn restore(&mut self, machine: MachineId, since: Timestamp, loads: Option<u64>, last: Timestamp) {
         self.done(machine);
         self.since.insert(machine, since);
-        let (loads, left) = (loads.is_some(), loads.unwrap_or_default());
-        self.places.insert((since, machine), Place { loads, left, last });
+        match loads {
+            Some(left) => self.load(machine, Place { left, last }),
+            None => drop(self.waiting.insert((since, machine), Place { left: 0, last })),
+        }
     }
 
     /// How many load, and how many wait.
     pub fn counts(&self, now: Timestamp) -> Counts {
-        let loading = self.places.values().filter(|place| loading(place, now)).count();
-        let waiting = self.places.values().filter(|place| !place.loads && present(place, now)).count();
+        let loading = self.loading.values().filter(|place| is_loading(place, now)).count();
+        let waiting = self.waiting.values().filter(|place| present(place, now)).count();
         Counts { loading, waiting }
     }
 
-    fn out(&self) -> Out {
-        let loading = self.places.values().filter(|place| place.loads);
-        loading.fold(Out::default(), |out, place| Out {
-            boots: out.boots + 1,
-            left: out.left.saturating_add(place.left),
-        })
+    /// A machine loads, and this is what it has still to load.
+    fn load(&mut self, machine: MachineId, place: Place) {
+        self.unload(machine);
+        self.out = Out { boots: self.out.boots + 1, left: self.out.left + u128::from(place.left) };
+        self.loading.insert(machine, place);
+    }
+
+    fn unload(&mut self, machine: MachineId) -> Option<Place> {
+        let place = self.loading.remove(&machine)?;
+        self.out = Out { boots: self.out.boots - 1, left: self.out.left - u128::from(place.left) };
+        Some(place)
     }
 
     /// Those that vanished while they loaded go back to their place; places that were kept for long enough are cleared away.
@@ -176,9 +184,14 @@ impl Segment {
             return;
         }
         self.tidied = now;
+        let vanished = self.loading.iter().filter(|(_, place)| !is_loading(place, now));
+        for machine in vanished.map(|(machine, _)| *machine).collect::<Vec<_>>() {
+            if let (Some(place), Some(since)) = (self.unload(machine), self.since.get(&machine)) {
+                self.waiting.insert((*since, machine), place);
+            }
+        }
         let since = &mut self.since;
-        self.places.retain(|(_, machine), place| {
-            place.loads = loading(place, now);
+        self.waiting.retain(|(_, machine), place| {
             let kept = now.since(place.last) < KEPT;
             if !kept {
                 since.remove(machine);
@@ -191,12 +204,12 @@ impl Segment {
 impl Out {
     /// Hands out so many bytes to one more, if there is room.
     fn take(&mut self, bytes: u64, limits: Limits) -> bool {
-        let left = self.left.saturating_add(bytes);
+        let left = self.left + u128::from(bytes);
         let room = match limits.boots {
             Some(most) => self.boots < usize::try_from(most.get()).unwrap_or(usize::MAX),
             None => {
                 let fair = usize::try_from(limits.rate / SHARE).unwrap_or(usize::MAX);
-                let served = left <= limits.rate.saturating_mul(HORIZON.as_secs());
+                let served = left <= u128::from(limits.rate) * u128::from(HORIZON.as_secs());
                 self.boots < LEAST || (served && self.boots < fair)
             }
         };
@@ -207,8 +220,8 @@ impl Out {
     }
 }
 
-fn loading(place: &Place, now: Timestamp) -> bool {
-    place.loads && now.since(place.last) < SILENCE
+fn is_loading(place: &Place, now: Timestamp) -> bool {
+    now.since(place.last) < SILENCE
 }
 
 fn present(place: &Place, now: Timestamp) -> bool {

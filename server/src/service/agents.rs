@@ -116,7 +116,7 @@ impl Agents {
         let now = self.journal.now();
         let Some(Pinned { profile, .. }) = Pinned::of(&record) else { return Err(ReportError::Gone(boot)) };
         let running = Some(profile.clone());
-        let reported = Reported { facts, at: now };
+        let reported = Arc::new(Reported { facts, at: now });
         let also = |machine: &mut Machine| {
             machine.facts = Some(reported.clone());
             machine.seen = Some(now);

@@ -5,7 +5,11 @@ mod newest;
 mod noted;
 mod seen;
 
-pub use self::{asked::Asked, noted::Noted, seen::Seen};
+pub use self::{
+    asked::{Asked, Said},
+    noted::Noted,
+    seen::Seen,
+};
 
 use self::{identity::Conflicts, newest::Newest};
 use super::{
@@ -23,6 +27,7 @@ use pilotlight_types::{
     BootId, MachineId, Timestamp,
     api::{Boot, Outcome, Phase},
 };
+use serde::Deserialize;
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -147,13 +152,22 @@ impl Boots {
 
     /// The most bytes in a TFTP block and the most blocks in a window, as the firmware table has it for who boots.
     pub fn tftp_bounds(&self, id: BootId) -> (Option<u16>, Option<u16>) {
-        let row = |boot: &Boot| {
-            let row = boot.decision.get("known")?.get("firmware")?;
-            let bound = |key| u16::try_from(row.get(key)?.as_u64()?).ok();
-            Some((bound("block_size"), bound("window")))
-        };
-        let newest = self.lock();
-        newest.find(id).and_then(row).unwrap_or_default()
+        #[derive(Deserialize)]
+        struct Made {
+            known: Known,
+        }
+        #[derive(Deserialize)]
+        struct Known {
+            firmware: Option<Row>,
+        }
+        #[derive(Deserialize)]
+        struct Row {
+            block_size: Option<u16>,
+            window: Option<u16>,
+        }
+        let decision = self.lock().find(id).map(|boot| boot.decision.clone());
+        let row = decision.and_then(|decision| decision.read::<Made>()?.known.firmware);
+        row.map(|row| (row.block_size, row.window)).unwrap_or_default()
     }
 
     /// The newest boot of a machine.

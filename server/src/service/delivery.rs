@@ -282,7 +282,6 @@ impl Delivery {
             &machine.name,
             asked.request.mac,
             self.journal.now(),
-            Value::Null,
         );
         self.configs.make(machine, &boot, profile, local).ok().map(|config| delivery::masked(&config))
     }

@@ -1,6 +1,6 @@
 //! Why: what a machine gets now, in words, with everything that led there.
 use super::{
-    boots::{Asked, Boots},
+    boots::{Asked, Boots, Said},
     delivery::Delivery,
     roster::Roster,
 };
@@ -78,10 +78,8 @@ impl Explain {
         let boot = self.boots.of(machine.id);
         let last = boot.as_ref().and_then(|boot| boot.address).or(machine.spec.ip.map(IpAddr::V4));
         // It says what it said last, unless that would be another machine's by now.
-        let said = boot.as_ref().and_then(|boot| boot.decision.get("request"));
-        let asked = |key| said.and_then(|request| request.get(key)?.as_str());
-        let uuid = asked("uuid").and_then(|uuid| uuid.parse().ok());
-        let said = boot.as_ref().map(|boot| Says { mac: boot.mac, uuid, serial: asked("serial") });
+        let Said { uuid, serial } = boot.as_deref().map(Said::of).unwrap_or_default();
+        let said = boot.as_ref().map(|boot| Says { mac: boot.mac, uuid, serial: serial.as_deref() });
         let is_it = |says: &Says<'_>| {
             self.roster
                 .read(|inventory| inventory.who(*says).is_some_and(|found| found.machine.id == machine.id))

@@ -1,5 +1,8 @@
 //! Resources and machines as the API shows them.
-use super::{boots::Boots, roster::Roster};
+use super::{
+    boots::{Boots, Said},
+    roster::Roster,
+};
 use crate::{
     domain::{
         firmware::table,
@@ -157,9 +160,8 @@ impl Views {
 /// What a machine said in its newest boot and in its facts that does not fit it, as things are now.
 fn conflicts(inventory: &Inventory, machine: &Machine, boot: Option<&Boot>) -> Vec<String> {
     let said = boot.map(|boot| {
-        let asked = |key| boot.decision.get("request").and_then(|request| request.get(key)?.as_str());
-        let uuid = asked("uuid").and_then(|uuid| uuid.parse().ok());
-        inventory.conflicts(machine, Says { mac: boot.mac, uuid, serial: asked("serial") })
+        let Said { uuid, serial } = Said::of(boot);
+        inventory.conflicts(machine, Says { mac: boot.mac, uuid, serial: serial.as_deref() })
     });
     let measured =
         machine.facts.as_ref().map(|reported| inventory.conflicts_of_facts(machine, &reported.facts));

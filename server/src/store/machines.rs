@@ -2,6 +2,7 @@
 use super::{StoreError, Tx, codec, db::on, resources::conflict};
 use crate::domain::machine::{Machine, Reported};
 use pilotlight_types::{MachineId, Timestamp};
+use std::sync::Arc;
 
 #[derive(sqlx::FromRow)]
 struct Columns {
@@ -37,7 +38,7 @@ impl TryFrom<Columns> for Machine {
             running: row.running.map(|json| codec::from_json("running revision", &json)).transpose()?,
             facts: facts
                 .zip(row.facts_at)
-                .map(|(facts, at)| Reported { facts, at: Timestamp::from_micros(at) }),
+                .map(|(facts, at)| Arc::new(Reported { facts, at: Timestamp::from_micros(at) })),
             seen: row.seen.map(Timestamp::from_micros),
             reply: row.reply.map(|json| codec::from_json("reply style", &json)).transpose()?,
             learned: row.learned.map_or(Ok(Vec::new()), |json| codec::from_json("list of MACs", &json))?,

@@ -16,7 +16,7 @@ use pilotlight::{
 };
 use pilotlight_types::{
     BootId, Mac, MachineId, Timestamp, TokenId,
-    api::{Hold, Role},
+    api::{DecisionRecord, Hold, Role},
     facts::Facts,
     resource::{Kind, Labels, MachineSpec, Name},
 };
@@ -84,10 +84,10 @@ async fn a_machine_comes_back_as_it_was(rig: Rig) {
         stage: Stage::Failed { armed: revision.clone(), why: "the \"cable\" \u{e9}".into() },
         hold: Some(Hold { reason: "disk".into(), by: "alice".into(), since: Timestamp::from_micros(5) }),
         running: Some(revision),
-        facts: Some(Reported {
+        facts: Some(Arc::new(Reported {
             facts: Facts { version: 1, ..Facts::default() },
             at: Timestamp::from_micros(9),
-        }),
+        })),
         seen: Some(Timestamp::from_micros(11)),
         ..machine(1)
     };
@@ -232,13 +232,8 @@ async fn leases_come_back(rig: Rig) {
 
 fn boot(n: u8, of: u8, started: i64) -> BootRow {
     let started = Timestamp::from_micros(started);
-    let boot = attempt::new(
-        BootId::new(started, [n; 10]),
-        &name("n1"),
-        MAC1.parse().unwrap(),
-        started,
-        json!({"a": 1}),
-    );
+    let mut boot = attempt::new(BootId::new(started, [n; 10]), &name("n1"), MAC1.parse().unwrap(), started);
+    boot.decision = DecisionRecord::of(&json!({"a": 1})).unwrap();
     BootRow { machine: id(of), boot: Arc::new(boot) }
 }
 

@@ -109,10 +109,9 @@ impl FromStr for Oui {
 }
 text_value!(Oui);
 
-/// Labels: what people sort machines by. Keys and values are up to 63 of `A-Z a-z 0-9 . _ - /`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(transparent)]
-pub struct Labels(BTreeMap<String, String>);
+/// Labels: what people sort machines by. Keys, which are in their order, and values are up to 63 of `A-Z a-z 0-9 . _ - /`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Labels(Box<[(String, String)]>);
 
 impl Labels {
     /// Whether there are none.
@@ -127,7 +126,7 @@ impl Labels {
 
     /// The value of one label.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.iter().find_map(|(known, value)| (known == key).then_some(value))
     }
 
     /// All of them, by key.
@@ -141,6 +140,12 @@ impl Labels {
     }
 }
 
+impl Serialize for Labels {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let labels = BTreeMap::<String, String>::deserialize(deserializer)?;
@@ -151,7 +156,7 @@ impl<'de> Deserialize<'de> for Labels {
             .find(|text| text.len() > 63 || !text.bytes().all(plain))
             .or_else(|| labels.keys().find(|key| key.is_empty()));
         match bad {
-            None => Ok(Self(labels)),
+            None => Ok(Self(labels.into_iter().collect())),
             Some(text) => Err(serde::de::Error::custom(ValueError::new(
                 text,
                 "no label: up to 63 of letters, digits, `.`, `_`, `-` and `/` are expected",

@@ -105,7 +105,7 @@ fn places_of_machines_that_never_come_back_are_cleared_away() {
         segment.ask(machine(number), MIB, boots(1), at(0));
     }
     segment.ask(machine(5000), MIB, boots(1), at(901_000));
-    assert_eq!((segment.places.len(), segment.since.len()), (1, 1));
+    assert_eq!((segment.waiting.len() + segment.loading.len(), segment.since.len()), (1, 1));
 }
 
 #[test]

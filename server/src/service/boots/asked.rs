@@ -9,9 +9,13 @@ use crate::{
     },
     service::journal::Actor,
 };
-use pilotlight_types::resource::{Name, SubnetMode, Unknown};
-use serde_json::{Value, json};
+use pilotlight_types::{
+    api::{Boot, DecisionRecord},
+    resource::{Name, SubnetMode, Unknown},
+};
+use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::Arc};
+use uuid::Uuid;
 
 /// A question, answered.
 #[derive(Debug, Clone)]
@@ -32,15 +36,39 @@ pub struct Asked {
 
 impl Asked {
     /// What is kept of it with the boot; what a boot was promised `before` goes on.
-    pub(super) fn record(&self, before: Option<&Value>) -> Value {
-        let Self { request, known, decision, pinned, .. } = self;
-        let mut record = json!({"request": request, "known": known, "decision": decision});
-        let pinned = pinned.as_ref().and_then(|pinned| serde_json::to_value(pinned).ok());
-        let before = || before.and_then(|before| before.get("pinned")).cloned();
-        if let (Some(map), Some(pinned)) = (record.as_object_mut(), pinned.or_else(before)) {
-            map.insert("pinned".into(), pinned);
+    pub(super) fn made(&self, before: Option<&Boot>) -> DecisionRecord {
+        #[derive(Serialize)]
+        struct Record<'a> {
+            request: &'a BootRequest,
+            known: &'a Known,
+            decision: &'a Decision,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pinned: Option<Pinned>,
         }
-        record
+        let Self { request, known, decision, pinned, .. } = self;
+        let pinned = pinned.clone().or_else(|| Pinned::of(before?));
+        let record = Record { request, known, decision, pinned };
+        DecisionRecord::of(&record).unwrap_or_default()
+    }
+}
+
+/// What a machine said of itself in a boot that JSON tells of.
+#[derive(Debug, Default, Deserialize)]
+pub struct Said {
+    /// Its UUID.
+    pub uuid: Option<Uuid>,
+    /// Its serial number.
+    pub serial: Option<String>,
+}
+
+impl Said {
+    /// What was said in this boot.
+    pub fn of(boot: &Boot) -> Self {
+        #[derive(Deserialize)]
+        struct Made {
+            request: Said,
+        }
+        boot.decision.read::<Made>().map(|made| made.request).unwrap_or_default()
     }
 }
 

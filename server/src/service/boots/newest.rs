@@ -2,10 +2,9 @@
 use crate::{domain::attempt, store::BootRow};
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
-    api::{Boot, PhaseRecord},
+    api::{Boot, DecisionRecord, PhaseRecord},
     resource::Name,
 };
-use serde_json::Value;
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 /// How often it is written down at the most that a machine asks for the same again.
@@ -23,7 +22,7 @@ pub(super) struct Newest {
 /// What the database has of a boot.
 #[derive(Debug)]
 struct Written {
-    decision: Arc<Value>,
+    decision: DecisionRecord,
     at: Timestamp,
 }
 
@@ -45,13 +44,13 @@ impl Newest {
     }
 
     /// That a boot with this decision is durable.
-    pub(super) fn written(&mut self, machine: MachineId, decision: Arc<Value>, at: Timestamp) {
+    pub(super) fn written(&mut self, machine: MachineId, decision: DecisionRecord, at: Timestamp) {
         self.written.insert(machine, Written { decision, at });
     }
 
     /// Whether a boot is durable with this very decision.
-    pub(super) fn is_written(&self, machine: MachineId, decision: &Arc<Value>) -> bool {
-        self.written.get(&machine).is_some_and(|written| Arc::ptr_eq(&written.decision, decision))
+    pub(super) fn is_written(&self, machine: MachineId, decision: &DecisionRecord) -> bool {
+        self.written.get(&machine).is_some_and(|written| written.decision.is(decision))
     }
 
     /// Counts one more request in a phase that is known. Gives the row, if it is time to write it down.

@@ -13,9 +13,8 @@ use crate::{
 };
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
-    api::{Boot, Outcome, Phase},
+    api::{Boot, DecisionRecord, Outcome, Phase},
 };
-use serde_json::Value;
 use std::{net::IpAddr, sync::Arc};
 
 /// What was noted.
@@ -28,7 +27,7 @@ pub struct Noted {
     /// Whether the machine was told exactly this in this boot before, and that is durable.
     pub again: bool,
     machine: MachineId,
-    decision: Arc<Value>,
+    decision: DecisionRecord,
 }
 
 impl Boots {
@@ -59,11 +58,11 @@ impl Boots {
         let mut newest = self.lock();
         let current = newest.of.get(&machine.id);
         let goes_on = current.filter(|boot| attempt::goes_on(boot, seen.phase, ipxe));
-        let decision = asked.record(goes_on.map(|boot| &*boot.decision));
+        let decision = asked.made(goes_on.map(|boot| &**boot));
         if let Some(boot) = goes_on
             && (address.is_none() || boot.address == address)
             && newest.is_written(machine.id, &boot.decision)
-            && *boot.decision == decision
+            && boot.decision == decision
             && attempt::is_more_of(boot, &seen.record(now))
         {
             let (boot, decision) = (boot.id, boot.decision.clone());
@@ -85,8 +84,8 @@ impl Boots {
         };
         let noted = Arc::make_mut(&mut boot);
         noted.address = address.or(noted.address);
-        if *noted.decision != decision {
-            noted.decision = Arc::new(decision);
+        if noted.decision != decision {
+            noted.decision = decision;
         }
         // The row comes first, for events name the boot; what it reached comes after its beginning.
         let mut row = self.advance(machine, &mut boot, seen, now);
@@ -103,7 +102,7 @@ impl Boots {
         let message = format!("{} boots from {mac} ({})", machine.name, asked.decision.plan);
         let object = object(&machine.name);
         let told = self.journal.event("boot.started", &object, &Actor::machine(), Some(id), message);
-        (Arc::new(attempt::new(id, &machine.name, mac, now, Value::Null)), told)
+        (Arc::new(attempt::new(id, &machine.name, mac, now)), told)
     }
 }
 
