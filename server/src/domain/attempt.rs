@@ -82,9 +82,19 @@ pub fn is_more_of(boot: &Boot, seen: &PhaseRecord) -> bool {
     })
 }
 
+/// Whether a phase has had what it needs.
+fn whole(boot: &Boot, phase: Phase) -> bool {
+    boot.phase(phase).is_some_and(|record| record.ended.is_some())
+}
+
+/// Whether the machine has what iPXE loads, and has not asked for its root file system yet.
+pub fn kernel_starts(boot: &Boot) -> bool {
+    whole(boot, Phase::Kernel) && whole(boot, Phase::Initramfs) && boot.phase(Phase::Rootfs).is_none()
+}
+
 /// Whether the machine has its image, and what follows is small.
 pub fn has_loaded(boot: &Boot) -> bool {
-    let whole = |phase| boot.phase(phase).is_some_and(|record| record.ended.is_some());
+    let whole = |phase| whole(boot, phase);
     if boot.ended.is_some() || boot.furthest().is_some_and(|phase| phase >= Phase::Ignition) {
         return true;
     }

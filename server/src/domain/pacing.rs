@@ -22,6 +22,11 @@ const LEAST: usize = 4;
 /// TCP loses them by the percent in the buffer of any switch, and with them the boot programs of machines that come later.
 const SHARE: u64 = 650_000;
 
+/// A machine whose kernel starts loads nothing for some seconds, and then its root file system: so much of a share is kept for it.
+/// With none, a whole batch comes back at once; with all of it, small images leave the link idle.
+const KERNEL_SHARE: Share = Share(1);
+const WHOLE_SHARE: Share = Share(4);
+
 /// A machine of which nothing is seen for so long while it loads has vanished. A kernel that starts says nothing for up to a minute.
 const SILENCE: Duration = Duration::from_secs(120);
 
@@ -82,8 +87,13 @@ pub struct Segment {
 struct Place {
     /// Bytes that it has still to load.
     left: u64,
+    share: Share,
     last: Timestamp,
 }
+
+/// How much of a link's shares a machine takes, in quarters.
+#[derive(Debug, Clone, Copy)]
+struct Share(usize);
 
 /// How many load, and how many wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,6 +108,7 @@ pub struct Counts {
 #[derive(Debug, Clone, Copy, Default)]
 struct Out {
     boots: usize,
+    quarters: usize,
     left: u128,
 }
 
@@ -107,7 +118,7 @@ impl Segment {
         self.tidy(now);
         let new = !self.since.contains_key(&machine);
         let since = *self.since.entry(machine).or_insert(now);
-        let place = Place { left: bytes, last: now };
+        let place = Place { left: bytes, share: WHOLE_SHARE, last: now };
         if self.loading.contains_key(&machine) {
             // It lost its script, or its files, and comes again.
             self.load(machine, place);
@@ -133,10 +144,11 @@ impl Segment {
         Turn::Wait { before: ahead, pause: pause.clamp(PAUSES.0, PAUSES.1), new }
     }
 
-    /// A machine has loaded some of its bytes, or was heard of while it loads.
-    pub fn loaded(&mut self, machine: MachineId, bytes: u64, now: Timestamp) {
+    /// A machine has loaded some of its bytes, or was heard of while it loads, or its kernel starts.
+    pub fn loaded(&mut self, machine: MachineId, bytes: u64, kernel_starts: bool, now: Timestamp) {
         if let Some(Place { left, .. }) = self.loading.get(&machine).copied() {
-            self.load(machine, Place { left: left.saturating_sub(bytes), last: now });
+            let share = if kernel_starts { KERNEL_SHARE } else { WHOLE_SHARE };
+            self.load(machine, Place { left: left.saturating_sub(bytes), share, last: now });
         }
     }
 
@@ -153,8 +165,8 @@ impl Segment {
         self.done(machine);
         self.since.insert(machine, since);
         match loads {
-            Some(left) => self.load(machine, Place { left, last }),
-            None => drop(self.waiting.insert((since, machine), Place { left: 0, last })),
+            Some(left) => self.load(machine, Place { left, share: WHOLE_SHARE, last }),
+            None => drop(self.waiting.insert((since, machine), Place { left: 0, share: WHOLE_SHARE, last })),
         }
     }
 
@@ -168,13 +180,17 @@ impl Segment {
     /// A machine loads, and this is what it has still to load.
     fn load(&mut self, machine: MachineId, place: Place) {
         self.unload(machine);
-        self.out = Out { boots: self.out.boots + 1, left: self.out.left + u128::from(place.left) };
+        self.out.boots += 1;
+        self.out.quarters += place.share.0;
+        self.out.left += u128::from(place.left);
         self.loading.insert(machine, place);
     }
 
     fn unload(&mut self, machine: MachineId) -> Option<Place> {
         let place = self.loading.remove(&machine)?;
-        self.out = Out { boots: self.out.boots - 1, left: self.out.left - u128::from(place.left) };
+        self.out.boots -= 1;
+        self.out.quarters -= place.share.0;
+        self.out.left -= u128::from(place.left);
         Some(place)
     }
 
@@ -208,13 +224,14 @@ impl Out {
         let room = match limits.boots {
             Some(most) => self.boots < usize::try_from(most.get()).unwrap_or(usize::MAX),
             None => {
-                let fair = usize::try_from(limits.rate / SHARE).unwrap_or(usize::MAX);
+                let shares = usize::try_from(limits.rate / SHARE).unwrap_or(usize::MAX);
+                let fair = shares.saturating_mul(WHOLE_SHARE.0);
                 let served = left <= u128::from(limits.rate) * u128::from(HORIZON.as_secs());
-                self.boots < LEAST || (served && self.boots < fair)
+                self.boots < LEAST || (served && self.quarters + WHOLE_SHARE.0 <= fair)
             }
         };
         if room {
-            *self = Self { boots: self.boots + 1, left };
+            *self = Self { boots: self.boots + 1, quarters: self.quarters + WHOLE_SHARE.0, left };
         }
         room
     }

@@ -104,7 +104,7 @@ impl Pacing {
         if attempt::has_loaded(boot) {
             network.segment.done(machine);
         } else {
-            network.segment.loaded(machine, bytes, now);
+            network.segment.loaded(machine, bytes, attempt::kernel_starts(boot), now);
         }
     }
 

@@ -47,8 +47,25 @@ fn what_was_loaded_makes_room() {
         segment.ask(machine(number), 800 * MIB, limits, at(0));
     }
     assert!(!now(segment.ask(machine(8), 800 * MIB, limits, at(1000))));
-    segment.loaded(machine(0), 500 * MIB, at(2000));
+    segment.loaded(machine(0), 500 * MIB, false, at(2000));
     assert!(now(segment.ask(machine(8), 800 * MIB, limits, at(3000))));
+}
+
+#[test]
+fn a_machine_whose_kernel_starts_keeps_a_quarter_of_its_share() {
+    let limits = Limits { rate: GBIT, boots: None };
+    let mut segment = Segment::default();
+    for number in 0..192 {
+        assert!(now(segment.ask(machine(number), MIB, limits, at(0))));
+    }
+    for number in 0..4 {
+        segment.loaded(machine(number), 1000, true, at(1));
+    }
+    let more = (200..210).filter(|number| now(segment.ask(machine(*number), MIB, limits, at(2)))).count();
+    assert_eq!(more, 3);
+    segment.loaded(machine(0), 0, false, at(3));
+    segment.done(machine(100));
+    assert!(!now(segment.ask(machine(203), MIB, limits, at(4))), "its root file system has that room");
 }
 
 #[test]
