@@ -9,6 +9,7 @@ mod get;
 mod probe;
 mod serve;
 mod table;
+mod token;
 
 use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -224,6 +225,21 @@ enum TokenCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Show the tokens: what each may do, when it ends, when it was used last
+    List {
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// End a token at once, and for good
+    Delete {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -291,9 +307,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
         Command::Events(args) => events::run(args).await,
-        Command::Token { command: TokenCommand::Create { name, role, expires, server } } => {
-            get::create_token(name, role.into(), expires, server).await
-        }
+        Command::Token { command } => token::run(command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

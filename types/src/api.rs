@@ -1,9 +1,11 @@
 //! Bodies of the REST API, `/api/v1/…`.
 mod boot;
 mod packet;
+mod token;
 
 pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
+pub use token::{CreatedToken, NewToken, Role, Token};
 
 use crate::{BootId, EventId, Mac, MachineId, Timestamp, facts::Facts, resource::Kind};
 use serde::{Deserialize, Serialize};
@@ -222,47 +224,4 @@ pub struct Explanation {
     pub script: Option<String>,
     /// The Ignition config that it would be given, secrets masked.
     pub ignition: Option<Value>,
-}
-
-/// `POST /api/v1/tokens`: asks for an API token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewToken {
-    /// What the token is for.
-    pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// When it ends; never, if absent.
-    #[serde(default)]
-    pub expires: Option<Timestamp>,
-}
-
-/// What the bearer of a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// See everything that is no secret.
-    Viewer,
-    /// Change everything.
-    Admin,
-}
-
-/// The answer to [`NewToken`].
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreatedToken {
-    /// What the token is for.
-    pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// The token: shown once, stored only as a hash.
-    pub token: String,
-}
-
-impl fmt::Debug for CreatedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreatedToken")
-            .field("name", &self.name)
-            .field("role", &self.role)
-            .finish_non_exhaustive()
-    }
 }

@@ -1,12 +1,12 @@
-//! `get`, `delete`, `machine …`, `token create`.
+//! `get`, `delete`, `machine …`.
 use super::{
-    DeleteArgs, GetArgs, MachineArgs, MachineCommand, Output, Server,
+    DeleteArgs, GetArgs, MachineArgs, MachineCommand, Output,
     client::{Client, segment},
     table,
 };
 use anyhow::{Context, Result, bail};
 use pilotlight_types::{
-    api::{Boot, CreatedToken, Machine, NewToken, Resource, Role},
+    api::{Boot, Machine, Resource},
     resource::Kind,
 };
 use serde::Serialize;
@@ -156,18 +156,5 @@ pub(super) async fn machine(command: MachineCommand) -> Result<()> {
     let path = format!("/machines/{}/{action}", segment(&name)?);
     let machine: Machine = Client::new(&server)?.post(&path, &body).await?;
     print_machines(&[machine]);
-    Ok(())
-}
-
-pub(super) async fn create_token(
-    name: String,
-    role: Role,
-    expires: Option<String>,
-    server: Server,
-) -> Result<()> {
-    let expires = expires.map(|text| text.parse()).transpose()?;
-    let created: CreatedToken =
-        Client::new(&server)?.post("/tokens", &NewToken { name, role, expires }).await?;
-    println!("{}", created.token);
     Ok(())
 }

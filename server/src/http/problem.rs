@@ -154,7 +154,8 @@ impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Store(error) => error.into(),
-            TokenError::Exists(_) => Self::conflict(error.to_string()),
+            TokenError::Exists(_) | TokenError::Last(_) => Self::conflict(error.to_string()),
+            TokenError::NotFound(_) => Self::not_found(error.to_string()),
             TokenError::Name | TokenError::Expired(_) => Self::mistakes(error.to_string(), Vec::new()),
         }
     }

@@ -7,18 +7,25 @@ use crate::{
 };
 use pilotlight_types::{
     Timestamp, TokenId,
-    api::{NewToken, Role},
+    api::{NewToken, Role, Token},
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
+use tokio::sync::Mutex;
+
+/// How often the use of a token is noted at the most.
+const NOTED: Duration = Duration::from_secs(60);
 
 /// The API tokens.
 #[derive(Debug, Clone)]
 pub struct Access {
     tokens: Arc<RwLock<HashMap<String, TokenRow>>>,
     journal: Journal,
+    // One after the other: of two that revoke each other, one must see what the other did.
+    revoking: Arc<Mutex<()>>,
 }
 
 /// Who a token speaks for.
@@ -42,6 +49,12 @@ pub enum TokenError {
     /// There is one of that name.
     #[error("there is a token `{0}` already")]
     Exists(String),
+    /// There is none of that name.
+    #[error("there is no token `{0}`")]
+    NotFound(String),
+    /// Nobody could change anything any more.
+    #[error("`{0}` is the last token of an admin that does not end: make another one first")]
+    Last(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -52,21 +65,71 @@ impl Access {
     pub async fn load(db: &Db, journal: Journal) -> Result<Self, StoreError> {
         let rows = db.read().await?.tokens().await?;
         let tokens = rows.into_iter().map(|row| (row.hash.clone(), row)).collect();
-        Ok(Self { tokens: Arc::new(RwLock::new(tokens)), journal })
+        Ok(Self { tokens: Arc::new(RwLock::new(tokens)), journal, revoking: Arc::default() })
     }
 
     /// Whether there is no token at all: then this is the first start.
     pub fn is_empty(&self) -> bool {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.read().is_empty()
     }
 
     /// Who the token speaks for, if it is good now.
     pub fn bearer(&self, token: &str) -> Option<Bearer> {
-        let now = self.journal.now();
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let row = tokens.get(&token_hash(token))?;
-        let good = row.expires.is_none_or(|end| end > now);
-        good.then(|| Bearer { name: row.name.clone(), role: row.role })
+        let (now, hash) = (self.journal.now(), token_hash(token));
+        let (bearer, noted) = {
+            let tokens = self.read();
+            let row = tokens.get(&hash).filter(|row| row.expires.is_none_or(|end| end > now))?;
+            (Bearer { name: row.name.clone(), role: row.role }, row.used)
+        };
+        if noted.is_none_or(|noted| now.since(noted) >= NOTED)
+            && let Some(row) = self.write().get_mut(&hash)
+        {
+            row.used = Some(now);
+            self.journal.later(vec![Write::TokenUse(row.id, now)]);
+        }
+        Some(bearer)
+    }
+
+    /// The tokens, by name.
+    pub fn list(&self) -> Vec<Token> {
+        let shown = |row: &TokenRow| {
+            let TokenRow { name, role, created, expires, used, .. } = row.clone();
+            Token { name, role, created, expires, used }
+        };
+        let mut tokens: Vec<Token> = self.read().values().map(shown).collect();
+        tokens.sort_by(|a, b| a.name.cmp(&b.name));
+        tokens
+    }
+
+    /// Ends a token at once, and for good.
+    pub async fn revoke(&self, name: &str, actor: &Actor) -> Result<(), TokenError> {
+        let _one_at_a_time = self.revoking.lock().await;
+        let row = {
+            let tokens = self.read();
+            let found = tokens.values().find(|row| row.name == name);
+            let row = found.ok_or_else(|| TokenError::NotFound(name.chars().take(80).collect()))?;
+            let stays = |row: &&TokenRow| row.role == Role::Admin && row.expires.is_none();
+            if stays(&row) && tokens.values().filter(stays).count() == 1 {
+                return Err(TokenError::Last(row.name.clone()));
+            }
+            row.clone()
+        };
+        let object = format!("token/{name}");
+        let before = serde_json::to_value(row.role).ok();
+        let told =
+            self.journal.event("token.revoked", &object, actor, None, format!("token {name} was revoked"));
+        let audit = self.journal.audit(actor, "deleted", object, before, None);
+        self.journal.commit(vec![Write::NoToken(row.id), told, audit]).await?;
+        self.write().remove(&row.hash);
+        Ok(())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, TokenRow>> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, TokenRow>> {
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a token. It is returned once, and kept as a hash.
@@ -87,6 +150,7 @@ impl Access {
             hash: token_hash(token.expose()),
             created: now,
             expires: new.expires,
+            used: None,
         };
         let object = format!("token/{}", new.name);
         let writes = vec![
@@ -98,7 +162,7 @@ impl Access {
             Err(StoreError::Conflict { .. }) => return Err(TokenError::Exists(new.name)),
             other => other?,
         }
-        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(row.hash.clone(), row);
+        self.write().insert(row.hash.clone(), row);
         Ok(token)
     }
 }

@@ -17,17 +17,19 @@ pub struct TokenRow {
     pub created: Timestamp,
     /// When it ends.
     pub expires: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    pub used: Option<Timestamp>,
 }
 
 impl Tx {
     /// Every token.
     pub async fn tokens(&mut self) -> Result<Vec<TokenRow>, StoreError> {
-        type Columns = (String, String, String, String, i64, Option<i64>);
+        type Columns = (String, String, String, String, i64, Option<i64>, Option<i64>);
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
-            "SELECT id, name, role, hash, created, expires FROM token ORDER BY name").fetch_all(conn).await)
+            "SELECT id, name, role, hash, created, expires, used FROM token ORDER BY name").fetch_all(conn).await)
         .map_err(StoreError::backend("reading tokens"))?;
         rows.into_iter()
-            .map(|(id, name, role, hash, created, expires)| {
+            .map(|(id, name, role, hash, created, expires, used)| {
                 Ok(TokenRow {
                     id: codec::parsed("token id", &id)?,
                     name,
@@ -35,6 +37,7 @@ impl Tx {
                     hash,
                     created: Timestamp::from_micros(created),
                     expires: expires.map(Timestamp::from_micros),
+                    used: used.map(Timestamp::from_micros),
                 })
             })
             .collect()
@@ -48,5 +51,19 @@ impl Tx {
             .bind(token.id.to_string()).bind(&token.name).bind(role).bind(&token.hash).bind(token.created.micros())
             .bind(token.expires.map(Timestamp::micros)).execute(conn).await.map(drop))
         .map_err(|e| conflict(e, "writing a token", || format!("token {}", token.name)))
+    }
+
+    /// Notes when a token was used.
+    pub(super) async fn use_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("UPDATE token SET used = $1 WHERE id = $2")
+            .bind(at.micros()).bind(id.to_string()).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("noting the use of a token"))
+    }
+
+    /// Deletes a token.
+    pub(super) async fn delete_token(&mut self, id: TokenId) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("DELETE FROM token WHERE id = $1")
+            .bind(id.to_string()).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("deleting a token"))
     }
 }

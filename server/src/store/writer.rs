@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
-    Mac, MachineId, Timestamp,
+    Mac, MachineId, Timestamp, TokenId,
     api::Event,
     resource::{Kind, Name},
 };
@@ -60,6 +60,10 @@ pub enum Write {
     Console(Box<ConsoleRow>),
     /// An API token.
     Token(TokenRow),
+    /// The use of an API token.
+    TokenUse(TokenId, Timestamp),
+    /// An API token that is no more.
+    NoToken(TokenId),
     /// An event.
     Event(NewEvent),
     /// A row of the audit log.

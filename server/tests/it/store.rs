@@ -313,6 +313,7 @@ async fn tokens_come_back_and_names_are_unique(rig: Rig) {
         hash: format!("hash-{n}"),
         created: Timestamp::from_micros(1),
         expires: (n == 1).then(|| Timestamp::from_micros(9)),
+        used: None,
     };
     commit(&rig, vec![Write::Token(token(1, "a")), Write::Token(token(2, "b"))]).await.unwrap();
     refused(commit(&rig, vec![Write::Token(token(3, "a"))]).await);

@@ -77,6 +77,8 @@ impl<'a> Many<'a> {
             Write::UseBootToken(row) => tx.use_boot_token(row).await,
             Write::Console(row) => tx.put_console(row).await,
             Write::Token(row) => tx.put_token(row).await,
+            Write::TokenUse(id, at) => tx.use_token(*id, *at).await,
+            Write::NoToken(id) => tx.delete_token(*id).await,
             Write::Audit(row) => tx.put_audit(row).await,
         }
     }
