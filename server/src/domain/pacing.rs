@@ -23,7 +23,8 @@ const LEAST: usize = 4;
 const SHARE: u64 = 650_000;
 
 /// A machine whose kernel starts loads nothing for some seconds, and then its root file system: so much of a share is kept for it.
-/// With none, a whole batch comes back at once; with all of it, small images leave the link idle.
+/// With none, a whole batch comes back at once; with all of it, small images leave the link idle. While boot programs are on the
+/// link it keeps all of it: when batches come back together, TFTP bears it worst.
 const KERNEL_SHARE: Share = Share(1);
 const WHOLE_SHARE: Share = Share(4);
 
@@ -49,6 +50,8 @@ pub struct Limits {
     pub rate: u64,
     /// How many may load at once, where an operator says so.
     pub boots: Option<NonZeroU32>,
+    /// Whether boot programs are on the link too.
+    pub programs: bool,
 }
 
 /// The answer to a machine that wants to load its image.
@@ -226,8 +229,9 @@ impl Out {
             None => {
                 let shares = usize::try_from(limits.rate / SHARE).unwrap_or(usize::MAX);
                 let fair = shares.saturating_mul(WHOLE_SHARE.0);
+                let taken = if limits.programs { self.boots * WHOLE_SHARE.0 } else { self.quarters };
                 let served = left <= u128::from(limits.rate) * u128::from(HORIZON.as_secs());
-                self.boots < LEAST || (served && self.quarters + WHOLE_SHARE.0 <= fair)
+                self.boots < LEAST || (served && taken + WHOLE_SHARE.0 <= fair)
             }
         };
         if room {

@@ -80,7 +80,8 @@ impl Pacing {
     pub fn ask(&self, subnet: &Name, machine: MachineId, bytes: u64, now: Timestamp) -> Turn {
         let limits = self.limits(subnet);
         let mut state = self.lock();
-        state.at(subnet, machine).segment.ask(machine, bytes, limits, now)
+        let Network { segment, offers, .. } = state.at(subnet, machine);
+        segment.ask(machine, bytes, Limits { programs: offers.goes_on(now), ..limits }, now)
     }
 
     /// Whether firmware that asks for an address gets its offer now.
@@ -155,7 +156,7 @@ impl Pacing {
     fn limits(&self, subnet: &Name) -> Limits {
         let (link, boots) = self.declared(subnet);
         let link = link.unwrap_or_else(|| self.lock().assumed);
-        Limits { rate: link.bytes(), boots }
+        Limits { rate: link.bytes(), boots, programs: false }
     }
 
     fn declared(&self, subnet: &Name) -> (Option<LinkRate>, Option<NonZeroU32>) {

@@ -61,6 +61,11 @@ impl Offers {
         self.given.remove(&machine);
     }
 
+    /// Whether anybody fetches a boot program, or waits to do so.
+    pub fn goes_on(&self, now: Timestamp) -> bool {
+        self.given.values().any(|given| now.since(*given) < ON_ITS_WAY) || self.held(now) > 0
+    }
+
     /// How many wait for an offer.
     pub fn held(&self, now: Timestamp) -> usize {
         self.held.values().filter(|held| now.since(held.since) < FORGOTTEN).count()

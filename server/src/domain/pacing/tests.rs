@@ -15,7 +15,7 @@ fn machine(number: u16) -> MachineId {
 }
 
 fn boots(most: u32) -> Limits {
-    Limits { rate: GBIT, boots: NonZeroU32::new(most) }
+    Limits { rate: GBIT, boots: NonZeroU32::new(most), programs: false }
 }
 
 fn now(turn: Turn) -> bool {
@@ -24,7 +24,7 @@ fn now(turn: Turn) -> bool {
 
 #[test]
 fn as_many_load_as_the_link_serves_in_a_minute() {
-    let limits = Limits { rate: GBIT, boots: None };
+    let limits = Limits { rate: GBIT, boots: None, programs: false };
     let mut segment = Segment::default();
     let admitted = (0..50).filter(|n| now(segment.ask(machine(*n), 800 * MIB, limits, at(0)))).count();
     assert_eq!(admitted, 8, "8 x 839 MB are 54 s at 1 Gbit/s");
@@ -33,7 +33,7 @@ fn as_many_load_as_the_link_serves_in_a_minute() {
 
 #[test]
 fn with_small_images_as_many_load_as_have_a_share() {
-    let limits = Limits { rate: GBIT, boots: None };
+    let limits = Limits { rate: GBIT, boots: None, programs: false };
     let mut segment = Segment::default();
     let admitted = (0..450).filter(|n| now(segment.ask(machine(*n), 10 * MIB, limits, at(0)))).count();
     assert_eq!(admitted, 192, "5 Mbit/s each");
@@ -41,7 +41,7 @@ fn with_small_images_as_many_load_as_have_a_share() {
 
 #[test]
 fn what_was_loaded_makes_room() {
-    let limits = Limits { rate: GBIT, boots: None };
+    let limits = Limits { rate: GBIT, boots: None, programs: false };
     let mut segment = Segment::default();
     for number in 0..9 {
         segment.ask(machine(number), 800 * MIB, limits, at(0));
@@ -53,7 +53,7 @@ fn what_was_loaded_makes_room() {
 
 #[test]
 fn a_machine_whose_kernel_starts_keeps_a_quarter_of_its_share() {
-    let limits = Limits { rate: GBIT, boots: None };
+    let limits = Limits { rate: GBIT, boots: None, programs: false };
     let mut segment = Segment::default();
     for number in 0..192 {
         assert!(now(segment.ask(machine(number), MIB, limits, at(0))));
@@ -61,6 +61,8 @@ fn a_machine_whose_kernel_starts_keeps_a_quarter_of_its_share() {
     for number in 0..4 {
         segment.loaded(machine(number), 1000, true, at(1));
     }
+    let programs = Limits { programs: true, ..limits };
+    assert!(!now(segment.ask(machine(200), MIB, programs, at(1))), "boot programs go first");
     let more = (200..210).filter(|number| now(segment.ask(machine(*number), MIB, limits, at(2)))).count();
     assert_eq!(more, 3);
     segment.loaded(machine(0), 0, false, at(3));
@@ -129,7 +131,7 @@ fn places_of_machines_that_never_come_back_are_cleared_away() {
 fn an_offer_comes_before_firmware_gives_up() {
     // EDK2's four questions, in a hall where there is never room.
     let mut offers = Offers::default();
-    let limits = Limits { rate: MIB, boots: None };
+    let limits = Limits { rate: MIB, boots: None, programs: false };
     for number in 0..16 {
         assert!(offers.ask(machine(number), limits, at(0)));
     }

@@ -248,7 +248,7 @@ fn firmware_that_asks_for_the_size_only_ends_it_at_once() {
 }
 
 #[test]
-fn a_silent_client_is_asked_ever_more_rarely_and_then_given_up() {
+fn a_silent_client_is_asked_more_rarely_and_then_given_up() {
     let (mut transfer, _, start) = begin(&ask(512, 4), 10_000);
     let (mut times, mut now) = (Vec::new(), start);
     let end = loop {
@@ -262,7 +262,7 @@ fn a_silent_client_is_asked_ever_more_rarely_and_then_given_up() {
         }
     };
     assert_eq!(end, Action::End(End::TimedOut));
-    assert_eq!(times, [1, 2, 4, 8, 8, 8, 8, 8, 8]);
+    assert_eq!(times, [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn a_quick_client_that_resets_its_network_card_is_waited_for() {
         assert!(matches!(transfer.on_timeout(now), Action::Send(_)), "it is still waited for");
         asked += 1;
     }
-    assert!(asked < 16, "asked {asked} times");
+    assert!((12..24).contains(&asked), "asked {asked} times");
     assert_eq!(ack(&mut transfer, 40, back), Action::Send(41..45));
 }
 

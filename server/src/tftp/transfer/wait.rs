@@ -6,7 +6,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Below this a client's own scheduling looks like a loss. What is measured of it makes it longer for most; a wait that was
 /// too short costs a packet twice, and is not repeated: see [`Wait`].
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// On a link that is full to the last packet several in a row are lost, and firmware gives up after 16 seconds: it must be asked
+/// often enough until then.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How long to wait for an ACK: RFC 6298, unless the client named a time.
 pub(super) struct Wait {
