@@ -12,6 +12,7 @@ mod clients;
 mod dhcp;
 mod dhcp6;
 mod doctor;
+mod explain;
 mod faults;
 mod firmwares;
 mod http_boot;

@@ -8,6 +8,7 @@ use pilotlight_tests::rack::Host;
 use serde_json::json;
 
 use crate::net::Net;
+use crate::proxy::proxied;
 use crate::rig::{document, skipped, small_site, subnet};
 
 const MAC: &str = "02:00:00:00:0a:01";
@@ -122,5 +123,58 @@ async fn what_is_wrong_with_other_servers_is_said() -> Result<()> {
     }
     assert!(seen.contains("10.77.0.7 sends 60=PXEClient without 43.6=8"), "{seen}");
     assert!(seen.contains("tftp://10.77.0.7/boot.efi"), "a PXE ROM would try: {seen}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_server_that_gives_the_addresses_a_machine_is_played_to_its_script() -> Result<()> {
+    if skipped("network") {
+        return Ok(());
+    }
+    let files = tempfile::tempdir()?;
+    let mut documents = small_site(files.path())?;
+    documents.extend([proxied(), document("Machine", "n1", json!({"macs": [MAC]}))]);
+    let net = Net::start("plprobeproxy", &documents).await?;
+    let other = net.rack.host("other", Some("10.77.0.7/24".parse()?))?;
+    let range = "--dhcp-range=10.77.0.210,10.77.0.220,255.255.255.0,10m";
+    let _dnsmasq = Dnsmasq::start(&other, &[range, "--no-ping"])?;
+    let host = net.rack.host("client", Some("10.77.0.9/24".parse()?))?;
+    let until_both = |arguments: &[&str]| -> Result<(Output, String)> {
+        for _ in 0..10 {
+            let (output, said) = probe(&host, arguments)?;
+            if said.contains("from 10.77.0.7:67: DHCPOFFER") {
+                return Ok((output, said));
+            }
+        }
+        anyhow::bail!("dnsmasq offers nothing")
+    };
+    for (arch, at_4011, file) in [
+        // Which way a BIOS is told changes when it comes again: it boots by either.
+        ("bios", None, "tftp://10.77.0.1/undionly.kpxe: "),
+        ("efi-x64", Some(true), "tftp://10.77.0.1/snponly.efi: "),
+        ("http-x64", Some(false), "http://10.77.0.1:8080/boot/files/snponly.efi: "),
+    ] {
+        for whole in [true, false] {
+            let mut arguments = vec!["--mac", MAC, "--arch", arch];
+            arguments.extend((!whole).then_some("--proxy"));
+            let (output, said) = until_both(&arguments)?;
+            assert!(output.status.success(), "{arch}: {said}");
+            for part in [
+                "from 10.77.0.1:67: DHCPOFFER",
+                file,
+                "now as iPXE",
+                "/boot/ipxe?mac=02-00-00-00-0a-01",
+                "#!ipxe",
+                "/kernel: 200 OK, 70000 bytes",
+                "this machine boots",
+            ] {
+                assert!(said.contains(part), "{arch}: `{part}` is not in {said}");
+            }
+            let asked = said.contains("to 10.77.0.1, port 4011: DHCPREQUEST");
+            assert!(at_4011.is_none_or(|expected| expected == asked), "{arch}: {said}");
+            // Whoever only asks what to boot takes no address of the other server.
+            assert_eq!(said.contains("DHCPRELEASE"), whole, "{arch}: {said}");
+        }
+    }
     Ok(())
 }
