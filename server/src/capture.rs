@@ -281,7 +281,7 @@ mod tests {
             to: SocketAddr::new(to.into(), 547),
             content: vec![1, 0, 0, 7],
         };
-        assert_eq!(found, [expected.clone()]);
+        assert_eq!(found, std::slice::from_ref(&expected));
         let frame = [&[2; 12][..], &[0x86, 0xdd], &packet].concat();
         assert_eq!(datagrams(&be_pcap(1, &[frame])).unwrap(), [expected]);
     }

@@ -8,6 +8,7 @@ use pilotlight_tests::rack::Host;
 use serde_json::json;
 
 use crate::net::Net;
+use crate::net6::{host6, rack6, start6, subnet6};
 use crate::proxy::proxied;
 use crate::rig::{document, skipped, small_site, subnet};
 
@@ -176,5 +177,52 @@ async fn beside_a_server_that_gives_the_addresses_a_machine_is_played_to_its_scr
             assert_eq!(said.contains("DHCPRELEASE"), whole, "{arch}: {said}");
         }
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_boots_over_ipv6_is_played_to_its_script() -> Result<()> {
+    if skipped("network") {
+        return Ok(());
+    }
+    let files = tempfile::tempdir()?;
+    let mut documents = small_site(files.path())?;
+    documents.extend([subnet6("ignore"), document("Machine", "n1", json!({"macs": [MAC]}))]);
+    let net = start6(rack6("plprobesix").await?, &documents, |builder| builder).await?;
+    let host = host6(&net.rack, "client", "02:00:00:00:0a:09").await?;
+    host.ip("addr add 2001:db8:77::9/64 dev eth0 nodad")?;
+    for (arch, file) in [
+        ("efi-x64", "tftp://[2001:db8:77::1]/snponly.efi: "),
+        ("http-x64", "http://[2001:db8:77::1]:8080/boot/files/snponly.efi: "),
+    ] {
+        let (output, said) = probe(&host, &["--ipv6", "--mac", MAC, "--arch", arch, "-v"])?;
+        assert!(output.status.success(), "{arch}: {said}");
+        for part in [
+            "to everybody (ff02::1:2), port 547: Solicit",
+            "port 547: Advertise",
+            ": Request",
+            ": Reply",
+            ": Release",
+            " 59 boot file URL            http://[2001:db8:77::1]:8080/boot/ipxe?mac=02-00-00-00-0a-01",
+            file,
+            "now as iPXE",
+            "#!ipxe",
+            "/kernel: 200 OK, 70000 bytes",
+            "config.img: not asked for",
+            "this machine boots",
+        ] {
+            assert!(said.contains(part), "{arch}: `{part}` is not in {said}");
+        }
+    }
+    assert_eq!(net.counted("pilotlight_leases6_held{subnet=\"rack\"}").await?, 0, "it is given back");
+    assert_eq!(net.rig.admin.machines().await?.len(), 1, "its MAC, and not the interface's, was seen");
+    let addresses = host.ip("-6 -o addr show dev eth0")?;
+    assert!(addresses.lines().count() == 2, "{addresses}");
+
+    // The interface itself, which nobody declared; a BIOS; and a wire where nobody serves.
+    let (output, said) = probe(&host, &["-6"])?;
+    assert!(!output.status.success() && said.contains("nobody advertised anything"), "{said}");
+    let (output, said) = probe(&host, &["-6", "--arch", "bios"])?;
+    assert!(!output.status.success() && said.contains("a BIOS boots over IPv4 only"), "{said}");
     Ok(())
 }

@@ -64,6 +64,11 @@ impl Packet {
         self.option(code::SERVER_ID).and_then(|data| Duid::new(data).ok())
     }
 
+    /// Option 7; 0 without it (RFC 8415 section 18.2.1).
+    pub fn preference(&self) -> u8 {
+        self.option(code::PREFERENCE).and_then(<[u8]>::first).copied().unwrap_or_default()
+    }
+
     /// Option 59.
     pub fn boot_file(&self) -> Option<String> {
         self.option(code::BOOT_FILE_URL).and_then(words::text)
