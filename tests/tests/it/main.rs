@@ -15,6 +15,7 @@ mod doctor;
 mod explain;
 mod faults;
 mod firmwares;
+mod frames;
 mod http_boot;
 mod identity;
 mod net;
