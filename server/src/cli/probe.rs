@@ -19,7 +19,7 @@ use crate::{
     interface,
 };
 use anyhow::{Result, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum as _, builder::PossibleValue};
 use pilotlight_types::{Mac, api::PacketView};
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -153,7 +153,7 @@ impl<W> Probe<W> {
         for line in &self.wrong {
             println!("  - {line}");
         }
-        bail!("{} thing(s) are wrong for this machine", self.wrong.len())
+        bail!("this machine does not boot as it should: see the verdict")
     }
 
     async fn boot(&mut self) -> Result<()>
@@ -161,8 +161,11 @@ impl<W> Probe<W> {
         Self: Boots,
     {
         println!(
-            "{} plays {} with {:?} on {}",
-            self.machine.mac, self.machine.uuid, self.machine.firmware, self.args.interface
+            "plays a machine on {}: MAC {}, UUID {}, firmware {}",
+            self.args.interface,
+            self.machine.mac,
+            self.machine.uuid,
+            self.machine.firmware.to_possible_value().as_ref().map_or("", PossibleValue::get_name),
         );
         let Some(told) = self.ask(Program::Firmware).await? else { return Ok(()) };
         if !self.fetch_program(&told).await {

@@ -65,8 +65,10 @@ fn address(name: &str) -> Check {
         Ok(all) if all.is_empty() => Check::fail(
             CHECK,
             format!("{name} has no IPv6 address but its link-local one"),
-            "give it one of the subnet's cidr6 (`ip -6 addr add 2001:db8:77::1/64 dev …`, and for good in the \
-             host's network configuration), or set dhcp.ipv6 to false",
+            format!(
+                "give it one of the subnet's cidr6, such as `ip -6 addr add 2001:db8:77::1/64 dev {name}`, or set \
+                 dhcp.ipv6 to false"
+            ),
         ),
         Ok(all) => {
             let all: Vec<String> = all.iter().map(ToString::to_string).collect();
@@ -88,7 +90,7 @@ async fn others_on(name: &str) -> Check {
         Ok(adverts) => adverts,
         Err(error) => {
             let seen = format!("{name}: nobody could be asked: {error:#}");
-            return Check::warn(CHECK, seen, "run doctor with CAP_NET_RAW");
+            return Check::warn(CHECK, seen, "bring it up, or run doctor as root (CAP_NET_RAW)");
         }
     };
     if adverts.is_empty() {

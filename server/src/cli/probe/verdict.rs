@@ -62,7 +62,8 @@ pub(in crate::cli) fn of_offers(offers: &[Answer], firmware: Firmware) -> Vec<St
     let mut wrong = Vec::new();
     if offers.is_empty() {
         return vec![
-            "nobody offered anything: no server serves this network, the machine is not known to it, or no relay passes it on"
+            "nobody offered anything: no server serves this network, the machine is not known to it, or no relay passes \
+             it on. A server on this host does not hear this interface: probe from another one"
                 .into(),
         ];
     }

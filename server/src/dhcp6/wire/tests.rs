@@ -223,7 +223,7 @@ fn a_message_is_told_in_words() {
         "peer-address=fe80::5054:ff:fe12:3456",
         "interface id=eth1",
         "transaction-id=a1b2c3",
-        "client identifier=DUID-UUID 00112233-4455-6677-8899-00aabbccddee: 00040011223344556677889900aabbccddee",
+        "client identifier=DUID-UUID 00112233-4455-6677-8899-00aabbccddee, or 33221100-5544-7766-8899-00aabbccddee: 00040011223344556677889900aabbccddee",
         "addresses (IA_NA)=id 52540012",
         "elapsed time=0.00 s",
         "option request=59, 60, 23, 16",

@@ -170,7 +170,8 @@ fn said(form: Form, data: &[u8]) -> Option<String> {
 /// The kind of name, what it says of the machine, and the name itself.
 fn duid(duid: &Duid) -> String {
     let mac = duid.mac().map(|mac| format!(" of {mac}"));
-    let uuid = duid.uuids().map(|[uuid, _]| format!(" {uuid}"));
+    // Firmware copies it as SMBIOS has it, and nobody can tell who did.
+    let uuid = duid.uuids().map(|[uuid, swapped]| format!(" {uuid}, or {swapped}"));
     format!("{}{}: {duid}", duid.kind(), mac.or(uuid).unwrap_or_default())
 }
 

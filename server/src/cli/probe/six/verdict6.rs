@@ -64,7 +64,8 @@ pub(in crate::cli) fn of_adverts(adverts: &[Answer6]) -> Vec<String> {
     if adverts.is_empty() {
         wrong.push(
             "nobody advertised anything: is DHCPv6 served here (dhcp.ipv6), has the subnet a `cidr6` and the mode \
-             `authoritative`, and is the machine known to the server?"
+             `authoritative`, and is the machine known to the server? A server on this host does not hear this \
+             interface: probe from another one"
                 .into(),
         );
     }
