@@ -134,7 +134,8 @@ impl Server {
             Ok(admitted) => admitted,
             Err(outcome) => {
                 assert!(matches!(outcome, Outcome::Duplicate | Outcome::Overloaded), "{outcome:?}");
-                return self.recorded += 1;
+                self.recorded += 1;
+                return self.comes_again(packet, peer);
             }
         };
         assert_eq!(replaces, self.active.contains_key(&peer));
@@ -157,6 +158,23 @@ impl Server {
         self.desk.begin(peer, running);
         self.active.insert(peer, Active { transfer, state, content, granted, started: self.now, newest: 0 });
         self.act(peer, first);
+    }
+
+    /// Who is known to have asked before, and is not known to have heard us, may be answered once more: by its own transfer, with the
+    /// OACK, which is no longer than what was asked with.
+    fn comes_again(&mut self, packet: &[u8], peer: SocketAddr) {
+        let Some(active) = self.active.get(&peer) else { return };
+        if !active.state.asked_again.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        assert!(!active.transfer.has_progressed());
+        self.out.clear();
+        self.goes_on(peer, |transfer, _, now| {
+            let action = transfer.on_request_again(now);
+            assert!(!matches!(&action, Action::Send(range) if *range != (0..1)), "{action:?}");
+            action
+        });
+        assert!(self.out.len() <= packet.len(), "{} for {} bytes", self.out.len(), packet.len());
     }
 
     fn refused(&mut self, packet: &[u8], Refused { say, outcome }: Refused) {

@@ -32,7 +32,7 @@ use crate::{
         console::Console,
         content::Contents,
         delivery::Delivery,
-        explain::Explain,
+        explain::{Explain, Packets},
         files::Files,
         firmware::FirmwareTable,
         history::History,
@@ -184,6 +184,7 @@ impl App {
         });
         let answers6 = Arc::new(Dhcp6Answers {
             duid: data.duid()?,
+            serves: !dhcp6.is_empty(),
             boots: boots.clone(),
             leases: leases6,
             roster: roster.clone(),
@@ -201,7 +202,7 @@ impl App {
             boots: boots.clone(),
             console: console.clone(),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
-            packets: answers.clone(),
+            packets: Packets { dhcp: answers.clone(), dhcp6: answers6.clone() },
             access: access.clone(),
             journal: journal.clone(),
             history: history.clone(),

@@ -1,6 +1,6 @@
 //! Capture files: the UDP datagrams in a pcap or pcapng file (draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng). Takes hostile
-//! files: what is cut off ends the file, and what is no UDP over IPv4 is left out.
-use std::net::{Ipv4Addr, SocketAddrV4};
+//! files: what is cut off ends the file, and what is no UDP is left out.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A datagram of a capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,9 +8,9 @@ pub struct Datagram {
     /// Its packet's place in the file, from 1, as capture programs number them.
     pub number: usize,
     /// From whom.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// To whom.
-    pub to: SocketAddrV4,
+    pub to: SocketAddr,
     /// Its content.
     pub content: Vec<u8>,
 }
@@ -140,31 +140,49 @@ fn datagram(number: usize, frame: &[u8], link: Link) -> Option<Datagram> {
         Link::Cooked2 => frame.get(20..)?,
         Link::Ethernet => behind_tags(frame.get(12..)?)?,
     };
-    let (first, kind) = (packet.first()?, packet.get(9)?);
-    let length = usize::from(u16::from_be_bytes(*packet.get(2..)?.first_chunk()?));
-    let offset = u16::from_be_bytes(*packet.get(6..)?.first_chunk()?);
-    // The rest of a fragmented packet, or one of which there is more, is no whole datagram.
-    if first >> 4 != 4 || *kind != 17 || offset & 0x3fff != 0 {
-        return None;
-    }
-    let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?));
-    let udp = packet.get(..length)?.get(usize::from(first & 15) * 4..)?;
+    let (from, to, udp) = match packet.first()? >> 4 {
+        4 => ipv4(packet)?,
+        6 => ipv6(packet)?,
+        _ => return None,
+    };
     let port = |at: usize| Some(u16::from_be_bytes(*udp.get(at..)?.first_chunk()?));
     let content = udp.get(8..usize::from(port(4)?))?.to_vec();
     Some(Datagram {
         number,
-        from: SocketAddrV4::new(address(12)?, port(0)?),
-        to: SocketAddrV4::new(address(16)?, port(2)?),
+        from: SocketAddr::new(from, port(0)?),
+        to: SocketAddr::new(to, port(2)?),
         content,
     })
 }
 
-/// What is in an Ethernet frame, from its type on, if that is IPv4: behind VLAN tags (802.1Q, 802.1ad), where there are some.
+/// From whom, to whom, and the UDP datagram in a packet of IPv4 (RFC 791 section 3.1).
+fn ipv4(packet: &[u8]) -> Option<(IpAddr, IpAddr, &[u8])> {
+    let (first, kind) = (packet.first()?, packet.get(9)?);
+    let length = usize::from(u16::from_be_bytes(*packet.get(2..)?.first_chunk()?));
+    let offset = u16::from_be_bytes(*packet.get(6..)?.first_chunk()?);
+    // The rest of a fragmented packet, or one of which there is more, is no whole datagram.
+    if *kind != 17 || offset & 0x3fff != 0 {
+        return None;
+    }
+    let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?).into());
+    let udp = packet.get(..length)?.get(usize::from(first & 15) * 4..)?;
+    Some((address(12)?, address(16)?, udp))
+}
+
+/// The same of IPv6 (RFC 8200 section 3), without headers between: DHCPv6 has none.
+fn ipv6(packet: &[u8]) -> Option<(IpAddr, IpAddr, &[u8])> {
+    let length = usize::from(u16::from_be_bytes(*packet.get(4..)?.first_chunk()?));
+    let address = |at: usize| Some(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?).into());
+    let udp = packet.get(40..)?.get(..length).filter(|_| packet.get(6) == Some(&17))?;
+    Some((address(8)?, address(24)?, udp))
+}
+
+/// What is in an Ethernet frame, from its type on, if that is IP: behind VLAN tags (802.1Q, 802.1ad), where there are some.
 fn behind_tags(mut rest: &[u8]) -> Option<&[u8]> {
     while let [0x81, 0, ..] | [0x88, 0xa8, ..] = rest {
         rest = rest.get(4..)?;
     }
-    rest.strip_prefix(&[8, 0])
+    rest.strip_prefix(&[8, 0]).or_else(|| rest.strip_prefix(&[0x86, 0xdd]))
 }
 
 #[cfg(test)]
@@ -248,6 +266,24 @@ mod tests {
         ] {
             assert!(datagrams(&other).unwrap() == expected);
         }
+    }
+
+    #[test]
+    fn datagrams_of_ipv6_are_read_as_well() {
+        let (from, to): (Ipv6Addr, Ipv6Addr) = ("fe80::1".parse().unwrap(), "ff02::1:2".parse().unwrap());
+        let udp = [&[2, 34, 2, 35, 0, 12, 0, 0][..], &[1, 0, 0, 7]].concat();
+        let packet = [&[0x60, 0, 0, 0, 0, 12, 17, 1][..], &from.octets(), &to.octets(), &udp].concat();
+        let of_tcp = [&packet[..6], &[6], &packet[7..]].concat();
+        let found = datagrams(&be_pcap(101, &[packet.clone(), of_tcp, packet[..50].to_vec()])).unwrap();
+        let expected = Datagram {
+            number: 1,
+            from: SocketAddr::new(from.into(), 546),
+            to: SocketAddr::new(to.into(), 547),
+            content: vec![1, 0, 0, 7],
+        };
+        assert_eq!(found, std::slice::from_ref(&expected));
+        let frame = [&[2; 12][..], &[0x86, 0xdd], &packet].concat();
+        assert_eq!(datagrams(&be_pcap(1, &[frame])).unwrap(), [expected]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum InterfaceError {
     /// There is none of that name.
-    #[error("there is no network interface `{0}`: see `ip link`, and set dhcp.interfaces")]
+    #[error("there is no network interface `{0}`: `ip link` lists those that there are")]
     Missing(String),
     /// The kernel does not say.
     #[error("cannot list the network interfaces")]

@@ -53,7 +53,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // `serve` runs the daemon, and `doctor` tries its sockets and its database; the rest talks REST.
     (
         "cli",
-        &["app", "capture", "clock", "config", "dhcp", "domain", "errors", "interface", "lifecycle", "store"],
+        &[
+            "app",
+            "capture",
+            "clock",
+            "config",
+            "dhcp",
+            "dhcp6",
+            "domain",
+            "errors",
+            "interface",
+            "lifecycle",
+            "store",
+        ],
     ),
 ];
 

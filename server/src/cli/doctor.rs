@@ -2,6 +2,7 @@
 mod daemon;
 mod host;
 mod network;
+mod network6;
 
 use super::{Output, ServeArgs};
 use crate::config::{self, Settings};
@@ -85,6 +86,9 @@ async fn all(settings: &Settings, relays: &[Ipv4Addr]) -> Vec<Check> {
     checks.extend(host::programs(settings));
     checks.push(host::agent(settings));
     checks.extend(network::interfaces(settings, runs));
+    if settings.dhcp_ipv6 {
+        checks.extend(network6::interfaces(settings, runs));
+    }
     if runs {
         checks.extend(daemon::checks(settings).await);
     } else {
@@ -94,6 +98,9 @@ async fn all(settings: &Settings, relays: &[Ipv4Addr]) -> Vec<Check> {
         checks.push(Check::ok("daemon", seen));
     }
     checks.extend(network::others(settings).await);
+    if settings.dhcp_ipv6 {
+        checks.extend(network6::others(settings).await);
+    }
     for relay in relays {
         checks.push(network::relay(*relay).await);
     }

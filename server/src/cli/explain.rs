@@ -13,12 +13,15 @@ use pilotlight_types::{
 use serde::Serialize;
 use std::{
     io::Read,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
 
-/// Where DHCP packets go: to servers, to clients, and to PXE boot servers.
-const PORTS: [u16; 3] = [67, 68, 4011];
+/// Where DHCP packets go: to servers, to clients, and to PXE boot servers; then those of DHCPv6: to clients, and to servers.
+const PORTS: [u16; 5] = [67, 68, 4011, 546, 547];
+/// Of these, those of clients.
+const OF_CLIENTS: [u16; 2] = [68, 546];
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
@@ -34,18 +37,21 @@ pub(super) struct ExplainArgs {
     /// A serial number that it says, alone or beside its MAC
     #[arg(long, conflicts_with = "machine")]
     serial: Option<String>,
-    /// A DHCP packet (the UDP content) in hex: what it is, and what would be answered to it now
+    /// A DHCP or DHCPv6 packet (the UDP content) in hex: what it is, and what would be answered to it now
     #[arg(long, value_name = "HEX", conflicts_with_all = ["machine", "mac", "uuid", "serial"])]
     packet: Option<String>,
-    /// A capture (pcap or pcapng; - for standard input): the same for each DHCP packet in it
+    /// A capture (pcap or pcapng; - for standard input): the same for each DHCP and DHCPv6 packet in it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["machine", "mac", "uuid", "serial", "packet"])]
     pcap: Option<PathBuf>,
     /// The subnet that the packets are from, where they do not say so themselves
     #[arg(long, value_name = "NAME", conflicts_with_all = ["machine", "mac", "uuid", "serial"])]
     subnet: Option<String>,
-    /// The port that the packet was sent to, if that was not 67
-    #[arg(long, value_name = "PORT", requires = "packet")]
-    port: Option<u16>,
+    /// The port that the packet was sent to: 67, 4011 or 547; without this, 67 or 547, by what the packet looks like
+    #[arg(long, value_name = "PORT", requires = "packet", value_parser = ["67", "4011", "547"])]
+    port: Option<String>,
+    /// The address that the packet was sent from: a client's own at port 4011, a link-local one in DHCPv6
+    #[arg(long, value_name = "ADDRESS", requires = "packet")]
+    from: Option<IpAddr>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -77,7 +83,8 @@ pub(super) async fn run(args: ExplainArgs) -> Result<()> {
 }
 
 fn question(packet: String, args: &ExplainArgs) -> PacketQuestion {
-    PacketQuestion { packet, subnet: args.subnet.clone(), to: None, port: args.port }
+    let port = args.port.as_deref().and_then(|port| port.parse().ok());
+    PacketQuestion { packet, subnet: args.subnet.clone(), from: args.from, to: None, port }
 }
 
 async fn explain_capture(client: &Client, file: &Path, args: &ExplainArgs) -> Result<()> {
@@ -92,7 +99,8 @@ async fn explain_capture(client: &Client, file: &Path, args: &ExplainArgs) -> Re
     let mut all = Vec::new();
     for datagram in datagrams.iter().filter(|d| PORTS.contains(&d.to.port())) {
         let question = PacketQuestion {
-            to: Some(*datagram.to.ip()),
+            from: Some(datagram.from.ip()),
+            to: Some(datagram.to.ip()),
             port: Some(datagram.to.port()),
             ..question(hex::encode(&datagram.content), args)
         };
@@ -102,13 +110,13 @@ async fn explain_capture(client: &Client, file: &Path, args: &ExplainArgs) -> Re
             .with_context(|| format!("packet {} of {}", datagram.number, file.display()))?;
         if args.output == Output::Table {
             println!("packet {}, {} to {}", datagram.number, datagram.from, datagram.to);
-            print_packet(&explained, datagram.to.port() != 68);
+            print_packet(&explained, !OF_CLIENTS.contains(&datagram.to.port()));
             println!();
         }
         all.push(explained);
     }
     if all.is_empty() {
-        bail!("{} has no DHCP packet (UDP to port 67, 68 or 4011)", file.display());
+        bail!("{} has no DHCP packet (UDP to port 67, 68, 4011, 546 or 547)", file.display());
     }
     if args.output == Output::Table { Ok(()) } else { show(args.output, &all, |_| {}) }
 }

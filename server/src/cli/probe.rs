@@ -3,12 +3,14 @@
 mod fetch;
 pub(super) mod machine;
 mod script;
+pub(super) mod six;
 pub(super) mod tftp;
 pub(super) mod verdict;
 pub(super) mod wire;
 
 use self::{
     machine::{DISCOVER, Firmware, Machine, Program, RELEASE, REQUEST},
+    six::wire6::Wire6,
     verdict::Answer,
     wire::{Received, Wire},
 };
@@ -17,10 +19,10 @@ use crate::{
     interface,
 };
 use anyhow::{Result, bail, ensure};
-use clap::Args;
-use pilotlight_types::Mac;
+use clap::{Args, ValueEnum as _, builder::PossibleValue};
+use pilotlight_types::{Mac, api::PacketView};
 use std::{
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     time::{Duration, Instant},
 };
 use uuid::Uuid;
@@ -50,6 +52,9 @@ pub(super) struct ProbeArgs {
     /// Ask for no address, only for what to boot: the interface's own address is used, and a proxy asked at port 4011
     #[arg(long)]
     proxy: bool,
+    /// Boot over IPv6: DHCPv6, and the boot program and the script from addresses of IPv6
+    #[arg(short = '6', long, conflicts_with = "proxy")]
+    ipv6: bool,
     /// How many seconds to wait for offers
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
     wait: u64,
@@ -61,12 +66,13 @@ pub(super) struct ProbeArgs {
     verbose: bool,
 }
 
-/// A machine that boots, and what went wrong so far.
-struct Probe {
+/// A machine that boots on a wire of IPv4 or of IPv6, and what went wrong so far.
+struct Probe<W> {
     args: ProbeArgs,
-    wire: Wire,
+    wire: W,
     machine: Machine,
-    own: Option<Ipv4Addr>,
+    /// The address that files are fetched from, of the wire's family.
+    own: Option<IpAddr>,
     http: reqwest::Client,
     began: Instant,
     wrong: Vec<String>,
@@ -74,42 +80,35 @@ struct Probe {
 
 /// What a program of the machine was told to boot.
 struct Told {
-    server: Ipv4Addr,
+    /// Where a file is that is no URL.
+    server: Option<Ipv4Addr>,
     file: String,
+}
+
+/// A program of a machine that asks for its address, and what to boot.
+trait Boots {
+    /// From the first packet to the last one; what to boot, if anybody said so.
+    async fn ask(&mut self, program: Program) -> Result<Option<Told>>;
 }
 
 /// Plays the machine. An error if it would not have booted.
 pub(super) async fn run(args: ProbeArgs) -> Result<()> {
-    let wire = Wire::open(&args.interface)?;
-    let mac = args.mac.unwrap_or(wire.mac);
-    let own = interface::addresses(&args.interface)?.first().copied();
-    let uuid = args.uuid.unwrap_or_else(|| uuid_of(mac));
-    let broadcast = mac != wire.mac || args.arch != Firmware::Bios;
-    let machine = Machine { mac, uuid, firmware: args.arch, broadcast };
-    ensure!(
-        !args.proxy || own.is_some(),
-        "{} has no IPv4 address, which a machine beside another DHCP server has",
-        args.interface
-    );
-    let http = reqwest::Client::builder()
-        .tls_backend_preconfigured(no_tls()?)
-        .interface(&args.interface)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(15))
-        .build()?;
-    let mut probe = Probe { args, wire, machine, own, http, began: Instant::now(), wrong: Vec::new() };
-    probe.boot().await?;
-    println!("\nverdict, after {:.1} s", probe.began.elapsed().as_secs_f64());
-    if probe.wrong.is_empty() {
-        println!("  this machine boots");
-        return Ok(());
+    if !args.ipv6 {
+        let wire = Wire::open(&args.interface)?;
+        let mac = args.mac.unwrap_or(wire.mac);
+        let own = interface::addresses(&args.interface)?.first().copied();
+        let broadcast = mac != wire.mac || args.arch != Firmware::Bios;
+        ensure!(
+            !args.proxy || own.is_some(),
+            "{} has no IPv4 address, which a machine beside another DHCP server has",
+            args.interface
+        );
+        return Probe::new(args, wire, (mac, broadcast), own.map(IpAddr::V4))?.run().await;
     }
-    for line in &probe.wrong {
-        println!("  - {line}");
-    }
-    bail!("{} thing(s) are wrong for this machine", probe.wrong.len())
+    ensure!(args.arch != Firmware::Bios, "a BIOS boots over IPv4 only: choose another --arch");
+    let wire = Wire6::open(&args.interface, args.mac)?;
+    let (mac, own) = (wire.mac(), interface::addresses6(&args.interface)?.first().copied());
+    Probe::new(args, wire, (mac, false), own.map(IpAddr::V6))?.run().await
 }
 
 /// A UUID as boards have that are numbered by their MAC.
@@ -126,11 +125,47 @@ fn no_tls() -> Result<rustls::ClientConfig> {
     Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
-impl Probe {
-    async fn boot(&mut self) -> Result<()> {
+impl<W> Probe<W> {
+    fn new(args: ProbeArgs, wire: W, (mac, broadcast): (Mac, bool), own: Option<IpAddr>) -> Result<Self> {
+        let uuid = args.uuid.unwrap_or_else(|| uuid_of(mac));
+        let machine = Machine { mac, uuid, firmware: args.arch, broadcast };
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(no_tls()?)
+            .interface(&args.interface)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(15))
+            .build()?;
+        Ok(Self { args, wire, machine, own, http, began: Instant::now(), wrong: Vec::new() })
+    }
+
+    async fn run(mut self) -> Result<()>
+    where
+        Self: Boots,
+    {
+        self.boot().await?;
+        println!("\nverdict, after {:.1} s", self.began.elapsed().as_secs_f64());
+        if self.wrong.is_empty() {
+            println!("  this machine boots");
+            return Ok(());
+        }
+        for line in &self.wrong {
+            println!("  - {line}");
+        }
+        bail!("this machine does not boot as it should: see the verdict")
+    }
+
+    async fn boot(&mut self) -> Result<()>
+    where
+        Self: Boots,
+    {
         println!(
-            "{} plays {} with {:?} on {}",
-            self.machine.mac, self.machine.uuid, self.machine.firmware, self.args.interface
+            "plays a machine on {}: MAC {}, UUID {}, firmware {}",
+            self.args.interface,
+            self.machine.mac,
+            self.machine.uuid,
+            self.machine.firmware.to_possible_value().as_ref().map_or("", PossibleValue::get_name),
         );
         let Some(told) = self.ask(Program::Firmware).await? else { return Ok(()) };
         if !self.fetch_program(&told).await {
@@ -143,7 +178,24 @@ impl Probe {
         Ok(())
     }
 
-    /// DISCOVER to ACK; what to boot, if anybody said so.
+    fn sent(&self, to: &str, packet: &PacketView, bytes: &[u8]) {
+        print!("\n{:>7.3} s  to {to}: {packet}", self.began.elapsed().as_secs_f64());
+        self.hex(bytes);
+    }
+
+    fn received(&self, at: Instant, from: &str, packet: &PacketView, bytes: &[u8]) {
+        print!("\n{:>7.3} s  from {from}: {packet}", at.duration_since(self.began).as_secs_f64());
+        self.hex(bytes);
+    }
+
+    fn hex(&self, bytes: &[u8]) {
+        if self.args.verbose {
+            println!("  {}", hex::encode(bytes));
+        }
+    }
+}
+
+impl Boots for Probe<Wire> {
     async fn ask(&mut self, program: Program) -> Result<Option<Told>> {
         let offers = self.discover(program).await?;
         let firmware = if program == Program::Ipxe { Firmware::Bios } else { self.machine.firmware };
@@ -175,9 +227,11 @@ impl Probe {
             self.wrong.push(format!("{} names no file to boot", boot.server()));
             return Ok(None);
         };
-        Ok(Some(Told { server: boot.boot_server(), file }))
+        Ok(Some(Told { server: Some(boot.boot_server()), file }))
     }
+}
 
+impl Probe<Wire> {
     /// Everybody's offers.
     async fn discover(&mut self, program: Program) -> Result<Vec<Answer>> {
         let xid = rand::random();
@@ -185,11 +239,11 @@ impl Probe {
         self.wire.drain();
         let mut offers: Vec<Answer> = Vec::new();
         for _ in 0..TRIES {
-            self.sent("everybody, port 67", &packet);
+            self.sent4("everybody, port 67", &packet);
             self.wire.send((self.machine.mac, Ipv4Addr::UNSPECIFIED), None, &packet)?;
             let deadline = Instant::now() + Duration::from_secs(self.args.wait);
             while let Some(received) = self.wire.reply(xid, deadline).await? {
-                self.received(&received);
+                self.received4(&received);
                 if received.packet.kind == Some(MessageType::Offer) {
                     offers.push(Answer { from: received.from, packet: received.packet });
                 }
@@ -208,11 +262,11 @@ impl Probe {
         let more: [(u8, &[u8]); 2] = [(code::REQUESTED, &address), (code::SERVER_ID, &server)];
         let packet = self.machine.packet(program, REQUEST, xid, Ipv4Addr::UNSPECIFIED, &more);
         for _ in 0..TRIES {
-            self.sent("everybody, port 67", &packet);
+            self.sent4("everybody, port 67", &packet);
             self.wire.send((self.machine.mac, Ipv4Addr::UNSPECIFIED), None, &packet)?;
             let deadline = Instant::now() + PATIENCE;
             while let Some(received) = self.wire.reply(xid, deadline).await? {
-                self.received(&received);
+                self.received4(&received);
                 let final_word = matches!(received.packet.kind, Some(MessageType::Ack | MessageType::Nak));
                 // A proxy may answer too; the address is the other's affair.
                 let from_it = received.packet.server_id().is_none_or(|id| id == offer.server());
@@ -230,24 +284,24 @@ impl Probe {
         let (address, server) = (answer.packet.yiaddr, answer.server());
         let more: [(u8, &[u8]); 1] = [(code::SERVER_ID, &server.octets())];
         let packet = self.machine.packet(Program::Firmware, RELEASE, rand::random(), address, &more);
-        self.sent(&format!("{server}, port 67"), &packet);
+        self.sent4(&format!("{server}, port 67"), &packet);
         self.wire.send((self.machine.mac, address), Some((received.hardware, server)), &packet)
     }
 
     /// What the boot server at port 4011 says (PXE 2.1 section 2.2.3).
     async fn ask_boot_server(&mut self, offer: &Answer) -> Result<Option<Answer>> {
         let server = offer.server();
-        let Some(own) = self.own else {
+        let Some(IpAddr::V4(own)) = self.own else {
             println!("\nport 4011 of {server} is not asked: {} has no address", self.args.interface);
             return Ok(Some(offer.clone()));
         };
         let xid = rand::random();
         let packet = self.machine.packet(Program::Firmware, REQUEST, xid, own, &[]);
         for _ in 0..TRIES {
-            self.sent(&format!("{server}, port 4011"), &packet);
+            self.sent4(&format!("{server}, port 4011"), &packet);
             let asked = wire::ask_boot_server(&self.args.interface, server, &packet, xid, PATIENCE / 2);
             if let Some(received) = asked.await? {
-                self.received(&received);
+                self.received4(&received);
                 return Ok(Some(Answer { from: received.from, packet: received.packet }));
             }
         }
@@ -259,22 +313,13 @@ impl Probe {
         Ok(Some(offer.clone()).filter(|offer| offer.packet.boot_file().is_some()))
     }
 
-    fn sent(&self, to: &str, bytes: &[u8]) {
+    fn sent4(&self, to: &str, bytes: &[u8]) {
         if let Ok(packet) = Packet::read(bytes) {
-            print!("\n{:>7.3} s  to {to}: {}", self.began.elapsed().as_secs_f64(), packet.view());
+            self.sent(to, &packet.view(), bytes);
         }
-        self.hex(bytes);
     }
 
-    fn received(&self, received: &Received) {
-        let at = received.at.duration_since(self.began).as_secs_f64();
-        print!("\n{at:>7.3} s  from {}: {}", received.from, received.packet.view());
-        self.hex(&received.bytes);
-    }
-
-    fn hex(&self, bytes: &[u8]) {
-        if self.args.verbose {
-            println!("  {}", hex::encode(bytes));
-        }
+    fn received4(&self, received: &Received) {
+        self.received(received.at, &received.from.to_string(), &received.packet.view(), &received.bytes);
     }
 }

@@ -1,7 +1,10 @@
 //! From a DHCPv6 question to its answer: who asks, on which network, and what becomes of its addresses.
 mod addresses;
+mod leasing;
+mod preview;
 mod reply;
 
+use self::leasing::Leasing;
 use super::{
     listener::{Answered, Arrival, Handler, Outcome},
     wire::{Message, Question, Reply, ReplyKind, Status, StatusCode},
@@ -40,6 +43,8 @@ use uuid::Uuid;
 pub struct Dhcp6Answers {
     /// What we call ourselves.
     pub duid: Duid,
+    /// Whether anybody listens (`dhcp.ipv6`); else nothing comes in, and there is only somebody to ask.
+    pub serves: bool,
     /// What machines get.
     pub boots: Boots,
     /// Which address.
@@ -58,6 +63,24 @@ pub struct Dhcp6Answers {
     pub metrics: Dhcp6Metrics,
 }
 
+/// Who asks, as far as the message says, and from where.
+struct Caller {
+    sender: Sender,
+    mac: Mac,
+    uuid: Option<Uuid>,
+    firmware: Firmware,
+    /// Our address, as machines there are told it.
+    local: Ipv6Addr,
+    /// An address of the network that it is on.
+    from: Ipv6Addr,
+}
+
+impl Caller {
+    fn question(&self) -> BootRequest {
+        BootRequest { mac: self.mac, uuid: self.uuid, serial: None, firmware: self.firmware.clone() }
+    }
+}
+
 /// A question of a client on a subnet that we serve.
 struct Client6<'a> {
     message: &'a Message,
@@ -74,48 +97,33 @@ const NO_MAC: Mac = Mac::new([0; 6]);
 
 impl Handler for Dhcp6Answers {
     async fn handle(&self, question: &Question, arrival: &Arrival) -> Answered {
-        let message = &question.message;
-        let server = match &message.server {
-            None => Named::Nobody,
-            Some(server) if *server == self.duid => Named::Us,
-            Some(_) => Named::Another,
+        let caller = match self.understood(question, arrival) {
+            Ok(caller) => caller,
+            Err(refused) => return refused.into(),
         };
-        let unicast = question.relays.is_empty() && !arrival.to.is_multicast();
-        let (has_id, has_associations) = (message.client.is_some(), !message.associations.is_empty());
-        match hear(message.asks, has_id, server, has_associations, unicast) {
-            Heard::Take => {}
-            Heard::ToEverybody => return to_everybody(),
-            Heard::Discard(why) => return Answered::silent(why),
-        }
-        let peer = question.relays.last().map_or(*arrival.from.ip(), |relay| relay.peer);
-        let relayed = question.relays.last().and_then(|relay| relay.mac);
-        let sender = Sender::new(message.client.as_ref(), relayed, peer);
-        let uuid = self.known_uuid(&sender);
-        if let Err(why) = self.taken(&sender, uuid, message.client.as_ref()) {
+        if let Err(why) = self.taken(&caller, question.message.client.as_ref()) {
             return Answered::silent(why);
         }
-        let Some((local, from)) = self.place(question, arrival) else {
-            return Answered::silent("no_address_of_ours");
+        let asked = self.boots.ask(caller.question(), caller.from).await;
+        let client = match self.client(&question.message, caller, asked) {
+            Ok(client) => client,
+            Err(why) => return Answered::silent(why),
         };
-        let firmware = firmware(message);
-        let boots = !matches!(firmware.client, Client::Os | Client::Bmc { .. });
-        let Some(mac) = self.mac_of(&sender, uuid).or((!boots).then_some(NO_MAC)) else {
-            return Answered::silent("no_mac");
-        };
-        let asked = self.boots.ask(BootRequest { mac, uuid, serial: None, firmware }, from).await;
-        let known = asked.subnet.clone().and_then(|name| {
-            let spec = self.roster.read(|i| i.subnets.get(&name).map(|subnet| subnet.spec.clone()))?;
-            Some((name, spec))
-        });
-        let Some((name, subnet)) = known else { return Answered::silent("no_subnet") };
-        let client = Client6 { message, sender, asked, name, subnet, local };
-        match (client.subnet.mode, &client.asked.decision.step) {
-            (SubnetMode::Ignore, _) => return Answered::silent("subnet_ignored"),
-            (SubnetMode::Proxy | SubnetMode::Shadow, _) => return Answered::silent("subnet_not_ours"),
-            (SubnetMode::Authoritative, Step::Silent { why }) => return Answered::silent(why.name()),
-            (SubnetMode::Authoritative, _) => {}
+        if client.message.asks == Asks::Solicit && !self.may_boot(&client) {
+            return Answered::silent("paced");
         }
-        let answered = self.address(&client).await;
+        let mut leasing = Leasing::Real(Vec::new());
+        let answered = self.address(&client, &mut leasing);
+        if let Leasing::Real(given) = leasing
+            && let Err(error) = self.leases.commit(&client.name, given).await
+        {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "an IPv6 lease was not stored, so {} got no answer",
+                client.asked.request.mac
+            );
+            return Answered { reply: None, outcome: Outcome::Failed };
+        }
         self.note(&client, &answered).await;
         answered
     }
@@ -130,10 +138,25 @@ impl Handler for Dhcp6Answers {
     }
 }
 
-/// A client may send to our own address only when it was told so, which we never do (RFC 8415 section 18.4).
-fn to_everybody() -> Answered {
-    let status = Some(Status::new(StatusCode::UseMulticast, "ask everybody, at ff02::1:2"));
-    Answered { reply: Some(Reply { status, ..Reply::new(ReplyKind::Reply) }), outcome: Outcome::Replied }
+/// A message that gets the same answer, or none, whoever sent it.
+enum Refused {
+    /// A client may send to our own address only when it was told so, which we never do (RFC 8415 section 18.4).
+    ToEverybody,
+    /// It is left alone, for this reason.
+    Silent(&'static str),
+}
+
+impl From<Refused> for Answered {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::ToEverybody => {
+                let status = Some(Status::new(StatusCode::UseMulticast, "ask everybody, at ff02::1:2"));
+                let reply = Reply { status, ..Reply::new(ReplyKind::Reply) };
+                Self { reply: Some(reply), outcome: Outcome::Replied }
+            }
+            Refused::Silent(why) => Self::silent(why),
+        }
+    }
 }
 
 /// Who sent a message. iPXE does not tell its features in DHCPv6: one that has IPv6 is taken to have HTTP.
@@ -149,6 +172,64 @@ fn firmware(message: &Message) -> Firmware {
 }
 
 impl Dhcp6Answers {
+    /// Who asks, unless the message is answered, or passed over, whoever that is.
+    fn understood(&self, question: &Question, arrival: &Arrival) -> Result<Caller, Refused> {
+        let message = &question.message;
+        let server = match &message.server {
+            None => Named::Nobody,
+            Some(server) if *server == self.duid => Named::Us,
+            Some(_) => Named::Another,
+        };
+        let unicast = question.relays.is_empty() && !arrival.to.is_multicast();
+        let (has_id, has_associations) = (message.client.is_some(), !message.associations.is_empty());
+        match hear(message.asks, has_id, server, has_associations, unicast) {
+            Heard::Take => {}
+            Heard::ToEverybody => return Err(Refused::ToEverybody),
+            Heard::Discard(why) => return Err(Refused::Silent(why)),
+        }
+        let peer = question.relays.last().map_or(*arrival.from.ip(), |relay| relay.peer);
+        let relayed = question.relays.last().and_then(|relay| relay.mac);
+        let sender = Sender::new(message.client.as_ref(), relayed, peer);
+        let uuid = self.known_uuid(&sender);
+        let (local, from) =
+            self.where_from(question, arrival).ok_or(Refused::Silent("no_address_of_ours"))?;
+        let firmware = firmware(message);
+        let boots = !matches!(firmware.client, Client::Os | Client::Bmc { .. });
+        let mac = self.mac_of(&sender, uuid).or((!boots).then_some(NO_MAC));
+        let mac = mac.ok_or(Refused::Silent("no_mac"))?;
+        Ok(Caller { sender, mac, uuid, firmware, local, from })
+    }
+
+    /// The client that asked, or why it gets no answer.
+    fn client<'a>(
+        &self,
+        message: &'a Message,
+        caller: Caller,
+        asked: Asked,
+    ) -> Result<Client6<'a>, &'static str> {
+        let name = asked.subnet.clone().ok_or("no_subnet")?;
+        let subnet = self.roster.read(|i| i.subnets.get(&name).map(|subnet| subnet.spec.clone()));
+        let subnet = subnet.ok_or("no_subnet")?;
+        match (subnet.mode, &asked.decision.step) {
+            (SubnetMode::Ignore, _) => return Err("subnet_ignored"),
+            (SubnetMode::Proxy | SubnetMode::Shadow, _) => return Err("subnet_not_ours"),
+            (SubnetMode::Authoritative, Step::Silent { why }) => return Err(why.name()),
+            (SubnetMode::Authoritative, _) => {}
+        }
+        Ok(Client6 { message, sender: caller.sender, asked, name, subnet, local: caller.local })
+    }
+
+    /// In a boot storm firmware is kept waiting, so that boot programs get through. iPXE is not: its script makes it wait.
+    fn may_boot(&self, client: &Client6<'_>) -> bool {
+        let firmware = matches!(client.asked.request.firmware.client, Client::Pxe | Client::HttpBoot);
+        match &client.asked.machine {
+            Some(machine) if firmware => {
+                self.boots.pacing().offer(&client.name, machine.id, self.journal.now())
+            }
+            _ => true,
+        }
+    }
+
     /// The UUID in the DUID, in the order of bytes in which a machine has it.
     fn known_uuid(&self, sender: &Sender) -> Option<Uuid> {
         let uuids = sender.uuids?;
@@ -166,10 +247,12 @@ impl Dhcp6Answers {
     }
 
     /// Whether a message is taken at all, or is one too many.
-    fn taken(&self, sender: &Sender, uuid: Option<Uuid>, client: Option<&Duid>) -> Result<(), &'static str> {
-        let mac = sender.mac();
+    fn taken(&self, caller: &Caller, client: Option<&Duid>) -> Result<(), &'static str> {
+        let mac = caller.sender.mac();
         let declared = self.roster.read(|inventory| {
-            inventory.machine_that_says(mac.unwrap_or(NO_MAC), uuid).is_some_and(|m| m.is_vouched_for())
+            inventory
+                .machine_that_says(mac.unwrap_or(NO_MAC), caller.uuid)
+                .is_some_and(|m| m.is_vouched_for())
         });
         // Who has no MAC is told from others by a piece of its DUID.
         let nameless = || {
@@ -186,7 +269,7 @@ impl Dhcp6Answers {
 
     /// Our address as the client is told it, and an address of the network that it is on: the relay next to it says which, and
     /// without one it is that of the interface.
-    fn place(&self, question: &Question, arrival: &Arrival) -> Option<(Ipv6Addr, Ipv6Addr)> {
+    fn where_from(&self, question: &Question, arrival: &Arrival) -> Option<(Ipv6Addr, Ipv6Addr)> {
         let served = |address: &&Ipv6Addr| self.roster.read(|i| i.subnet_of(**address).is_some());
         let ours = arrival.ours.iter().find(served).or(arrival.ours.first()).copied();
         let global = |address: &Ipv6Addr| {

@@ -222,7 +222,7 @@ async fn answer<H: Handler>(
 }
 
 /// Where the answer goes: to the client's port, to the relay's, or to the one that a relay says it has of its own (RFC 8357).
-fn destination(question: &Question, from: SocketAddrV6) -> SocketAddrV6 {
+pub(super) fn destination(question: &Question, from: SocketAddrV6) -> SocketAddrV6 {
     let port = match question.relays.first() {
         None => CLIENT_PORT,
         Some(relay) if relay.has_own_port() => from.port(),

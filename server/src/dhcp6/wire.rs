@@ -1,11 +1,14 @@
 //! DHCPv6 messages: what clients and relays send, and what they are answered (RFC 8415 section 8 and 9). What the daemon does not
 //! need is passed over; what cannot be right is refused whole.
 mod encode;
+mod packet;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use encode::encode;
+pub use packet::{Asking, Packet};
 pub use parse::{Malformed, parse};
 
 use crate::domain::{dhcp6::Asks, duid::Duid};

@@ -225,8 +225,12 @@ impl LeaseBook6 {
 
     /// Takes the address back from the client; none if it was not its own.
     pub fn release(&mut self, holder: &Holder, ip: Ipv6Addr) -> Option<Lease6> {
-        let own = self.by_ip.get(&ip).is_some_and(|lease| lease.holder.as_ref() == Some(holder));
-        if own { self.remove(ip) } else { None }
+        if self.is_of(holder, ip) { self.remove(ip) } else { None }
+    }
+
+    /// Whether the address is the client's.
+    pub fn is_of(&self, holder: &Holder, ip: Ipv6Addr) -> bool {
+        self.by_ip.get(&ip).is_some_and(|lease| lease.holder.as_ref() == Some(holder))
     }
 
     /// Leaves the address alone for a while: the client found somebody else on it. None if it was not its own.

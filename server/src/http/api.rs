@@ -11,7 +11,7 @@ use crate::service::{
     boots::Boots,
     changes::Changes,
     console::Console,
-    explain::{Explain, ExplainPackets},
+    explain::{Explain, Packets},
     history::History,
     journal::Journal,
     machines::Machines,
@@ -20,7 +20,6 @@ use crate::service::{
 use axum::Router;
 use pilotlight_types::resource::Name;
 use serde::Deserialize;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// What the REST API needs: each part of it takes what it uses.
@@ -39,7 +38,7 @@ pub struct Api {
     /// Explains machines.
     pub explain: Explain,
     /// Explains packets.
-    pub packets: Arc<dyn ExplainPackets>,
+    pub packets: Packets,
     /// Tokens.
     pub access: Access,
     /// Events as they come.

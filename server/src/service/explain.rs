@@ -1,4 +1,8 @@
 //! Why: what a machine gets now, in words, with everything that led there.
+mod packets;
+
+pub use packets::{BadPacket, ExplainPackets, Packets, content, subnet};
+
 use super::{
     boots::{Asked, Boots, Said},
     delivery::Delivery,
@@ -9,12 +13,9 @@ use crate::domain::{
     firmware::{Identity, classify},
     identity::Says,
 };
-use pilotlight_types::{
-    Mac,
-    api::{Explanation, PacketExplanation, PacketQuestion},
-};
+use pilotlight_types::{Mac, api::Explanation};
 use serde_json::json;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use uuid::Uuid;
 
 /// Stands for the MAC of a machine that none is known of: no interface has it.
@@ -37,30 +38,6 @@ pub enum ExplainError {
     /// There is no subnet to ask from.
     #[error("there is no subnet: nobody gets anything; apply one (kind: Subnet)")]
     NoSubnet,
-}
-
-/// Says what would be answered to a packet. DHCP does: it knows packets.
-pub trait ExplainPackets: std::fmt::Debug + Send + Sync {
-    /// Explains a packet. `local` is an address of ours for where neither the packet nor the subnet tell which one was
-    /// asked. Nothing is set aside, written down or sent.
-    fn explain(&self, question: &PacketQuestion, local: Ipv4Addr) -> Result<PacketExplanation, BadPacket>;
-}
-
-/// Why a packet cannot be explained.
-#[derive(Debug, thiserror::Error)]
-pub enum BadPacket {
-    /// It is not given in hex.
-    #[error("`packet`: {0}")]
-    NotHex(String),
-    /// It is no DHCP packet at all.
-    #[error("`packet`: {0}")]
-    NotDhcp(String),
-    /// There is no such subnet.
-    #[error("`subnet`: there is no subnet {0}")]
-    NoSuchSubnet(String),
-    /// It may have come from several.
-    #[error("`subnet`: the packet does not say which network it is from; name one of: {0}")]
-    WhichSubnet(String),
 }
 
 impl Explain {

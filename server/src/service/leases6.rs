@@ -72,25 +72,42 @@ impl Leases6 {
             .unwrap_or(Err(NoAddress::NoRange))
     }
 
-    /// Gives an address for the subnet's lease time, durably: one of those asked for, if it can be had.
-    pub async fn assign(
-        &self,
-        asker: Asker6<'_>,
-        asked: &[Ipv6Addr],
-    ) -> Result<Result<Lease6, NoAddress>, StoreError> {
+    /// Gives an address for the subnet's lease time: one of those asked for, if it can be had. The client is not told before
+    /// [`Leases6::commit`].
+    pub fn bind(&self, asker: Asker6<'_>, asked: &[Ipv6Addr]) -> Result<Lease6, NoAddress> {
         let now = self.journal.now();
         let bound = self.with_pool(asker, |book, pool, spec| {
             let ip = book.pick(asker.holder, asked, pool, now)?;
             let end = now.plus(lease_time(spec, asker.boots));
             Ok(book.bind(asker.holder, ip, end, pool.declared))
         });
-        let lease = match bound.unwrap_or(Err(NoAddress::NoRange)) {
-            Ok(lease) => lease,
-            Err(none) => return Ok(Err(none)),
-        };
-        let row = Lease6Row { subnet: asker.subnet.clone(), lease: lease.clone() };
-        self.journal.commit(vec![Write::Lease6(row)]).await?;
-        Ok(Ok(lease))
+        bound.unwrap_or(Err(NoAddress::NoRange))
+    }
+
+    /// Makes leases of a subnet durable.
+    pub async fn commit(&self, subnet: &Name, leases: Vec<Lease6>) -> Result<(), StoreError> {
+        if leases.is_empty() {
+            return Ok(());
+        }
+        let row = |lease| Write::Lease6(Lease6Row { subnet: subnet.clone(), lease });
+        self.journal.commit(leases.into_iter().map(row).collect()).await
+    }
+
+    /// Which address [`Leases6::offer`] or [`Leases6::bind`] would give.
+    pub fn would_give(&self, asker: Asker6<'_>, asked: &[Ipv6Addr]) -> Result<Ipv6Addr, NoAddress> {
+        let now = self.journal.now();
+        self.with_pool(asker, |book, pool, _| book.pick(asker.holder, asked, pool, now))
+            .unwrap_or(Err(NoAddress::NoRange))
+    }
+
+    /// Whether the address is the holder's, to give back or to decline.
+    pub fn is_of(&self, subnet: &Name, holder: &Holder, ip: Ipv6Addr) -> bool {
+        self.lock().get(subnet).is_some_and(|book| book.is_of(holder, ip))
+    }
+
+    /// An address of ours in this network.
+    pub fn ours_in(&self, network: ipnet::Ipv6Net) -> Option<Ipv6Addr> {
+        self.ours.iter().filter(|ip| ipnet::Ipv6Net::contains(&network, *ip)).min().copied()
     }
 
     /// Whether the asker may have this very address.

@@ -69,6 +69,8 @@ pub struct State {
     pub progressed: AtomicBool,
     /// The client has begun anew from the same port; nothing more is to be sent.
     pub replaced: AtomicBool,
+    /// The client has sent its request again, since it heard nothing: see [`super::transfer::Transfer::on_request_again`].
+    pub asked_again: AtomicBool,
 }
 
 /// A transfer, as it is known at the port.
@@ -103,14 +105,16 @@ impl Desk {
         Self { most, most_each, running: HashMap::new() }
     }
 
-    /// Ends the transfer that this client had from the same port, unless the packet is a copy of the one that began it. More than are
+    /// Ends the transfer that this client had from the same port, unless the packet is a copy of the one that began it: its transfer is
+    /// told, for what it has sent may be lost. More than are
     /// allowed are not begun, and not refused either: the client asks again.
     pub fn admit(&mut self, packet: &[u8], peer: SocketAddr, now: Instant) -> Result<Admitted, Outcome> {
         let mut replaces = false;
         if let Some(old) = self.running.get(&peer) {
-            let fresh = !old.state.progressed.load(Ordering::Relaxed)
-                || now.saturating_duration_since(old.started) < COPY;
+            let unheard = !old.state.progressed.load(Ordering::Relaxed);
+            let fresh = unheard || now.saturating_duration_since(old.started) < COPY;
             if *old.request == *packet && fresh {
+                old.state.asked_again.store(unheard, Ordering::Relaxed);
                 return Err(Outcome::Duplicate);
             }
             old.state.replaced.store(true, Ordering::Relaxed);

@@ -70,7 +70,7 @@ pub(super) struct Engine {
 struct Queue {
     new: Mutex<Vec<Job>>,
     wake: EventFd,
-    /// A transfer was replaced.
+    /// A transfer was replaced, or its client has asked again.
     look: AtomicBool,
     stopping: AtomicBool,
 }
@@ -112,7 +112,7 @@ impl Engine {
         queue.wake();
     }
 
-    /// Has the transfers end that the listener marked as replaced.
+    /// Has the transfers end that the listener marked as replaced, and those answer whose clients asked again.
     pub(super) fn look(&self) {
         for queue in &self.queues {
             queue.look.store(true, Ordering::Release);
@@ -225,7 +225,17 @@ impl Worker {
         for place in 0..self.places.len() {
             if self.is_replaced(place) {
                 self.end(place, Ended::Replaced);
+            } else {
+                self.asked_again(place);
             }
+        }
+    }
+
+    fn asked_again(&mut self, place: usize) {
+        let Some(active) = self.places.get_mut(place).and_then(Option::as_mut) else { return };
+        if active.job.state.asked_again.swap(false, Ordering::Relaxed) {
+            let action = active.job.transfer.on_request_again(Instant::now());
+            self.act(place, action);
         }
     }
 

@@ -140,7 +140,12 @@ impl<F: Files> Listener<F> {
         let admitted = self.shared.lock().admit(packet, peer, asked.started);
         let Admitted { running, replaces } = match admitted {
             Ok(admitted) => admitted,
-            Err(outcome) => return files.done(asked.report(outcome)),
+            Err(outcome) => {
+                if outcome == Outcome::Duplicate {
+                    engine.look();
+                }
+                return files.done(asked.report(outcome));
+            }
         };
         if replaces {
             engine.look();

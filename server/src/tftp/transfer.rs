@@ -78,6 +78,9 @@ const PROBES: u32 = 3;
 /// RFC 1350: the size of a block when none was agreed.
 const PLAIN_BLOCK: u16 = 512;
 
+/// A request that comes again this soon is the network's copy: no client gives up so early.
+const OF_THE_NETWORK: Duration = Duration::from_millis(100);
+
 /// What is to be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -206,6 +209,17 @@ impl Transfer {
             // Neither has a meaning here; the client's own timer, or ours, goes on.
             Ok(_) | Err(_) => self.wait_or_end(now),
         }
+    }
+
+    /// The client has sent its request once more: it has heard nothing yet. The OACK goes out again at once, and not when its time has
+    /// come, which is the longer the oftener it was lost. It is no longer than the request. The first block of a file is, so that one
+    /// waits for its time: nobody is to have us send others more than they sent us.
+    pub fn on_request_again(&mut self, now: Instant) -> Action {
+        let copy = now.saturating_duration_since(self.sent_at) < OF_THE_NETWORK;
+        if self.base > 0 || copy {
+            return self.wait_or_end(now);
+        }
+        self.wait_or_end_then(now, Self::send_last_again)
     }
 
     /// To be called when [`Transfer::deadline`] has come.

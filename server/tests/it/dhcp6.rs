@@ -21,9 +21,10 @@ const PRIVATE: &str = "fe80::1:2:3:4";
 
 const UUID: &str = "4c4c4544-0051-3910-8037-b2c04f4d0001";
 
-fn answers(rig: &Rig) -> Dhcp6Answers {
+pub fn answers(rig: &Rig) -> Dhcp6Answers {
     Dhcp6Answers {
         duid: server(),
+        serves: true,
         boots: rig.boots.clone(),
         leases: rig.leases6.clone(),
         roster: rig.roster.clone(),
@@ -249,4 +250,30 @@ async fn only_an_authoritative_subnet_is_served_and_silence_is_silence() {
     assert_eq!(stranger.outcome, Outcome::Silent("unknown_machine"));
     let known = tell(&rig, OF_MAC1, vec![], ipxe(Asks::Solicit)).await;
     assert_eq!(known.outcome, Outcome::Advertised);
+}
+
+#[tokio::test]
+async fn what_is_explained_is_what_is_answered_and_explaining_changes_nothing() {
+    let rig = rig_with(json!({})).await;
+    let ours: Arrival = Arrival {
+        ours: [OURS6].into(),
+        to: "ff02::1:2".parse().unwrap(),
+        from: SocketAddrV6::new(OF_MAC1.parse().unwrap(), 546, 0, 2),
+    };
+    let network = "2001:db8:77::/64".parse().ok();
+    let mut held = Vec::new();
+    for asks in [Asks::Solicit, Asks::Request, Asks::Renew, Asks::Confirm, Asks::Decline, Asks::Release] {
+        let association = Association { kind: AssociationKind::Addresses, id: 1, addresses: held.clone() };
+        let message = Message { associations: vec![association], ..ipxe(asks) };
+        let question = Question { relays: Vec::new(), message };
+        let answers = answers(&rig);
+        let (first, _) = answers.preview(&question, &ours, network);
+        let (again, _) = answers.preview(&question, &ours, network);
+        let real = answers.handle(&question, &ours).await;
+        assert_eq!((&first, &again), (&real, &real), "{asks:?}");
+        if asks == Asks::Request {
+            held = addresses(&real);
+            assert_eq!(held.len(), 1);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use pilotlight::http::{self, AgentApi, BootFiles, ENDPOINTS, Health, Peer, StatusPage, api::Api};
-use pilotlight::service::content::Contents;
+use pilotlight::service::{content::Contents, explain::Packets};
 use pilotlight_types::api::{NewToken, Problem, Role};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
@@ -33,7 +33,10 @@ pub fn secure(rig: &Rig) -> Router {
         boots: rig.boots.clone(),
         console: rig.console.clone(),
         explain: rig.explain.clone(),
-        packets: Arc::new(crate::dhcp::answers(rig)),
+        packets: Packets {
+            dhcp: Arc::new(crate::dhcp::answers(rig)),
+            dhcp6: Arc::new(crate::dhcp6::answers(rig)),
+        },
         access: rig.access.clone(),
         journal: rig.journal.clone(),
         history: rig.history.clone(),

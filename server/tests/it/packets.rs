@@ -14,7 +14,10 @@ use pilotlight::{
 };
 use pilotlight_types::api::{PacketExplanation, PacketQuestion};
 use serde_json::json;
-use std::{net::Ipv4Addr, path::PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 /// What a client sent to a server in a capture of the lab.
 fn requests(name: &str) -> Vec<Datagram> {
@@ -25,7 +28,7 @@ fn requests(name: &str) -> Vec<Datagram> {
 
 fn ask(answers: &DhcpAnswers, content: &[u8]) -> Result<PacketExplanation, BadPacket> {
     let question = PacketQuestion { packet: hex::encode(content), ..PacketQuestion::default() };
-    answers.explain(&question, Ipv4Addr::LOCALHOST)
+    answers.explain(&question, Ipv4Addr::LOCALHOST.into())
 }
 
 /// How many addresses are held, or offered.
@@ -54,17 +57,18 @@ async fn an_explained_answer_is_the_one_that_is_sent_to_every_firmware_of_the_la
             let question = PacketQuestion {
                 packet: hex::encode(&packet.content),
                 subnet: (!file.starts_with("relay")).then(|| "rack-a".to_owned()),
-                to: Some(*packet.to.ip()),
-                port: None,
+                to: Some(packet.to.ip()),
+                ..PacketQuestion::default()
             };
             let before = held(&rig);
             // One that has not counted the packets before: time stands still here.
             let answers = answers(&rig);
-            let explained = answers.explain(&question, Ipv4Addr::LOCALHOST).unwrap();
+            let explained = answers.explain(&question, Ipv4Addr::LOCALHOST.into()).unwrap();
             assert_eq!(held(&rig), before, "nothing is set aside");
             let request = wire::parse(&packet.content).unwrap();
-            let local = if file.starts_with("relay") { *packet.to.ip() } else { OURS };
-            let arrival = Arrival { interface: "eth1".into(), local, from: packet.from, role: Role::Server };
+            let (SocketAddr::V4(from), SocketAddr::V4(to)) = (packet.from, packet.to) else { panic!("IPv6") };
+            let local = if file.starts_with("relay") { *to.ip() } else { OURS };
+            let arrival = Arrival { interface: "eth1".into(), local, from, role: Role::Server };
             let answered = answers.handle(request.clone(), arrival).await;
             assert_eq!(explained.outcome, answered.outcome.name(), "{file}: {explained:?}");
             let real = answered.reply.map(|reply| hex::encode(wire::encode(&request, &reply)));
@@ -95,7 +99,7 @@ async fn what_cannot_be_explained_says_why() {
     let rig = rig().await;
     let answers = answers(&rig);
     let discover = &requests("uefi-pxe.pcap")[0].content;
-    let refused = |question: PacketQuestion| answers.explain(&question, OURS).unwrap_err().to_string();
+    let refused = |question: PacketQuestion| answers.explain(&question, OURS.into()).unwrap_err().to_string();
     let of = |packet: &str| PacketQuestion { packet: packet.into(), ..PacketQuestion::default() };
     assert!(refused(of("xyz")).contains("no hex"));
     assert!(refused(of("0102")).contains("2 bytes are too few"));
@@ -107,7 +111,7 @@ async fn what_cannot_be_explained_says_why() {
     // Colons and line ends are what other programs print.
     let spaced: Vec<String> = discover.iter().map(|byte| format!("{byte:02x}")).collect();
     let question = PacketQuestion { subnet: Some("rack-a".into()), ..of(&spaced.join(":\n ")) };
-    let explained = answers.explain(&question, OURS).unwrap();
+    let explained = answers.explain(&question, OURS.into()).unwrap();
     assert_eq!(explained.packet.kind, "DHCPDISCOVER");
     assert!(explained.client.starts_with("pxe ("), "{}", explained.client);
 }
@@ -123,7 +127,7 @@ async fn a_servers_packet_is_known_for_what_it_is() {
         subnet: Some("rack-a".into()),
         ..PacketQuestion::default()
     };
-    let explained = answers(&rig).explain(&question, OURS).unwrap();
+    let explained = answers(&rig).explain(&question, OURS.into()).unwrap();
     assert_eq!((explained.packet.kind.as_str(), explained.reply), ("DHCPOFFER", None));
     assert!(explained.client.starts_with("the server 10.77.0."), "{}", explained.client);
 }

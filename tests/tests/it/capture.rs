@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -20,11 +20,11 @@ pub struct Capture {
     file: PathBuf,
 }
 
-/// An IPv4 packet with ports.
+/// An IP packet with ports.
 #[derive(Debug, Clone)]
 pub struct Packet {
-    pub from: SocketAddrV4,
-    pub to: SocketAddrV4,
+    pub from: SocketAddr,
+    pub to: SocketAddr,
     /// TCP's place in the stream; 0 for UDP.
     pub seq: u32,
     pub payload: Vec<u8>,
@@ -63,22 +63,36 @@ impl Capture {
         Ok(Self { tcpdump, file })
     }
 
+    /// The file that it is written to.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What was captured so far. Goes on.
+    pub fn so_far(&self) -> Result<Vec<Packet>> {
+        read(&self.file)
+    }
+
     /// Ends it, and gives what was captured.
     pub fn stop(mut self) -> Result<Vec<Packet>> {
         kill(Pid::from_raw(self.tcpdump.id().try_into()?), Signal::SIGINT)?;
         self.tcpdump.wait()?;
-        let bytes = fs::read(&self.file)?;
-        ensure!(bytes.get(..4) == Some(&[0xd4, 0xc3, 0xb2, 0xa1]), "not a capture file");
-        let mut packets = Vec::new();
-        let mut rest = bytes.get(24..).unwrap_or_default();
-        while let Some(length) = rest.get(8..12) {
-            let length = usize::try_from(u32::from_le_bytes(length.try_into()?))?;
-            let Some(frame) = rest.get(16..16 + length) else { break };
-            packets.extend(packet(frame));
-            rest = &rest[16 + length..];
-        }
-        Ok(packets)
+        read(&self.file)
     }
+}
+
+fn read(file: &Path) -> Result<Vec<Packet>> {
+    let bytes = fs::read(file)?;
+    ensure!(bytes.get(..4) == Some(&[0xd4, 0xc3, 0xb2, 0xa1]), "not a capture file");
+    let mut packets = Vec::new();
+    let mut rest = bytes.get(24..).unwrap_or_default();
+    while let Some(length) = rest.get(8..12) {
+        let length = usize::try_from(u32::from_le_bytes(length.try_into()?))?;
+        let Some(frame) = rest.get(16..16 + length) else { break };
+        packets.extend(packet(frame));
+        rest = &rest[16 + length..];
+    }
+    Ok(packets)
 }
 
 impl Drop for Capture {
@@ -90,13 +104,16 @@ impl Drop for Capture {
 
 fn packet(frame: &[u8]) -> Option<Packet> {
     let ip = frame.get(14..)?;
-    let length = usize::from(u16::from_be_bytes(ip.get(2..4)?.try_into().ok()?));
-    let ip = ip.get(..length)?;
-    let head = usize::from(ip.first()? & 0xf) * 4;
-    let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(ip.get(at..at + 4)?).ok()?));
-    let inner = ip.get(head..)?;
+    let word = |at: usize| Some(usize::from(u16::from_be_bytes(ip.get(at..at + 2)?.try_into().ok()?)));
+    let v4 = |at: usize| Some(IpAddr::from(Ipv4Addr::from(<[u8; 4]>::try_from(ip.get(at..at + 4)?).ok()?)));
+    let v6 = |at: usize| Some(IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(ip.get(at..at + 16)?).ok()?)));
+    let (kind, from, to, inner) = match ip.first()? >> 4 {
+        4 => (ip.get(9)?, v4(12)?, v4(16)?, ip.get(usize::from(ip.first()? & 0xf) * 4..word(2)?)?),
+        6 => (ip.get(6)?, v6(8)?, v6(24)?, ip.get(40..40 + word(4)?)?),
+        _ => return None,
+    };
     let port = |at: usize| Some(u16::from_be_bytes(inner.get(at..at + 2)?.try_into().ok()?));
-    let (seq, start) = match ip.get(9)? {
+    let (seq, start) = match kind {
         6 => {
             let seq = u32::from_be_bytes(inner.get(4..8)?.try_into().ok()?);
             (seq, usize::from(inner.get(12)? >> 4) * 4)
@@ -105,8 +122,8 @@ fn packet(frame: &[u8]) -> Option<Packet> {
         _ => return None,
     };
     Some(Packet {
-        from: SocketAddrV4::new(address(12)?, port(0)?),
-        to: SocketAddrV4::new(address(16)?, port(2)?),
+        from: SocketAddr::new(from, port(0)?),
+        to: SocketAddr::new(to, port(2)?),
         seq,
         payload: inner.get(start..)?.to_vec(),
     })

@@ -8,6 +8,7 @@ use pilotlight_tests::daemon::pilotlight;
 use serde_json::Value;
 
 use crate::net::Net;
+use crate::net6::{host6, rack6, start6, subnet6};
 use crate::probe::Dnsmasq;
 use crate::rig::{skipped, subnet};
 
@@ -116,5 +117,64 @@ async fn who_else_answers_and_which_relays_are_there_is_found_out() -> Result<()
     assert!(relays[0].0 == "ok" && relays[0].1.contains("10.77.0.8 answers a ping in "), "{relays:?}");
     assert!(relays[1].0 != "ok" && relays[1].1.contains("10.77.0.99"), "{relays:?}");
     assert!(output.status.code() == Some(i32::from(relays[1].0 == "fail")), "{there:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_machines_boot_over_ipv6_that_side_is_looked_at_too() -> Result<()> {
+    if skipped("network") {
+        return Ok(());
+    }
+    let mut net = start6(rack6("pldoctorsix").await?, &[subnet6("discover")], |builder| builder).await?;
+    let (output, running) = doctor(&net, &[])?;
+    assert!(output.status.success(), "{running:#}");
+    for (check, part) in [
+        ("address6", "br0 has 2001:db8:77::1"),
+        ("other-dhcp6", "br0: nobody else advertises anything"),
+        ("https", "https://[2001:db8:77::1]:8443/readyz: ready"),
+        ("http", "http://[2001:db8:77::1]:8080/boot/files/undionly.kpxe"),
+        ("tftp", "tftp://[2001:db8:77::1]:69/undionly.kpxe"),
+    ] {
+        let all = found(&running, check);
+        let good = all.iter().any(|(status, seen)| *status == "ok" && seen.contains(part));
+        assert!(good, "{check}: `{part}` is not in {all:?}");
+    }
+    assert!(found(&running, "dhcp6-port").is_empty(), "it is the daemon's");
+
+    // Another server on the wire, a real one.
+    let other = host6(&net.rack, "other", "02:00:00:00:0d:07").await?;
+    other.ip("addr add 2001:db8:77::7/64 dev eth0 nodad")?;
+    let range = "--dhcp-range=2001:db8:77::d0,2001:db8:77::df,64,10m";
+    let dnsmasq = Dnsmasq::start(&other, &[range, "--dhcp-authoritative"])?;
+    let mut found_other = Value::Null;
+    for _ in 0..5 {
+        found_other = doctor(&net, &[])?.1;
+        if found(&found_other, "other-dhcp6")[0].0 == "warn" {
+            break;
+        }
+    }
+    let seen = found(&found_other, "other-dhcp6")[0].1;
+    assert!(seen.contains("br0: fe80::ff:fe00:d07 advertises 2001:db8:77::d"), "{seen}");
+    drop(dnsmasq);
+
+    net.rig.daemon.kill()?;
+    let (output, stopped) = doctor(&net, &[])?;
+    assert!(output.status.success(), "{stopped:#}");
+    assert_eq!(found(&stopped, "dhcp6-port"), [("ok", "UDP 547 on br0 is free")]);
+
+    // The port is taken, the address is gone, and files are for IPv4 alone.
+    let taken = net.rack.inside(|| UdpSocket::bind("[::]:547"))??;
+    net.rack.ip("addr del 2001:db8:77::1/64 dev br0")?;
+    let (output, bad) = doctor(&net, &["--tftp-listen", "0.0.0.0:69"])?;
+    assert_eq!(output.status.code(), Some(1));
+    for (check, part) in [
+        ("dhcp6-port", "UDP port 547 on br0 is in use"),
+        ("address6", "br0 has no IPv6 address but its link-local one"),
+        ("listen6", "tftp.listen is 0.0.0.0:69: machines that boot over IPv6 do not reach it"),
+    ] {
+        let all = found(&bad, check);
+        assert!(all.len() == 1 && all[0].0 == "fail" && all[0].1.contains(part), "{check}: {all:?}");
+    }
+    drop(taken);
     Ok(())
 }

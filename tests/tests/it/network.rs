@@ -177,7 +177,7 @@ async fn machines_behind_a_relay_and_before_it_get_addresses_of_their_own_networ
     for packet in capture.stop()? {
         let Ok(message) = Message::parse(&packet.payload) else { continue };
         if message.giaddr == Ipv4Addr::new(10, 78, 0, 1) {
-            let to_server = packet.to.ip() == &SERVER;
+            let to_server = packet.to.ip() == SERVER;
             ensure!(packet.to.port() == 67, "a relay is answered at the server's port: {packet:?}");
             if to_server { &mut asked } else { &mut answered }.push(message);
         }

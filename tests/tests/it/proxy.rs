@@ -15,8 +15,10 @@ use crate::rig::{document, machine, skipped, small_site, subnet};
 
 pub const OTHER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 const MAC: &str = "02:00:00:00:06:01";
-const BIOS: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0]), (94, &[1, 2, 1])];
-const HTTP: &[(u8, &[u8])] = &[(60, b"HTTPClient:Arch:00016:UNDI:003000"), (93, &[0, 16]), (94, &[1, 3, 0])];
+pub const BIOS: &[(u8, &[u8])] =
+    &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0]), (94, &[1, 2, 1])];
+pub const HTTP: &[(u8, &[u8])] =
+    &[(60, b"HTTPClient:Arch:00016:UNDI:003000"), (93, &[0, 16]), (94, &[1, 3, 0])];
 
 /// The server that gives the addresses; it ends with this.
 pub struct Dnsmasq(Child);
@@ -52,7 +54,7 @@ pub fn proxied() -> Value {
 }
 
 /// Waits until the other server gives addresses.
-fn until_served(client: &mut Client, server: Ipv4Addr) -> Result<()> {
+pub fn until_served(client: &mut Client, server: Ipv4Addr) -> Result<()> {
     for _ in 0..20 {
         if client.ask_all(DISCOVER, &[])?.contains_key(&server) {
             return Ok(());

@@ -1,23 +1,23 @@
-//! DHCP packets in words, and what would be answered to one.
+//! DHCP and DHCPv6 packets in words, and what would be answered to one.
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{fmt, net::Ipv4Addr};
+use std::{fmt, net::IpAddr};
 
-/// A DHCP packet, decoded for people.
+/// A DHCP or DHCPv6 packet, decoded for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketView {
-    /// `DHCPDISCOVER`, or `BOOTP request` for one without a kind.
+    /// `DHCPDISCOVER`, or `BOOTP request` for one without a kind; `Solicit` in DHCPv6.
     pub kind: String,
     /// Its fixed fields that are not empty, then its options by their numbers.
     pub fields: Vec<PacketField>,
 }
 
-/// One field or option of a DHCP packet.
+/// One field or option of a packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketField {
     /// The option's number; absent for a field of the fixed part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<u8>,
+    pub code: Option<u16>,
     /// Its name in the RFC that has it.
     pub name: String,
     /// What it says.
@@ -45,10 +45,14 @@ pub struct PacketQuestion {
     /// there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
-    /// The address of the server that it was sent to, where that was not a broadcast.
+    /// The address that it was sent from. At port 4011 it says which network the client is on; in DHCPv6 a link-local address may tell
+    /// the client's MAC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Ipv4Addr>,
-    /// The UDP port that it was sent to: 67 without this, or 4011.
+    pub from: Option<IpAddr>,
+    /// The address of the server that it was sent to, where that was not a broadcast or a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<IpAddr>,
+    /// The UDP port that it was sent to: 67, 4011 or 547. Without this, 67 or 547, by what the packet looks like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
 }
@@ -68,7 +72,7 @@ pub struct PacketExplanation {
     pub answer: String,
     /// What led there, first things first.
     pub because: Vec<String>,
-    /// The outcome as `pilotlight_dhcp_packets_total` would count it.
+    /// The outcome as `pilotlight_dhcp_packets_total`, or `pilotlight_dhcp6_packets_total`, would count it.
     pub outcome: String,
     /// Where the answer would go.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -35,9 +35,7 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
     }
     let tftp: Vec<SocketAddr> = addresses(settings, settings.tftp);
     for address in tftp {
-        if let IpAddr::V4(ip) = address.ip() {
-            checks.push(by_tftp((ip, address.port()), name, size).await);
-        }
+        checks.push(by_tftp(address, name, size).await);
     }
     checks
 }
@@ -48,6 +46,9 @@ fn addresses(settings: &Settings, listen: SocketAddr) -> Vec<SocketAddr> {
     if listen.ip().is_unspecified() {
         for name in &settings.dhcp_interfaces {
             all.extend(interface::addresses(name).unwrap_or_default().into_iter().map(IpAddr::V4));
+            if settings.dhcp_ipv6 && listen.is_ipv6() {
+                all.extend(interface::addresses6(name).unwrap_or_default().into_iter().map(IpAddr::V6));
+            }
         }
         if all.is_empty() {
             all.insert(Ipv4Addr::LOCALHOST.into());
@@ -109,13 +110,13 @@ async fn by_http(client: &reqwest::Client, address: SocketAddr, name: &str, size
     same(CHECK, &url, fetched.await, size)
 }
 
-async fn by_tftp(server: (Ipv4Addr, u16), name: &str, size: u64) -> Check {
+async fn by_tftp(server: SocketAddr, name: &str, size: u64) -> Check {
     let fetched = async {
         let fetched = tftp::get(None, server, name).await?;
         ensure!(fetched.told.is_none_or(|told| told == fetched.bytes), "another size was told beforehand");
         anyhow::Ok(fetched.bytes as u64)
     };
-    same("tftp", &format!("tftp://{}:{}/{name}", server.0, server.1), fetched.await, size)
+    same("tftp", &format!("tftp://{server}/{name}"), fetched.await, size)
 }
 
 fn same(check: &'static str, url: &str, fetched: Result<u64>, size: u64) -> Check {

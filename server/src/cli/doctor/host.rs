@@ -7,7 +7,7 @@ use crate::{
     store::Db,
 };
 use nix::sys::statvfs::statvfs;
-use pilotlight_types::resource::{FirmwareSpec, Name};
+use pilotlight_types::resource::FirmwareSpec;
 use std::path::{Path, PathBuf};
 
 const GIB: u64 = 1 << 30;
@@ -65,7 +65,11 @@ pub(super) async fn database(settings: &Settings) -> Check {
             db.close().await;
             Check::ok(CHECK, "PostgreSQL answers, and its tables are of this version")
         }
-        Err(error) => Check::fail(CHECK, errors::chain(&error), "see database.url"),
+        Err(error) => Check::fail(
+            CHECK,
+            errors::chain(&error),
+            "does PostgreSQL run there, and take this user from this host? try `psql` with the URL of database.url",
+        ),
     }
 }
 
@@ -123,12 +127,13 @@ pub(super) fn capabilities(settings: &Settings) -> Check {
 /// The rows of the firmware table that every site needs.
 const NEEDED: [&str; 2] = ["bios", "efi-x64"];
 
-/// The boot program of each row of the firmware table.
+/// The boot program of each row of the firmware table; rows that can do without have one line together.
 pub(super) fn programs(settings: &Settings) -> Vec<Check> {
     const CHECK: &str = "boot-program";
-    let check = |(row, spec): &(Name, FirmwareSpec)| {
-        let folder = settings.ipxe_dir.display();
-        match first_program(settings, spec) {
+    let folder = settings.ipxe_dir.display();
+    let (mut checks, mut without) = (Vec::new(), Vec::new());
+    for (row, spec) in table::shipped() {
+        checks.push(match first_program(settings, spec) {
             Some((_, path, size)) if size > 0 => Check::ok(CHECK, format!("{row}: {}", path.display())),
             Some((_, path, _)) => {
                 Check::fail(CHECK, format!("{row}: {} is empty", path.display()), "install it again")
@@ -138,10 +143,17 @@ pub(super) fn programs(settings: &Settings) -> Vec<Check> {
                 format!("{row}: there is none of {} in {folder}", spec.programs.join(", ")),
                 "install the package `ipxe`, or set ipxe.dir",
             ),
-            None => Check::ok(CHECK, format!("{row}: none in {folder}; such machines get no answer")),
-        }
-    };
-    table::shipped().iter().map(check).collect()
+            None => {
+                without.push(row.as_str());
+                continue;
+            }
+        });
+    }
+    if !without.is_empty() {
+        let rows = without.join(", ");
+        checks.push(Check::ok(CHECK, format!("none in {folder} for {rows}: such machines get no answer")));
+    }
+    checks
 }
 
 /// The first of a row's programs that is there: its name, its file, and how many bytes that has.
@@ -161,8 +173,10 @@ pub(super) fn agent(settings: &Settings) -> Check {
     match &settings.agent {
         Some(path) if path.is_file() => Check::ok(CHECK, path.display().to_string()),
         Some(path) => Check::fail(CHECK, format!("there is no {}", path.display()), "see agent.binary"),
-        None => {
-            Check::warn(CHECK, "there is none to hand out, so no machine becomes active", "see agent.binary")
-        }
+        None => Check::warn(
+            CHECK,
+            "there is none to hand out, so no machine becomes active",
+            "set agent.binary to the file `pilotlight-agent`",
+        ),
     }
 }

@@ -17,6 +17,7 @@ use pilotlight_types::Mac;
 use std::{
     collections::BTreeMap,
     fs,
+    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -38,7 +39,11 @@ pub(super) fn interfaces(settings: &Settings, runs: bool) -> Vec<Check> {
         let addresses = match interface::addresses(name) {
             Ok(addresses) => addresses,
             Err(error) => {
-                checks.push(Check::fail("interface", errors::chain(&error), "see dhcp.interfaces"));
+                checks.push(Check::fail(
+                    "interface",
+                    errors::chain(&error),
+                    "name one of them in dhcp.interfaces",
+                ));
                 continue;
             }
         };
@@ -71,16 +76,16 @@ fn link(name: &str) -> Check {
     const CHECK: &str = "interface";
     let read = |file: &str| fs::read_to_string(format!("/sys/class/net/{name}/{file}")).unwrap_or_default();
     let (state, mtu) = (read("operstate"), read("mtu"));
-    let (state, mtu) = (state.trim(), mtu.trim());
-    let seen = format!("{name} is {state}, MTU {mtu}");
-    match (state, mtu.parse::<u32>()) {
-        // Interfaces without a carrier of their own do not say `up`.
-        ("up" | "unknown", Ok(mtu)) if mtu < 1500 => Check::warn(
+    // Interfaces without a carrier of their own do not know it.
+    let state = if state.trim() == "unknown" { "up" } else { state.trim() };
+    let seen = format!("{name} is {state}, MTU {}", mtu.trim());
+    match (state, mtu.trim().parse::<u32>()) {
+        ("up", Ok(mtu)) if mtu < 1500 => Check::warn(
             CHECK,
             seen,
             "firmware sends packets of 1,500 bytes: raise it, or expect small TFTP blocks",
         ),
-        ("up" | "unknown", _) => Check::ok(CHECK, seen),
+        ("up", _) => Check::ok(CHECK, seen),
         _ => Check::fail(CHECK, seen, format!("`ip link set {name} up`, and look at the cable")),
     }
 }
@@ -94,7 +99,13 @@ pub(super) async fn ports(settings: &Settings) -> Vec<Check> {
             Some(error) => Check::fail(
                 name,
                 format!("{address}: {error}"),
-                "see who has it with `ss -lntup`, or choose another",
+                match error.kind() {
+                    ErrorKind::PermissionDenied => {
+                        "run doctor as root, or as the daemon runs: ports below 1024 take CAP_NET_BIND_SERVICE"
+                    }
+                    ErrorKind::AddrNotAvailable => "no interface has that address: see `ip addr`",
+                    _ => "see who has it with `ss -lntup`, or choose another",
+                },
             ),
         });
     };
@@ -123,7 +134,7 @@ async fn others_on(name: &str) -> Check {
         Ok(offers) => offers,
         Err(error) => {
             let seen = format!("{name}: nobody could be asked: {error:#}");
-            return Check::warn(CHECK, seen, "run doctor with CAP_NET_RAW");
+            return Check::warn(CHECK, seen, "bring it up, or run doctor as root (CAP_NET_RAW)");
         }
     };
     if offers.is_empty() {

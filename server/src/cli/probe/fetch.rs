@@ -1,9 +1,12 @@
 //! What a simulated machine fetches: its boot program, its script, and a look at the files that the script names.
 use super::{Machine, Probe, Told, script, tftp};
 use anyhow::Context;
-use std::time::Instant;
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    time::Instant,
+};
 
-impl Probe {
+impl<W> Probe<W> {
     /// Fetches the boot program; says whether there is one to go on with.
     pub(super) async fn fetch_program(&mut self, told: &Told) -> bool {
         if self.own.is_none() {
@@ -14,16 +17,17 @@ impl Probe {
             );
             return true;
         }
-        if told.file.contains("://") {
+        let Some((server, file)) = by_tftp(told, self.args.tftp_port) else {
             return self.fetch(&told.file, "boot program").await.is_some();
-        }
+        };
         if self.machine.firmware.http() {
             self.wrong.push(format!("UEFI HTTP Boot takes URLs, and `{}` is none", told.file.escape_debug()));
             return false;
         }
         let began = Instant::now();
-        let got = tftp::get(Some(&self.args.interface), (told.server, self.args.tftp_port), &told.file).await;
-        let what = format!("tftp://{}/{}", told.server, told.file.escape_debug());
+        let got = tftp::get(Some(&self.args.interface), server, file).await;
+        let host = if server.is_ipv6() { format!("[{}]", server.ip()) } else { server.ip().to_string() };
+        let what = format!("tftp://{host}/{}", file.escape_debug());
         match got {
             Ok(fetched) => {
                 println!(
@@ -110,4 +114,15 @@ impl Probe {
             self.wrong.push(format!("{}: no Content-Length, which firmware needs", url.escape_debug()));
         }
     }
+}
+
+/// The server, and the file on it, if what is to be booted comes by TFTP: a name, or a URL with an address of IPv6 (RFC 5970 section
+/// 3.1).
+fn by_tftp(told: &Told, port: u16) -> Option<(SocketAddr, &str)> {
+    let Some((_, rest)) = told.file.split_once("://") else {
+        return Some((SocketAddr::new(IpAddr::V4(told.server?), port), &told.file));
+    };
+    let (host, file) = rest.split_once('/').filter(|_| told.file.starts_with("tftp://"))?;
+    let address: Ipv6Addr = host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
+    Some((SocketAddr::new(address.into(), port), file))
 }

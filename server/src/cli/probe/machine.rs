@@ -107,7 +107,8 @@ impl Machine {
         out
     }
 
-    fn identity(&self, out: &mut Vec<u8>, program: Program) {
+    /// The code of its processor, its class, and its UNDI.
+    pub(super) fn says(&self, program: Program) -> (u16, String, [u8; 3]) {
         let efi = self.firmware != Firmware::Bios;
         // iPXE boots by itself: whatever fetched it, it is PXE's client.
         let (arch, class) = match (program, self.firmware) {
@@ -116,7 +117,12 @@ impl Machine {
             (_, firmware) => (firmware.arch(), firmware.class()),
         };
         let undi: [u8; 3] = if efi { [1, 3, 0] } else { [1, 2, 1] };
-        let class = format!("{class}:Arch:{arch:05}:UNDI:{:03}{:03}", undi[1], undi[2]);
+        (arch, format!("{class}:Arch:{arch:05}:UNDI:{:03}{:03}", undi[1], undi[2]), undi)
+    }
+
+    fn identity(&self, out: &mut Vec<u8>, program: Program) {
+        let efi = self.firmware != Firmware::Bios;
+        let (arch, class, undi) = self.says(program);
         write(out, code::MAX_SIZE, &1472_u16.to_be_bytes());
         write(out, code::PARAMETERS, &[1, 2, 3, 6, 12, 13, 15, 17, 28, 43, 54, 60, 66, 67, 97, 128, 175]);
         write(out, code::VENDOR_CLASS, class.as_bytes());

@@ -2,7 +2,7 @@
 use super::wire::own_socket;
 use anyhow::{Context, Result, bail, ensure};
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 use tokio::time::timeout;
@@ -23,18 +23,15 @@ pub(in crate::cli) struct Fetched {
 }
 
 /// Fetches a file; by way of this interface only, if one is given.
-pub(in crate::cli) async fn get(
-    interface: Option<&str>,
-    server: (Ipv4Addr, u16),
-    file: &str,
-) -> Result<Fetched> {
-    let socket = own_socket(interface, 0)?;
+pub(in crate::cli) async fn get(interface: Option<&str>, server: SocketAddr, file: &str) -> Result<Fetched> {
+    let any: IpAddr =
+        if server.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    let socket = own_socket(interface, any, 0)?;
     let mut sent = vec![0, 1];
     for word in [file, "octet", "blksize", "1428", "tsize", "0"] {
         sent.extend(word.as_bytes());
         sent.push(0);
     }
-    let server = SocketAddr::from(server);
     let mut peer: Option<SocketAddr> = None;
     let mut fetched = Fetched { bytes: 0, block: 512, told: None };
     let (mut block, mut tries, mut buffer) = (0_u16, 0, vec![0; 4096]);

@@ -62,7 +62,8 @@ pub(in crate::cli) fn of_offers(offers: &[Answer], firmware: Firmware) -> Vec<St
     let mut wrong = Vec::new();
     if offers.is_empty() {
         return vec![
-            "nobody offered anything: no server serves this network, the machine is not known to it, or no relay passes it on"
+            "nobody offered anything: no server serves this network, the machine is not known to it, or no relay passes \
+             it on. A server on this host does not hear this interface: probe from another one"
                 .into(),
         ];
     }
@@ -147,7 +148,11 @@ mod tests {
     fn packets(name: &str, port: u16) -> Vec<(SocketAddrV4, Vec<u8>)> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pcaps");
         let all = capture::datagrams(&std::fs::read(folder.join(name)).unwrap()).unwrap();
-        all.into_iter().filter(|d| d.to.port() == port).map(|d| (d.from, d.content)).collect()
+        let from = |d: &capture::Datagram| match d.from {
+            std::net::SocketAddr::V4(from) => from,
+            std::net::SocketAddr::V6(from) => panic!("{from}"),
+        };
+        all.into_iter().filter(|d| d.to.port() == port).map(|d| (from(&d), d.content)).collect()
     }
 
     /// The offers in a capture.

@@ -10,7 +10,7 @@ use nix::sys::socket::{
 };
 use pilotlight_types::Mac;
 use std::{
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
     os::fd::AsRawFd as _,
     time::{Duration, Instant},
 };
@@ -137,7 +137,9 @@ pub(in crate::cli) async fn ask_boot_server(
     xid: u32,
     wait: Duration,
 ) -> Result<Option<Received>> {
-    let socket = own_socket(Some(interface), BOOT_SERVER).or_else(|_| own_socket(Some(interface), 0))?;
+    let any = Ipv4Addr::UNSPECIFIED.into();
+    let socket = own_socket(Some(interface), any, BOOT_SERVER);
+    let socket = socket.or_else(|_| own_socket(Some(interface), any, 0))?;
     socket.send_to(content, (server, BOOT_SERVER)).await?;
     let mut buffer = vec![0; 2048];
     let deadline = time::Instant::now() + wait;
@@ -145,7 +147,7 @@ pub(in crate::cli) async fn ask_boot_server(
         // Nobody is there: the host says so.
         let Ok((size, from)) = got else { return Ok(None) };
         let bytes = buffer.get(..size).unwrap_or_default().to_vec();
-        if let (Ok(packet), std::net::SocketAddr::V4(from)) = (Packet::read(&bytes), from)
+        if let (Ok(packet), SocketAddr::V4(from)) = (Packet::read(&bytes), from)
             && packet.op == 2
             && packet.xid == xid
         {
@@ -155,13 +157,17 @@ pub(in crate::cli) async fn ask_boot_server(
     Ok(None)
 }
 
-/// A UDP socket; one that uses this interface only, if one is given.
-pub(in crate::cli) fn own_socket(interface: Option<&str>, port: u16) -> Result<UdpSocket> {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+/// A UDP socket at `any` address of its family; one that uses this interface only, if one is given.
+pub(in crate::cli) fn own_socket(interface: Option<&str>, any: IpAddr, port: u16) -> Result<UdpSocket> {
+    let at = SocketAddr::new(any, port);
+    let socket = socket2::Socket::new(socket2::Domain::for_address(at), socket2::Type::DGRAM, None)?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     if let Some(interface) = interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
+    socket.bind(&at.into())?;
     socket.set_nonblocking(true)?;
     Ok(UdpSocket::from_std(socket.into())?)
 }

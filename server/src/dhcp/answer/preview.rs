@@ -11,21 +11,15 @@ use crate::{
     },
     service::{
         boots::Asked,
-        explain::{BadPacket, ExplainPackets},
+        explain::{self, BadPacket, ExplainPackets},
     },
 };
 use pilotlight_types::{
     api::{PacketExplanation, PacketQuestion},
-    resource::{Name, SubnetMode, SubnetSpec},
+    resource::SubnetMode,
 };
 use serde_json::{Value, json};
-use std::{
-    net::{Ipv4Addr, SocketAddrV4},
-    sync::Arc,
-};
-
-/// The longest packet that is read: what a UDP datagram can hold.
-const LONGEST: usize = 65_507;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// An answer that is not given.
 #[derive(Debug, Clone)]
@@ -65,44 +59,33 @@ impl DhcpAnswers {
         &self,
         question: &PacketQuestion,
         request: Option<&Request>,
-        local: Ipv4Addr,
+        (from, local): (Option<Ipv4Addr>, Ipv4Addr),
     ) -> Result<(Ipv4Addr, Option<Ipv4Addr>), BadPacket> {
         let said = request.and_then(|request| {
             request.link().or(Some(request.ciaddr).filter(|address| !address.is_unspecified()))
         });
-        let to = question.to.filter(|to| !to.is_broadcast() && !to.is_multicast() && !to.is_unspecified());
-        let subnet: Option<Arc<SubnetSpec>> = self.roster.read(|inventory| {
-            let named = question.subnet.as_deref();
-            if let Some(address) = said.or(to).filter(|_| named.is_none()) {
-                return Ok(inventory.subnet_of(address).map(|(_, subnet)| subnet.spec.clone()));
-            }
-            let mut all = inventory.subnets.iter();
-            match (named, all.next(), all.next()) {
-                (Some(name), ..) => inventory
-                    .subnets
-                    .iter()
-                    .find(|(known, _)| known.as_str() == name)
-                    .map(|(_, subnet)| Some(subnet.spec.clone()))
-                    .ok_or_else(|| BadPacket::NoSuchSubnet(name.chars().take(80).collect())),
-                (None, Some((_, only)), None) => Ok(Some(only.spec.clone())),
-                (None, None, _) => Ok(None),
-                (None, Some(_), Some(_)) => {
-                    let names: Vec<&str> = inventory.subnets.keys().map(Name::as_str).collect();
-                    Err(BadPacket::WhichSubnet(names.join(", ")))
-                }
-            }
-        })?;
+        let to = v4(question.to).filter(|to| !to.is_broadcast() && !to.is_multicast());
+        let named = question.subnet.as_deref();
+        let subnet =
+            self.roster.read(|inventory| match said.or(from).or(to).filter(|_| named.is_none()) {
+                Some(address) => Ok(inventory.subnet_of(address).map(|(_, subnet)| subnet.spec.clone())),
+                None => explain::subnet(inventory, named, |_| true),
+            })?;
         let ours = subnet.as_ref().and_then(|subnet| self.leases.ours_in(subnet.cidr));
         Ok((to.or(ours).unwrap_or(local), subnet.map(|subnet| subnet.cidr.network())))
     }
 }
 
 impl ExplainPackets for DhcpAnswers {
-    fn explain(&self, question: &PacketQuestion, local: Ipv4Addr) -> Result<PacketExplanation, BadPacket> {
-        let bytes = bytes(&question.packet)?;
+    fn explain(&self, question: &PacketQuestion, local: IpAddr) -> Result<PacketExplanation, BadPacket> {
+        let bytes = explain::content(question)?;
         let packet = Packet::read(&bytes).map_err(|error| BadPacket::NotDhcp(error.to_string()))?;
         let parsed = wire::parse(&bytes);
-        let (local, from) = self.place(question, parsed.as_ref().ok(), local)?;
+        let role = if question.port == Some(4011) { Role::BootServer } else { Role::Server };
+        // Elsewhere the sender is the relay, or nobody yet: the packet itself says so.
+        let own = v4(question.from).filter(|_| role == Role::BootServer);
+        let local = v4(Some(local)).unwrap_or(Ipv4Addr::LOCALHOST);
+        let (local, from) = self.place(question, parsed.as_ref().ok(), (own, local))?;
         let base = PacketExplanation {
             packet: packet.view(),
             client: String::new(),
@@ -120,8 +103,8 @@ impl ExplainPackets for DhcpAnswers {
             Ok(request) => request,
             Err(error) => return Ok(not_answered(base, &packet, error)),
         };
-        let role = if question.port == Some(4011) { Role::BootServer } else { Role::Server };
-        let sender = [request.giaddr, request.ciaddr].into_iter().find(|address| !address.is_unspecified());
+        let said = [request.giaddr, request.ciaddr].into_iter().find(|address| !address.is_unspecified());
+        let sender = own.or(said);
         let arrival = Arrival {
             interface: "explain".into(),
             local,
@@ -158,12 +141,12 @@ impl ExplainPackets for DhcpAnswers {
     }
 }
 
-fn bytes(text: &str) -> Result<Vec<u8>, BadPacket> {
-    let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-    if digits.len() > 2 * LONGEST {
-        return Err(BadPacket::NotHex(format!("more than the {LONGEST} bytes that a datagram can have")));
+/// An address of IPv4 that somebody can have.
+fn v4(address: Option<IpAddr>) -> Option<Ipv4Addr> {
+    match address?.to_canonical() {
+        IpAddr::V4(address) if !address.is_unspecified() => Some(address),
+        _ => None,
     }
-    hex::decode(digits).map_err(|error| BadPacket::NotHex(format!("no hex: {error}")))
 }
 
 fn not_answered(base: PacketExplanation, packet: &Packet, error: Malformed) -> PacketExplanation {

@@ -38,7 +38,7 @@ pub fn udp(from: (Mac, SocketAddrV4), to: (Mac, SocketAddrV4), content: &[u8]) -
 }
 
 /// The internet checksum of a packet (RFC 1071).
-pub(in crate::dhcp) fn checksum(packet: &[u8]) -> [u8; 2] {
+pub fn checksum(packet: &[u8]) -> [u8; 2] {
     let mut sum = Sum::default();
     sum.add(packet);
     sum.finish()

@@ -150,7 +150,7 @@ impl Packet {
         }
         for code in self.options.codes() {
             let (name, value) = words::option(code, self.options.get(code).unwrap_or_default());
-            fields.push(PacketField { code: Some(code), name, value });
+            fields.push(PacketField { code: Some(code.into()), name, value });
         }
         PacketView { kind: self.name(), fields }
     }

@@ -5,69 +5,41 @@ use super::{
         wire::{Association, AssociationKind, Given, Reply, ReplyKind, Status, StatusCode},
     },
     Client6, Dhcp6Answers,
+    leasing::Leasing,
 };
 use crate::{
-    domain::{
-        dhcp6::Asks,
-        firmware::Client,
-        lease::NoAddress,
-        lease6::{Holder, Lease6},
-    },
+    domain::{dhcp6::Asks, lease::NoAddress, lease6::Holder},
     service::leases6::Asker6,
 };
 use ipnet::Ipv6Net;
 use std::net::Ipv6Addr;
 
 impl Dhcp6Answers {
-    pub(super) async fn address(&self, client: &Client6<'_>) -> Answered {
-        let done = match client.message.asks {
-            Asks::Solicit => self.solicit(client).await,
-            Asks::Request => self.give(client, ReplyKind::Reply).await,
-            Asks::Renew | Asks::Rebind => self.keep(client).await,
+    /// The answer. What it does to the leases is `leasing`'s affair.
+    pub(super) fn address(&self, client: &Client6<'_>, leasing: &mut Leasing) -> Answered {
+        let reply = match client.message.asks {
+            Asks::Solicit if client.message.rapid_commit => {
+                Reply { rapid_commit: true, ..self.give(client, ReplyKind::Reply, leasing) }
+            }
+            Asks::Solicit => self.give(client, ReplyKind::Advertise, leasing),
+            Asks::Request => self.give(client, ReplyKind::Reply, leasing),
+            Asks::Renew | Asks::Rebind => self.keep(client, leasing),
             Asks::Confirm => return self.confirm(client),
-            Asks::Release | Asks::Decline => return self.give_back(client),
-            Asks::Information => Ok(self.reply(client, ReplyKind::Reply, Vec::new())),
+            Asks::Release | Asks::Decline => return self.give_back(client, leasing),
+            Asks::Information => self.reply(client, ReplyKind::Reply, Vec::new()),
         };
-        match done {
-            Ok(reply) if reply.is_empty_handed() => {
-                Answered { reply: Some(reply), outcome: Outcome::NoAddress }
-            }
-            Ok(reply) if reply.kind == ReplyKind::Advertise => {
-                Answered { reply: Some(reply), outcome: Outcome::Advertised }
-            }
-            Ok(reply) => Answered { reply: Some(reply), outcome: Outcome::Replied },
-            Err(Failure::Silent(why)) => Answered::silent(why),
-            Err(Failure::NotStored) => Answered { reply: None, outcome: Outcome::Failed },
-        }
-    }
-
-    async fn solicit(&self, client: &Client6<'_>) -> Result<Reply, Failure> {
-        if !self.may_boot(client) {
-            return Err(Failure::Silent("paced"));
-        }
-        if client.message.rapid_commit {
-            let reply = self.give(client, ReplyKind::Reply).await?;
-            return Ok(Reply { rapid_commit: true, ..reply });
-        }
-        self.give(client, ReplyKind::Advertise).await
-    }
-
-    /// In a boot storm firmware is kept waiting, so that boot programs get through. iPXE is not: its script makes it wait.
-    fn may_boot(&self, client: &Client6<'_>) -> bool {
-        let firmware = matches!(client.asked.request.firmware.client, Client::Pxe | Client::HttpBoot);
-        match &client.asked.machine {
-            Some(machine) if firmware => {
-                self.boots.pacing().offer(&client.name, machine.id, self.journal.now())
-            }
-            _ => true,
-        }
+        let outcome = match reply.kind {
+            _ if reply.is_empty_handed() => Outcome::NoAddress,
+            ReplyKind::Advertise => Outcome::Advertised,
+            ReplyKind::Reply => Outcome::Replied,
+        };
+        Answered { reply: Some(reply), outcome }
     }
 
     /// An address for each association, advertised or given for good.
-    async fn give(&self, client: &Client6<'_>, kind: ReplyKind) -> Result<Reply, Failure> {
+    fn give(&self, client: &Client6<'_>, kind: ReplyKind, leasing: &mut Leasing) -> Reply {
         let mut given = Vec::new();
         for (association, holder) in client.associations() {
-            let none = |why: &str| association.without(Status::new(StatusCode::NoAddrsAvail, why));
             given.push(match holder {
                 Err(status) => association.without(status),
                 Ok(_) if kind == ReplyKind::Reply && client.is_elsewhere(association) => {
@@ -76,37 +48,21 @@ impl Dhcp6Answers {
                 Ok(holder) => {
                     let asker = client.asker(&holder);
                     let lease = match kind {
-                        ReplyKind::Advertise => self.leases.offer(asker, &association.addresses),
-                        ReplyKind::Reply => self.assign(asker, &association.addresses).await?,
+                        ReplyKind::Advertise => leasing.offer(&self.leases, asker, &association.addresses),
+                        ReplyKind::Reply => leasing.bind(&self.leases, asker, &association.addresses),
                     };
                     match lease {
-                        Ok(lease) => association.with([(lease.ip, client.lease_seconds())]),
-                        Err(error) => none(&error.to_string()),
+                        Ok(ip) => association.with([(ip, client.lease_seconds())]),
+                        Err(none) => association.without(no_address(none)),
                     }
                 }
             });
         }
-        Ok(self.reply(client, kind, given))
-    }
-
-    /// An address that is stored as the asker's, or the reason why there is none.
-    async fn assign(
-        &self,
-        asker: Asker6<'_>,
-        asked: &[Ipv6Addr],
-    ) -> Result<Result<Lease6, NoAddress>, Failure> {
-        self.leases.assign(asker, asked).await.map_err(|error| {
-            let holder = asker.holder;
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "an IPv6 lease was not stored, so {holder} got no answer"
-            );
-            Failure::NotStored
-        })
+        self.reply(client, kind, given)
     }
 
     /// A client that wants to go on with what it has. What it may not have is taken from it at once.
-    async fn keep(&self, client: &Client6<'_>) -> Result<Reply, Failure> {
+    fn keep(&self, client: &Client6<'_>, leasing: &mut Leasing) -> Reply {
         let mut kept = Vec::new();
         for (association, holder) in client.associations() {
             let Ok(holder) = holder else {
@@ -124,15 +80,15 @@ impl Dhcp6Answers {
                 continue;
             };
             let seconds = client.lease_seconds();
-            kept.push(match self.assign(asker, &[ip]).await? {
-                Ok(lease) => {
-                    let others = association.addresses.iter().filter(|other| **other != lease.ip);
-                    association.with([(lease.ip, seconds)].into_iter().chain(others.map(|ip| (*ip, 0))))
+            kept.push(match leasing.bind(&self.leases, asker, &[ip]) {
+                Ok(kept) => {
+                    let others = association.addresses.iter().filter(|other| **other != kept);
+                    association.with([(kept, seconds)].into_iter().chain(others.map(|ip| (*ip, 0))))
                 }
-                Err(error) => association.without(Status::new(StatusCode::NoAddrsAvail, &error.to_string())),
+                Err(none) => association.without(no_address(none)),
             });
         }
-        Ok(self.reply(client, ReplyKind::Reply, kept))
+        self.reply(client, ReplyKind::Reply, kept)
     }
 
     /// Whether the addresses are right for the link; a client that names none learns nothing (RFC 8415 section 18.3.3).
@@ -152,20 +108,19 @@ impl Dhcp6Answers {
     }
 
     /// Addresses that a client gives back, or that it found somebody else on.
-    fn give_back(&self, client: &Client6<'_>) -> Answered {
+    fn give_back(&self, client: &Client6<'_>, leasing: &Leasing) -> Answered {
         let declined = client.message.asks == Asks::Decline;
         let mut unknown = Vec::new();
         for (association, holder) in client.associations() {
-            let was_its_own = |ip: &Ipv6Addr| match (&holder, declined) {
-                (Err(_), _) => false,
-                (Ok(holder), false) => self.leases.release(&client.name, holder, *ip),
-                (Ok(holder), true) => self.leases.decline(&client.name, holder, *ip),
+            let Ok(holder) = holder else {
+                unknown.push(association.without(no_binding()));
+                continue;
             };
-            let back: Vec<&Ipv6Addr> = association.addresses.iter().filter(|ip| was_its_own(ip)).collect();
-            if declined {
-                for ip in &back {
-                    self.sightings.declined6(&client.name, **ip);
-                }
+            let back =
+                |ip: &&Ipv6Addr| leasing.take_back(&self.leases, (&client.name, &holder), **ip, declined);
+            let back: Vec<&Ipv6Addr> = association.addresses.iter().filter(back).collect();
+            if declined && leasing.is_real() {
+                back.iter().for_each(|ip| self.sightings.declined6(&client.name, **ip));
             }
             if back.is_empty() {
                 unknown.push(association.without(no_binding()));
@@ -178,10 +133,8 @@ impl Dhcp6Answers {
     }
 }
 
-/// Why there is no answer.
-pub(super) enum Failure {
-    Silent(&'static str),
-    NotStored,
+fn no_address(none: NoAddress) -> Status {
+    Status::new(StatusCode::NoAddrsAvail, &none.to_string())
 }
 
 fn no_binding() -> Status {

@@ -56,7 +56,7 @@ fn message(question: &Question, server: &Duid, reply: &Reply) -> Vec<u8> {
     out
 }
 
-fn put_association(out: &mut Vec<u8>, given: &Given) {
+pub(super) fn put_association(out: &mut Vec<u8>, given: &Given) {
     let mut data = given.id.to_be_bytes().to_vec();
     if given.kind != AssociationKind::Temporary {
         // Asked again at half of its time, and others at eight tenths of it (RFC 8415 section 14.2).
@@ -115,7 +115,7 @@ fn labels(domain: &str) -> Option<Vec<u8>> {
 }
 
 /// An option that is too long for its length field is left out: a client finds no use for half of one.
-fn put(out: &mut Vec<u8>, code: u16, data: &[u8]) {
+pub(super) fn put(out: &mut Vec<u8>, code: u16, data: &[u8]) {
     if let Ok(len) = u16::try_from(data.len()) {
         out.extend(code.to_be_bytes());
         out.extend(len.to_be_bytes());

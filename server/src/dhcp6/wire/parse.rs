@@ -130,14 +130,14 @@ fn association(code: u16, data: &[u8]) -> Result<Association, Malformed> {
 }
 
 /// The first class of one vendor.
-fn vendor_class(data: &[u8]) -> Option<VendorClass> {
+pub(super) fn vendor_class(data: &[u8]) -> Option<VendorClass> {
     let (enterprise, rest) = data.split_first_chunk()?;
     let text = classes(rest).next().map(|class| String::from_utf8_lossy(class).into_owned());
     Some(VendorClass { enterprise: u32::from_be_bytes(*enterprise), text: text.unwrap_or_default() })
 }
 
 /// Pieces with their length before them, in two bytes. The last is taken as far as it goes.
-fn classes(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn classes(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = data;
     std::iter::from_fn(move || {
         let (len, after) = rest.split_first_chunk()?;
@@ -154,13 +154,13 @@ fn numbers(data: &[u8]) -> Vec<u16> {
     pairs.iter().take(MOST_ITEMS).map(|pair| u16::from_be_bytes(*pair)).collect()
 }
 
-fn address(bytes: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
+pub(super) fn address(bytes: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
     let (address, rest) = bytes.split_first_chunk::<16>()?;
     Some((Ipv6Addr::from(*address), rest))
 }
 
 /// The options of a message, of a relay or of an association: code, length, content (RFC 8415 section 21.1).
-struct Options<'a>(&'a [u8]);
+pub(super) struct Options<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Options<'a> {
     type Item = Result<(u16, &'a [u8]), Malformed>;

@@ -212,3 +212,82 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_message_is_told_in_words() {
+    let view = Packet::read(&relayed(&bytes(OVMF_HTTP), 0, &option(18, b"eth1"))).unwrap().view();
+    assert_eq!(view.kind, "Relay-forward: Solicit");
+    let said: Vec<String> = view.fields.iter().map(|f| format!("{}={}", f.name, f.value)).collect();
+    for part in [
+        "link-address=2001:db8:78::1",
+        "peer-address=fe80::5054:ff:fe12:3456",
+        "interface id=eth1",
+        "transaction-id=a1b2c3",
+        "client identifier=DUID-UUID 00112233-4455-6677-8899-00aabbccddee, or 33221100-5544-7766-8899-00aabbccddee: 00040011223344556677889900aabbccddee",
+        "addresses (IA_NA)=id 52540012",
+        "elapsed time=0.00 s",
+        "option request=59, 60, 23, 16",
+        "vendor class=HTTPClient:Arch:00016:UNDI:003016 (enterprise 343)",
+        "client architecture=16 (efi-x64)",
+        "client interface (UNDI)=type 1, version 3.16",
+    ] {
+        assert!(said.iter().any(|line| line == part), "{part}: {said:#?}");
+    }
+}
+
+#[test]
+fn what_a_server_says_is_read_back() {
+    let question = parse(&bytes(OVMF_HTTP)).unwrap();
+    let server: Duid = "00030001020000000001".parse().unwrap();
+    let given =
+        |addresses: Vec<_>, status| Given { kind: AssociationKind::Addresses, id: 1, addresses, status };
+    let url = "http://[2001:db8:77::1]/a.efi";
+    let reply = Reply {
+        associations: vec![given(vec![(address(5), 600)], None)],
+        domain: Some("rack.example".into()),
+        dns: vec![address(1)],
+        boot_file: Some(url.into()),
+        vendor_class: Some(VendorClass { enterprise: INTEL, text: "HTTPClient".into() }),
+        ..Reply::new(ReplyKind::Advertise)
+    };
+    let packet = Packet::read(&encode(&question, &server, &reply)).unwrap();
+    assert_eq!((packet.name(), packet.transaction), ("Advertise".into(), [0xa1, 0xb2, 0xc3]));
+    assert_eq!((packet.server(), packet.boot_file().as_deref()), (Some(server.clone()), Some(url)));
+    assert_eq!((packet.addresses(), packet.complaint()), (vec![(address(5), 600)], None));
+    assert_eq!(packet.vendor_class().map(|class| class.text).as_deref(), Some("HTTPClient"));
+    let said = packet.view().to_string();
+    for part in [
+        "server identifier        DUID-LL of 02:00:00:00:00:01: ",
+        "id 00000001, again in 300 s; address 2001:db8:77::5 for 600 s",
+        "  7 preference               255",
+        " 24 domain search            rack.example",
+        " 23 DNS servers              2001:db8:77::1",
+    ] {
+        assert!(said.contains(part), "`{part}` is not in {said}");
+    }
+    let none = Some(Status::new(StatusCode::NoAddrsAvail, "all are taken"));
+    let reply = Reply { associations: vec![given(vec![], none)], ..Reply::new(ReplyKind::Reply) };
+    let packet = Packet::read(&encode(&question, &server, &reply)).unwrap();
+    assert_eq!(packet.complaint().as_deref(), Some("NoAddrsAvail: all are taken"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_told_in_words(
+        noise in proptest::collection::vec(any::<u8>(), 0..200),
+        (at, byte, cut) in (0..200_usize, any::<u8>(), 0..200_usize),
+    ) {
+        let mut damaged = relayed(&bytes(OVMF_HTTP), 0, &option(18, b"eth1"));
+        let (at, cut) = (at % damaged.len(), cut % damaged.len());
+        damaged[at] = byte;
+        for bytes in [&noise[..], &damaged, &damaged[..cut]] {
+            if let Ok(packet) = Packet::read(bytes) {
+                let shown = packet.view().to_string();
+                prop_assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown}");
+                let _ = (packet.server(), packet.boot_file(), packet.addresses(), packet.complaint());
+            }
+            // Whatever is a question can be shown.
+            prop_assert!(parse(bytes).is_err() || Packet::read(bytes).is_ok());
+        }
+    }
+}

@@ -3,7 +3,7 @@ use super::{Page, next};
 use crate::{
     http::{Peer, auth::Caller, problem::Failure},
     service::{
-        explain::{Explain, ExplainPackets},
+        explain::{Explain, Packets},
         machines::Machines,
         views::Views,
     },
@@ -21,10 +21,6 @@ use pilotlight_types::{
     api::{Explanation, List, Machine, PacketExplanation, PacketQuestion},
 };
 use serde::Deserialize;
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -32,14 +28,10 @@ struct MachinesApi {
     views: Views,
     machines: Machines,
     explain: Explain,
-    packets: Arc<dyn ExplainPackets>,
+    packets: Packets,
 }
 
-pub(super) fn router(
-    views: Views,
-    machines: Machines,
-    (explain, packets): (Explain, Arc<dyn ExplainPackets>),
-) -> Router {
+pub(super) fn router(views: Views, machines: Machines, (explain, packets): (Explain, Packets)) -> Router {
     Router::new()
         .route("/machines", get(list))
         .route("/machines/{name}/explain", get(explain_machine))
@@ -167,9 +159,5 @@ async fn explain_packet(
 ) -> Result<Json<PacketExplanation>, Failure> {
     let question: PacketQuestion =
         serde_json::from_slice(&body).map_err(|error| Failure::bad_request(error.to_string()))?;
-    let local = match peer.local.ip().to_canonical() {
-        IpAddr::V4(local) => local,
-        IpAddr::V6(_) => Ipv4Addr::LOCALHOST,
-    };
-    Ok(Json(api.packets.explain(&question, local)?))
+    Ok(Json(api.packets.explain(&question, peer.local.ip())?))
 }

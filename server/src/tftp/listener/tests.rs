@@ -270,6 +270,25 @@ async fn a_new_request_from_the_same_port_replaces_the_old_and_a_copy_does_not()
 }
 
 #[tokio::test]
+async fn whoever_lost_the_oack_and_asks_again_gets_it_again_at_once_from_the_same_port() {
+    let mut rig = Rig::new();
+    let client = rig.client().await;
+    // The client's own time is longer than all of this takes: nothing comes of ours.
+    let request = ReadRequest { timeout: Some(60), ..probe(SMALL) };
+    client.ask(&request).await;
+    let (oack, transfer) = client.hear().await;
+    for _ in 0..2 {
+        time::sleep(Duration::from_millis(150)).await;
+        client.ask(&request).await;
+        assert_eq!(client.hear().await, (oack.clone(), transfer));
+        assert_eq!(rig.report().await.outcome, Outcome::Duplicate);
+    }
+    assert_eq!(client.finish(oack, transfer, 1468).await, 300_001);
+    let report = rig.report().await;
+    assert_eq!((report.outcome, report.resent), (Outcome::Sent, 2));
+}
+
+#[tokio::test]
 async fn answers_come_from_the_address_that_was_asked() {
     let mut rig = Rig::new();
     let client = Client { server: ([127, 0, 0, 5], rig.port).into(), ..rig.client().await };

@@ -406,3 +406,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_request_that_comes_again_gets_the_oack_again_but_no_copy_does_and_no_block() {
+    let (mut transfer, first, began) = begin(&ask(1468, 4), 5000);
+    assert_eq!(first, Action::Send(0..1));
+    let at = |ms| began + Duration::from_millis(ms);
+    let oack = bytes(&transfer, 0);
+    assert_eq!(transfer.on_request_again(at(99)), Action::Wait, "the network's copy");
+    assert_eq!(transfer.on_request_again(at(100)), Action::Send(0..1));
+    assert_eq!((bytes(&transfer, 0), transfer.resent()), (oack, 1));
+    assert_eq!(transfer.on_request_again(at(199)), Action::Wait, "not more often than that");
+    assert_eq!(transfer.deadline(), at(1100), "its time begins anew");
+    assert_eq!(ack(&mut transfer, 0, at(300)), Action::Send(1..5));
+    assert_eq!(transfer.on_request_again(at(900)), Action::Wait, "it was heard");
+
+    let plain = ReadRequest::default();
+    let (mut transfer, first, began) = begin(&plain, 5000);
+    assert_eq!(first, Action::Send(1..2));
+    assert_eq!(transfer.on_request_again(began + Duration::from_millis(900)), Action::Wait);
+
+    let (mut transfer, _, began) = begin(&ask(1468, 4), 5000);
+    let end = began + Limits::default().lifetime;
+    assert_eq!(transfer.on_request_again(end), Action::End(End::TimedOut));
+}
