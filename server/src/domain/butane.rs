@@ -24,6 +24,7 @@ use convert::Converter;
 use dialect::Dialect;
 pub use files::{Entry, FileError, Files};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What a Butane text became.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,25 @@ pub struct Transpiled {
     pub version: &'static str,
     /// What is odd about it, at its place in the Butane text.
     pub warnings: Vec<Located>,
+    /// For each path in the config, what it was made from.
+    pub places: BTreeMap<String, Span>,
+}
+
+/// A part of a Butane text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Where it begins.
+    pub pos: Position,
+    /// The line that it ends in; for lists and maps, that it begins in.
+    pub last_line: usize,
+}
+
+impl Span {
+    fn of(node: &Node) -> Self {
+        let lines = node.text().map_or(1, |text| text.lines().count().max(1));
+        let last = node.inner(Position { line: lines, column: 1 }).line;
+        Self { pos: node.pos, last_line: last.max(node.pos.line) }
+    }
 }
 
 /// Translates a Butane text that has no files beside it. The errors are sorted by their place.
@@ -95,7 +115,8 @@ pub fn transpile_with(text: &str, files: &Files) -> Result<Transpiled, Vec<Locat
         list.dedup();
     }
     if errors.is_empty() {
-        Ok(Transpiled { ignition, version: version.as_str(), warnings })
+        let places = places.into_iter().map(|(path, node)| (path, Span::of(node))).collect();
+        Ok(Transpiled { ignition, version: version.as_str(), warnings, places })
     } else {
         Err(errors)
     }
