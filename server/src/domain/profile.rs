@@ -7,6 +7,7 @@ mod template;
 pub use context::{ClusterContext, Context, MachineContext, SiteContext, SubnetContext};
 pub use files::{MOST_BYTES, MOST_FILES};
 pub use provenance::{Line, Part, Whole, check_whole, merged, parts};
+pub use template::{UNKNOWN, without_tags};
 
 use super::{
     butane::{self, Located, Span},
@@ -96,9 +97,14 @@ pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>,
     if wrongs.is_empty() { Ok(args) } else { Err(wrongs) }
 }
 
+/// Whether the profile's kernel arguments are the same for every machine.
+pub fn has_fixed_args(spec: &ProfileSpec) -> bool {
+    !spec.kernel_args.iter().any(|text| template::is_template(text))
+}
+
 /// Whether what the profile makes is the same for every machine.
 pub fn is_fixed(spec: &ProfileSpec) -> bool {
-    !spec.butane.iter().chain(&spec.kernel_args).any(|text| template::is_template(text))
+    has_fixed_args(spec) && spec.butane.as_ref().is_none_or(|text| !template::is_template(text))
 }
 
 /// The config as an image takes it that knows no newer spec than that; or all in it that needs a newer one.

@@ -138,7 +138,7 @@ impl Configs {
     ) -> Result<Vec<String>, ConfigError> {
         let made = self.roster.read(|inventory| {
             let spec = inventory.profile_revisions.get(revision)?;
-            if profile::is_fixed(spec) {
+            if profile::has_fixed_args(spec) {
                 return Some(Ok(spec.kernel_args.clone()));
             }
             // A machine that nobody knows has a name and an interface, and that is all.

@@ -272,7 +272,10 @@ fn image_users(inventory: &Inventory, name: &Name) -> Vec<Limit> {
         let Some(limit) = inventory.limit(&profile.spec).filter(|limit| !limits.contains(limit)) else {
             continue;
         };
-        if user == name || inventory.layers(user, &profile.spec).iter().any(|(layer, _)| layer == name) {
+        let stacked = !profile.spec.layers.is_empty();
+        if user == name
+            || stacked && inventory.layers(user, &profile.spec).iter().any(|(layer, _)| layer == name)
+        {
             limits.push(limit);
         }
     }

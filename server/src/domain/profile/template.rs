@@ -1,6 +1,6 @@
 //! Templates: filled in within bounds, and traced back, line by line, to what was written.
 use super::context::{Context, ROOTS};
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig};
 use std::collections::BTreeSet;
 
 /// How much work a template may do: steps of the template engine.
@@ -46,6 +46,10 @@ pub(super) fn fill(text: &str, context: &Context) -> Result<String, BadTemplate>
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Without this, a text at the end of a profile would lose its last line's end.
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
     environment.set_fuel(Some(TEMPLATE_FUEL));
     environment
 }
@@ -120,6 +124,25 @@ fn marked(text: &str) -> String {
         start += line.len();
     }
     marked
+}
+
+/// What stands for the result of an expression in a text without its tags.
+pub const UNKNOWN: char = '\u{e000}';
+
+/// A template as if it were a plain text, each character at its line and column: expressions become unknown words, all else
+/// becomes blank.
+pub fn without_tags(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut from = 0;
+    for tag in tags(text) {
+        plain.push_str(text.get(from..tag.start).unwrap_or_default());
+        let filler = if tag.kind == '{' { UNKNOWN } else { ' ' };
+        let inner = text.get(tag.start..tag.end).unwrap_or_default();
+        plain.extend(inner.chars().map(|c| if c == '\n' { '\n' } else { filler }));
+        from = tag.end;
+    }
+    plain.push_str(text.get(from..).unwrap_or_default());
+    plain
 }
 
 /// A tag in a template: from its first character to after its last.
@@ -241,6 +264,11 @@ mod tests {
         let filled = fill(text, &context()).unwrap();
         let lines = lines(text, &context(), &filled).unwrap();
         filled.split('\n').map(str::to_owned).zip(lines).filter(|(line, _)| !line.trim().is_empty()).collect()
+    }
+
+    #[test]
+    fn the_last_line_keeps_its_end() {
+        assert_eq!(fill("{{ site.name }}\n", &context()), Ok("example\n".to_owned()));
     }
 
     #[test]
