@@ -142,7 +142,10 @@ impl App {
         if let Some(link) = settings.dhcp_interfaces.iter().filter_map(|name| interface::speed(name)).max() {
             boots.pacing().assume(LinkRate::mbit(link));
         }
-        let configs = Configs::new(roster.clone(), files.clone(), ports, ca.pem.clone(), data.site_key()?);
+        let configs = {
+            let site = (settings.site.to_string(), ca.pem.clone(), data.site_key()?);
+            Configs::new(roster.clone(), files.clone(), ports, site)
+        };
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());

@@ -1,5 +1,6 @@
 //! The command line: the daemon, and the client commands, which talk REST like anybody else.
 mod apply;
+mod beside;
 mod boot;
 mod client;
 mod doctor;
@@ -7,7 +8,9 @@ mod events;
 mod explain;
 mod get;
 mod probe;
+mod render;
 mod serve;
+mod sources;
 mod table;
 mod token;
 
@@ -41,6 +44,8 @@ enum Command {
     Delete(DeleteArgs),
     /// Say what a machine, or a packet, gets now, and why
     Explain(explain::ExplainArgs),
+    /// Make the Ignition config of a profile or a Butane file, here, without a server
+    Render(render::RenderArgs),
     /// Act on a machine
     Machine {
         #[command(subcommand)]
@@ -304,6 +309,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Get(args) => get::run(args).await,
         Command::Delete(args) => get::delete(args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::Render(args) => render::run(&args),
         Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
         Command::Events(args) => events::run(args).await,

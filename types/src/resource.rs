@@ -9,8 +9,8 @@ pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyl
 pub use options::{DhcpOptions, OptionValue, Percent};
 pub use range6::Ipv6Range;
 pub use spec::{
-    BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, ProfileSpec, SubnetMode,
-    SubnetSpec, Unknown,
+    BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, OtherFile, ProfileFile,
+    ProfileSpec, SubnetMode, SubnetSpec, Unknown,
 };
 pub use value::{Duration, Ipv4Range, Labels, LinkRate, Name, Oui, Sha256, ValueError};
 

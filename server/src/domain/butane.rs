@@ -1,13 +1,19 @@
-//! Butane, which people write, into Ignition, which machines read: variants fcos 1.0.0 to 1.5.0 and flatcar 1.0.0 and 1.1.0.
+//! Butane, which people write, into Ignition, which machines read: variants fcos 1.0.0 to 1.7.0 and flatcar 1.0.0 and 1.1.0.
 //!
 //! All mistakes are found in one go, each with its line and column. What comes out has been judged by
 //! [`super::ignition::validate`], with its findings shown in the Butane text. <https://coreos.github.io/butane/specs/>
+mod boot_device;
 mod convert;
+mod dialect;
 mod disks;
+mod files;
+mod grub;
 mod mount;
 mod resource;
+mod sugar;
 #[cfg(test)]
 mod tests;
+mod trees;
 
 pub use super::yaml::Located;
 use super::{
@@ -15,7 +21,10 @@ use super::{
     yaml::{self, Node, Position, Value as Yaml},
 };
 use convert::Converter;
+use dialect::Dialect;
+pub use files::{Entry, FileError, Files};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What a Butane text became.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,34 +35,34 @@ pub struct Transpiled {
     pub version: &'static str,
     /// What is odd about it, at its place in the Butane text.
     pub warnings: Vec<Located>,
+    /// For each path in the config, what it was made from.
+    pub places: BTreeMap<String, Span>,
 }
 
-/// One version of one variant of Butane.
+/// A part of a Butane text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Dialect {
-    variant: &'static str,
-    version: &'static str,
-    /// The minor of the Ignition spec that it makes.
-    minor: u8,
+pub struct Span {
+    /// Where it begins.
+    pub pos: Position,
+    /// The line that it ends in; for lists and maps, that it begins in.
+    pub last_line: usize,
 }
 
-const fn dialect(variant: &'static str, version: &'static str, minor: u8) -> Dialect {
-    Dialect { variant, version, minor }
+impl Span {
+    fn of(node: &Node) -> Self {
+        let lines = node.text().map_or(1, |text| text.lines().count().max(1));
+        let last = node.inner(Position { line: lines, column: 1 }).line;
+        Self { pos: node.pos, last_line: last.max(node.pos.line) }
+    }
 }
 
-const DIALECTS: [Dialect; 8] = [
-    dialect("fcos", "1.0.0", 0),
-    dialect("fcos", "1.1.0", 1),
-    dialect("fcos", "1.2.0", 2),
-    dialect("fcos", "1.3.0", 2),
-    dialect("fcos", "1.4.0", 3),
-    dialect("fcos", "1.5.0", 4),
-    dialect("flatcar", "1.0.0", 3),
-    dialect("flatcar", "1.1.0", 4),
-];
-
-/// Translates a Butane text. The errors are sorted by their place.
+/// Translates a Butane text that has no files beside it. The errors are sorted by their place.
 pub fn transpile(text: &str) -> Result<Transpiled, Vec<Located>> {
+    transpile_with(text, &Files::default())
+}
+
+/// Translates a Butane text with the files that lie beside it. The errors are sorted by their place.
+pub fn transpile_with(text: &str, files: &Files) -> Result<Transpiled, Vec<Located>> {
     let documents = yaml::parse_documents(text).map_err(|error| vec![error])?;
     let root = match documents.as_slice() {
         [root] => root,
@@ -67,12 +76,21 @@ pub fn transpile(text: &str) -> Result<Transpiled, Vec<Located>> {
             return Err(vec![Located::new(second.pos, "Butane is one document, this is another one")]);
         }
     };
-    let dialect = dialect_of(root)?;
+    let dialect = Dialect::of(root)?;
     let Some(version) = Version::of_minor(dialect.minor) else { return Err(Vec::new()) };
-    let mut converter = Converter::new(dialect);
+    let mut converter = Converter::new(dialect, files);
     let mut config = converter.config(root);
+    // In Butane's order: what is made later is below what is there by then.
     mount::add_units(&mut converter, &mut config);
-    disks::check(&mut converter, &config);
+    trees::add(&mut converter, files, &mut config);
+    disks::check_reuse(&mut converter, &config);
+    if let Some(node) = converter.boot_device {
+        config = boot_device::apply(&mut converter, node, config);
+    }
+    disks::check_boot_disk(&mut converter, &config);
+    if let Some(node) = converter.grub {
+        config = grub::apply(&mut converter, node, config);
+    }
     let ignition = with_version(config, version);
     let report = ignition::validate(&ignition);
     let Converter { places, mut errors, mut warnings, doubtful, .. } = converter;
@@ -97,7 +115,8 @@ pub fn transpile(text: &str) -> Result<Transpiled, Vec<Located>> {
         list.dedup();
     }
     if errors.is_empty() {
-        Ok(Transpiled { ignition, version: version.as_str(), warnings })
+        let places = places.into_iter().map(|(path, node)| (path, Span::of(node))).collect();
+        Ok(Transpiled { ignition, version: version.as_str(), warnings, places })
     } else {
         Err(errors)
     }
@@ -122,39 +141,4 @@ fn with_version(config: Value, version: Version) -> Value {
     }
     map.insert("ignition".to_owned(), ignition);
     result
-}
-
-fn dialect_of(root: &Node) -> Result<Dialect, Vec<Located>> {
-    if !matches!(root.value, Yaml::Map(_)) {
-        return Err(vec![Located::new(root.pos, format!("Butane is a map, this is {}", root.kind()))]);
-    }
-    let header = |name: &str| match root.get(name) {
-        Some(node) => node
-            .text()
-            .map(|text| (node.pos, text))
-            .ok_or_else(|| Located::new(node.pos, format!("`{name}` is a text, this is {}", node.kind()))),
-        None => Err(Located::new(
-            root.pos,
-            format!("`{name}` is missing, as in `variant: fcos`, `version: 1.5.0`"),
-        )),
-    };
-    let (variant, version) = match (header("variant"), header("version")) {
-        (Ok(variant), Ok(version)) => (variant, version),
-        (variant, version) => return Err([variant.err(), version.err()].into_iter().flatten().collect()),
-    };
-    let versions: Vec<&Dialect> = DIALECTS.iter().filter(|dialect| dialect.variant == variant.1).collect();
-    if versions.is_empty() {
-        let message = format!("the variant `{}` is not supported: fcos, flatcar", place::shown(variant.1));
-        return Err(vec![Located::new(variant.0, message)]);
-    }
-    versions.iter().find(|dialect| dialect.version == version.1).map(|found| **found).ok_or_else(|| {
-        let known: Vec<&str> = versions.iter().map(|dialect| dialect.version).collect();
-        let message = format!(
-            "the version `{}` of the variant `{}` is not supported: {}",
-            place::shown(version.1),
-            variant.1,
-            known.join(", ")
-        );
-        vec![Located::new(version.0, message)]
-    })
 }

@@ -1,8 +1,9 @@
-//! Ignition configs, specs 3.0.0 to 3.4.0: whether one would be taken by the machine, and if not, what is wrong with it.
+//! Ignition configs, specs 3.0.0 to 3.6.0: whether one would be taken by the machine, and if not, what is wrong with it.
 //!
 //! Judged is what Ignition itself judges before it starts; a config that passes here does not fail there. What Ignition
 //! takes though it cannot be meant is a warning. <https://coreos.github.io/ignition/specs/>
 mod disks;
+pub mod merge;
 #[cfg(test)]
 mod oracle;
 pub(in crate::domain) mod place;
@@ -29,12 +30,14 @@ pub struct Version {
 
 impl Version {
     /// All of them, oldest first.
-    pub const ALL: [Version; 5] = [
+    pub const ALL: [Version; 7] = [
         Version { minor: 0, name: "3.0.0" },
         Version { minor: 1, name: "3.1.0" },
         Version { minor: 2, name: "3.2.0" },
         Version { minor: 3, name: "3.3.0" },
         Version { minor: 4, name: "3.4.0" },
+        Version { minor: 5, name: "3.5.0" },
+        Version { minor: 6, name: "3.6.0" },
     ];
 
     /// The newest of them.

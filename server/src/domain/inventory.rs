@@ -5,6 +5,7 @@ use super::{
     identity::{Says, serial_key, uuid_key},
     machine::Machine,
     matcher::Candidate,
+    profile::Limit,
     stage::{Revision, Stage},
 };
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -197,6 +198,12 @@ impl Inventory {
     /// The values that a machine's group has for the templates of its profile.
     pub fn variables(&self, machine: &Machine) -> BTreeMap<String, serde_json::Value> {
         self.group_of(machine).map(|group| group.spec.variables.clone()).unwrap_or_default()
+    }
+
+    /// The newest Ignition spec that a profile's image takes.
+    pub fn limit(&self, spec: &ProfileSpec) -> Option<Limit> {
+        let name = spec.image.as_ref()?;
+        Limit::of(name, &self.images.get(name)?.spec)
     }
 
     /// The DHCP options that operators add for a machine on a subnet, as they lie in a packet.

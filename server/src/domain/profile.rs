@@ -1,62 +1,22 @@
 //! A profile's configs for one machine: templates filled in, Butane transpiled, everything checked.
-use super::{butane, ignition};
-use minijinja::{Environment, UndefinedBehavior};
-use pilotlight_types::resource::{Labels, MachineSpec, Name, ProfileSpec};
-use serde::Serialize;
+mod context;
+mod files;
+mod provenance;
+mod template;
+
+pub use context::{ClusterContext, Context, MachineContext, SiteContext, SubnetContext};
+pub use files::{MOST_BYTES, MOST_FILES};
+pub use provenance::{Line, Part, Whole, check_whole, merged, parts};
+pub use template::{UNKNOWN, without_tags};
+
+use super::{
+    butane::{self, Located, Span},
+    ignition::{self, Version, place},
+    script::check_argument,
+};
+use pilotlight_types::resource::{ImageOs, ImageSpec, Name, ProfileSpec};
 use serde_json::Value;
-use std::{collections::BTreeMap, net::IpAddr};
-
-/// What templates may use.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Context {
-    /// The machine.
-    pub machine: MachineContext,
-    /// The variables of its group.
-    pub vars: BTreeMap<String, Value>,
-}
-
-/// A machine, as templates see it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MachineContext {
-    /// Its name.
-    pub name: String,
-    /// Its labels.
-    pub labels: Labels,
-    /// The interface that boots.
-    pub mac: String,
-    /// The address that it was given.
-    pub ip: Option<IpAddr>,
-    /// Its rack.
-    pub rack: Option<String>,
-    /// Its rack unit.
-    pub unit: Option<u16>,
-}
-
-impl MachineContext {
-    /// A machine that boots from `mac` with the address `ip`.
-    pub fn new(name: &str, labels: &Labels, spec: &MachineSpec, mac: &str, ip: Option<IpAddr>) -> Self {
-        Self {
-            name: name.to_owned(),
-            labels: labels.clone(),
-            mac: mac.to_owned(),
-            ip,
-            rack: spec.rack.clone(),
-            unit: spec.unit,
-        }
-    }
-
-    /// A machine that stands for any, to try templates on before there is one.
-    pub fn example() -> Self {
-        let spec = MachineSpec { rack: Some("r1".into()), unit: Some(1), ..MachineSpec::default() };
-        Self::new(
-            "example",
-            &Labels::default(),
-            &spec,
-            "02:00:00:00:00:01",
-            Some(std::net::Ipv4Addr::new(192, 0, 2, 1).into()),
-        )
-    }
-}
+use std::collections::BTreeMap;
 
 /// Something wrong with a profile's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +36,34 @@ pub struct Config {
     pub ignition: Value,
     /// In words.
     pub warnings: Vec<String>,
+    /// For each path in the config, where it stands in the Butane text that the template made; nothing for raw Ignition.
+    places: Option<BTreeMap<String, Span>>,
+    /// The Butane text that the template made.
+    filled: String,
 }
 
-/// How much work a template may do: steps of the template engine.
-const TEMPLATE_FUEL: u64 = 100_000;
+/// The newest Ignition spec that an image takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// The image.
+    pub image: Name,
+    /// The spec.
+    pub newest: Version,
+}
 
-/// How long a template's result may be, in bytes.
-const LONGEST_TEXT: usize = 4 << 20;
+impl Limit {
+    /// An image's limit: what it says of itself, else what is known of its OS.
+    pub fn of(image: &Name, spec: &ImageSpec) -> Option<Self> {
+        let said = spec.ignition.as_deref().and_then(|text| text.parse().ok());
+        let newest = said.or(match spec.os {
+            ImageOs::FedoraCoreos => Some(Version::NEWEST),
+            // What Butane's newest version for it makes.
+            ImageOs::Flatcar => "3.4.0".parse().ok(),
+            ImageOs::ContainerLinux | ImageOs::Generic => None,
+        })?;
+        Some(Self { image: image.clone(), newest })
+    }
+}
 
 /// The profile's own config for one machine; none if it has none.
 pub fn config(spec: &ProfileSpec, context: &Context) -> Result<Option<Config>, Vec<Wrong>> {
@@ -90,61 +71,133 @@ pub fn config(spec: &ProfileSpec, context: &Context) -> Result<Option<Config>, V
         (Some(_), Some(_)) => {
             Err(vec![wrong("spec.ignition", "a profile has `butane` or `ignition`, not both".into())])
         }
+        (None, _) if !spec.files.is_empty() => {
+            Err(vec![wrong("spec.files", "files are for `butane`, which this profile does not have".into())])
+        }
         (None, None) => Ok(None),
         (None, Some(ignition)) => raw(&Value::Object(ignition.clone())).map(Some),
-        (Some(text), None) => {
-            let text = fill(text, context).map_err(|e| vec![e])?;
-            transpiled(&text).map(Some)
+        (Some(text), None) => transpiled(spec, text, context).map(Some),
+    }
+}
+
+/// The profile's kernel arguments for one machine. One that its template leaves empty is left out.
+pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>, Vec<Wrong>> {
+    let (mut args, mut wrongs) = (Vec::new(), Vec::new());
+    for (index, argument) in spec.kernel_args.iter().enumerate() {
+        let path = format!("spec.kernelArgs[{index}]");
+        match template::fill(argument, context) {
+            Ok(filled) if filled.is_empty() && template::is_template(argument) => {}
+            Ok(filled) => match check_argument(&filled) {
+                Ok(()) => args.push(filled),
+                Err(bad) => wrongs.push(wrong(&path, bad.to_string())),
+            },
+            Err(bad) => wrongs.push(wrong(&path, bad.message)),
         }
     }
+    if wrongs.is_empty() { Ok(args) } else { Err(wrongs) }
 }
 
-/// Whether the profile's config is the same for every machine.
+/// Whether the profile's kernel arguments are the same for every machine.
+pub fn has_fixed_args(spec: &ProfileSpec) -> bool {
+    !spec.kernel_args.iter().any(|text| template::is_template(text))
+}
+
+/// Whether what the profile makes is the same for every machine.
 pub fn is_fixed(spec: &ProfileSpec) -> bool {
-    spec.butane.as_ref().is_none_or(|text| !is_template(text))
+    has_fixed_args(spec) && spec.butane.as_ref().is_none_or(|text| !template::is_template(text))
 }
 
-fn is_template(text: &str) -> bool {
-    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+/// The config as an image takes it that knows no newer spec than that; or all in it that needs a newer one.
+pub fn lowered(
+    config: &Config,
+    spec: &ProfileSpec,
+    context: &Context,
+    limit: &Limit,
+) -> Result<Value, Vec<Wrong>> {
+    ignition::retarget(&config.ignition, limit.newest).map_err(|problems| {
+        let told = |problem: ignition::Problem| Wrong {
+            detail: format!(
+                "image {} takes Ignition specs up to {}: {}",
+                limit.image, limit.newest, problem.message
+            ),
+            ..config.wrong_at(&problem.path, spec, context)
+        };
+        problems.into_iter().map(told).collect()
+    })
 }
 
-fn fill(text: &str, context: &Context) -> Result<String, Wrong> {
-    if !is_template(text) {
-        return Ok(text.to_owned());
+impl Config {
+    /// The place of a path of this config in its profile, with nothing said of it yet.
+    fn wrong_at(&self, path: &str, spec: &ProfileSpec, context: &Context) -> Wrong {
+        let Some(span) = self.span(path) else {
+            return wrong(format!("spec.ignition.{path}").trim_end_matches('.'), String::new());
+        };
+        let text = spec.butane.as_deref().unwrap_or_default();
+        let trace = Trace::of(text, context, &self.filled);
+        Wrong {
+            position: Some(trace.position(span.pos.line, span.pos.column)),
+            ..wrong("spec.butane", String::new())
+        }
     }
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(TEMPLATE_FUEL));
-    let located = |e: minijinja::Error| Wrong {
-        path: "spec.butane".into(),
-        position: e.line().map(|line| (line, 1)),
-        detail: format!(
-            "template: {}",
-            e.detail().map_or_else(|| e.kind().to_string(), |d| format!("{}: {d}", e.kind()))
-        ),
-    };
-    let filled = environment.render_str(text, minijinja::value::Serde(context)).map_err(located)?;
-    if filled.len() > LONGEST_TEXT {
-        return Err(wrong(
-            "spec.butane",
-            format!("the template makes a text of more than {LONGEST_TEXT} bytes"),
-        ));
+
+    /// Where a path, or else what it is in, stands in the Butane text.
+    fn span(&self, path: &str) -> Option<Span> {
+        let places = self.places.as_ref()?;
+        place::upwards(path).chain([""]).find_map(|path| places.get(path)).copied()
     }
-    Ok(filled)
 }
 
-fn transpiled(text: &str) -> Result<Config, Vec<Wrong>> {
-    let located = |(line, column, detail): (usize, usize, String)| Wrong {
-        path: "spec.butane".into(),
-        position: Some((line, column)),
-        detail,
-    };
-    match butane::transpile(text) {
-        Ok(done) => Ok(Config {
-            ignition: done.ignition,
-            warnings: done.warnings.into_iter().map(|w| format!("line {}: {}", w.line, w.message)).collect(),
-        }),
-        Err(errors) => Err(errors.into_iter().map(|e| located((e.line, e.column, e.message))).collect()),
+/// From the lines of a filled-in text back to those of its template.
+struct Trace<'t> {
+    template: Vec<&'t str>,
+    filled: Vec<&'t str>,
+    lines: Option<Vec<usize>>,
+}
+
+impl<'t> Trace<'t> {
+    fn of(template: &'t str, context: &Context, filled: &'t str) -> Self {
+        Self {
+            template: template.split('\n').collect(),
+            filled: filled.split('\n').collect(),
+            lines: template::lines(template, context, filled),
+        }
+    }
+
+    /// A place in the template. The column is kept where the template left the line as it was.
+    fn position(&self, line: usize, column: usize) -> (usize, usize) {
+        let Some(written) = self.lines.as_ref().and_then(|lines| lines.get(line.saturating_sub(1))) else {
+            return (line.min(self.template.len()).max(1), 1);
+        };
+        let same = self.template.get(written - 1) == self.filled.get(line.saturating_sub(1));
+        (*written, if same { column } else { 1 })
+    }
+}
+
+fn transpiled(spec: &ProfileSpec, text: &str, context: &Context) -> Result<Config, Vec<Wrong>> {
+    let files = files::of(&spec.files)?;
+    let filled = template::fill(text, context).map_err(|bad| {
+        vec![Wrong { position: bad.line.map(|line| (line, 1)), ..wrong("spec.butane", bad.message) }]
+    })?;
+    let trace = || Trace::of(text, context, &filled);
+    match butane::transpile_with(&filled, &files) {
+        Ok(done) => {
+            let mut warnings = Vec::new();
+            if !done.warnings.is_empty() {
+                let trace = trace();
+                let told =
+                    |w: &Located| format!("line {}: {}", trace.position(w.line, w.column).0, w.message);
+                warnings = done.warnings.iter().map(told).collect();
+            }
+            Ok(Config { ignition: done.ignition, warnings, places: Some(done.places), filled })
+        }
+        Err(errors) => {
+            let trace = trace();
+            let told = |e: Located| Wrong {
+                position: Some(trace.position(e.line, e.column)),
+                ..wrong("spec.butane", e.message)
+            };
+            Err(errors.into_iter().map(told).collect())
+        }
     }
 }
 
@@ -155,26 +208,20 @@ fn raw(ignition: &Value) -> Result<Config, Vec<Wrong>> {
         return Err(report.errors.into_iter().map(|e| wrong(&at(&e.path), e.message)).collect());
     }
     let warnings = report.warnings.into_iter().map(|w| format!("{}: {}", w.path, w.message)).collect();
-    Ok(Config { ignition: ignition.clone(), warnings })
+    Ok(Config { ignition: ignition.clone(), warnings, places: None, filled: String::new() })
 }
 
 fn wrong(path: &str, detail: String) -> Wrong {
     Wrong { path: path.to_owned(), position: None, detail }
 }
 
-/// The configs of a profile and its layers for one machine, lowest first.
+/// The configs of a profile and its layers for one machine, lowest first, as the image takes them.
 pub fn configs<'a>(
     layers: impl IntoIterator<Item = &'a (Name, std::sync::Arc<ProfileSpec>)>,
     context: &Context,
+    limit: Option<&Limit>,
 ) -> Result<Vec<Value>, Vec<Wrong>> {
-    let mut all = Vec::new();
-    for (name, spec) in layers {
-        let made = config(spec, context).map_err(|wrongs| {
-            wrongs.into_iter().map(|w| Wrong { path: format!("{name}: {}", w.path), ..w }).collect::<Vec<_>>()
-        })?;
-        all.extend(made.map(|config| config.ignition));
-    }
-    Ok(all)
+    Ok(parts(layers, context, limit)?.into_iter().map(|part| part.ignition).collect())
 }
 
 #[cfg(test)]

@@ -3,17 +3,23 @@ use super::{files::Files, ports::Ports, roster::Roster};
 use crate::{
     domain::{
         delivery,
+        inventory::Inventory,
         machine::Machine,
-        profile::{self, Context, MachineContext},
+        profile::{self, Context, MachineContext, Wrong},
         stage::Revision,
     },
     secret::{Secret, SiteKey},
 };
 use bytes::Bytes;
-use pilotlight_types::{BootId, agent::AgentConfig, api::Boot};
+use pilotlight_types::{
+    BootId, Mac,
+    agent::AgentConfig,
+    api::Boot,
+    resource::{Labels, MachineSpec, ProfileSpec},
+};
 use serde_json::Value;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -34,6 +40,7 @@ pub struct Configs {
 
 #[derive(Debug)]
 struct Site {
+    name: String,
     ports: Ports,
     ca_pem: String,
     key: SiteKey,
@@ -80,8 +87,13 @@ pub enum ConfigError {
 
 impl Configs {
     /// Makes configs of what the roster has.
-    pub fn new(roster: Roster, files: Files, ports: Ports, ca_pem: String, key: SiteKey) -> Self {
-        let site = Site { ports, ca_pem, key, promised: Mutex::default() };
+    pub fn new(
+        roster: Roster,
+        files: Files,
+        ports: Ports,
+        (name, ca_pem, key): (String, String, SiteKey),
+    ) -> Self {
+        let site = Site { name, ports, ca_pem, key, promised: Mutex::default() };
         Self { site: Arc::new(site), roster, files }
     }
 
@@ -98,25 +110,79 @@ impl Configs {
         revision: &Revision,
         local: IpAddr,
     ) -> Result<Value, ConfigError> {
-        let (layers, vars) = self.roster.read(|inventory| {
+        let (layers, limit, context) = self.roster.read(|inventory| {
             let spec = inventory.profile_revisions.get(revision);
             let layers = spec.map(|spec| inventory.layers(&revision.profile, spec));
-            (layers, inventory.variables(machine))
+            let limit = spec.and_then(|spec| inventory.limit(spec));
+            (
+                layers,
+                limit,
+                self.context(inventory, machine, boot.mac, boot.address, spec.map(|spec| &**spec)),
+            )
         });
         let layers = layers.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
+        let mut configs = profile::configs(&layers, &context, limit.as_ref()).map_err(|wrongs| {
+            ConfigError::Profile { machine: machine.name.to_string(), why: told(wrongs) }
+        })?;
+        configs.push(self.additions(machine, boot, local)?);
+        Ok(delivery::merged(&configs))
+    }
+
+    /// The profile's kernel arguments for a machine that boots from `mac`.
+    pub fn kernel_args(
+        &self,
+        machine: Option<&Machine>,
+        mac: Mac,
+        address: Option<IpAddr>,
+        revision: &Revision,
+    ) -> Result<Vec<String>, ConfigError> {
+        let made = self.roster.read(|inventory| {
+            let spec = inventory.profile_revisions.get(revision)?;
+            if profile::has_fixed_args(spec) {
+                return Some(Ok(spec.kernel_args.clone()));
+            }
+            // A machine that nobody knows has a name and an interface, and that is all.
+            let unknown = MachineContext::new(
+                &mac.to_string(),
+                &Labels::default(),
+                &MachineSpec::default(),
+                &mac.to_string(),
+                address,
+            );
+            let context = match machine {
+                Some(machine) => self.context(inventory, machine, mac, address, Some(spec)),
+                None => Context::new(unknown, BTreeMap::new(), &self.site.name),
+            };
+            Some(profile::kernel_args(spec, &context))
+        });
+        made.unwrap_or_else(|| Ok(Vec::new())).map_err(|wrongs| {
+            let name = machine.map_or_else(|| mac.to_string(), |machine| machine.name.to_string());
+            ConfigError::Profile { machine: name, why: told(wrongs) }
+        })
+    }
+
+    /// What the templates of a machine's profile may use.
+    fn context(
+        &self,
+        inventory: &Inventory,
+        machine: &Machine,
+        mac: Mac,
+        address: Option<IpAddr>,
+        spec: Option<&ProfileSpec>,
+    ) -> Context {
+        let facts = machine.facts.as_ref().map(|reported| &reported.facts);
         let about = MachineContext::new(
             machine.name.as_str(),
             &machine.labels,
             &machine.spec,
-            &boot.mac.to_string(),
-            boot.address,
-        );
-        let mut configs = profile::configs(&layers, &Context { machine: about, vars }).map_err(|wrongs| {
-            let all: Vec<String> = wrongs.into_iter().map(|w| format!("{}: {}", w.path, w.detail)).collect();
-            ConfigError::Profile { machine: machine.name.to_string(), why: all.join("; ") }
-        })?;
-        configs.push(self.additions(machine, boot, local)?);
-        Ok(delivery::merged(&configs))
+            &mac.to_string(),
+            address,
+        )
+        .with_facts(facts);
+        let subnet = address.and_then(|address| inventory.subnet_of(address));
+        Context::new(about, inventory.variables(machine), &self.site.name)
+            .on(subnet.map(|(name, subnet)| (name, &*subnet.spec)))
+            .joining(spec.and_then(|spec| spec.cluster.as_ref()))
     }
 
     /// Keeps what was promised to a boot; what was promised to boots that are not `open` is let go now and then.
@@ -164,6 +230,11 @@ impl Configs {
     fn promised(&self) -> MutexGuard<'_, Promised> {
         self.site.promised.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn told(wrongs: Vec<Wrong>) -> String {
+    let all: Vec<String> = wrongs.into_iter().map(|w| format!("{}: {}", w.path, w.detail)).collect();
+    all.join("; ")
 }
 
 fn agent_subject(boot: BootId) -> String {

@@ -95,7 +95,7 @@ impl Delivery {
         let again = self.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
-            return Ok(self.with_syslog(local, self.render(&asked, &name, "", &again)));
+            return Ok(self.with_syslog(local, self.render(&asked, &name, Some(peer), ("", &again))));
         };
         let addresses = asked.known.subnet.as_ref().is_some_and(|subnet| subnet.addresses);
         if recognised && addresses && machine.spec.ip.is_some_and(|own| own != peer) {
@@ -104,7 +104,7 @@ impl Delivery {
         }
         self.boots.pacing().arrived(machine.id);
         let mut turn = None;
-        match self.pin(&asked.decision.plan) {
+        match self.pin(&asked, peer) {
             Ok(None) => {}
             Ok(Some((pinned, bytes))) => {
                 turn = self.turn(&asked, &machine, bytes);
@@ -141,7 +141,7 @@ impl Delivery {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
         let base = format!("{}/boot/{boot}", self.ports.http(local));
-        Ok(self.with_syslog(local, self.render(&asked, machine.name.as_str(), &base, &again)))
+        Ok(self.with_syslog(local, self.render(&asked, machine.name.as_str(), Some(peer), (&base, &again))))
     }
 
     /// Notes that a machine waits for its turn to load.
@@ -164,7 +164,8 @@ impl Delivery {
         let mac = asked.request.mac;
         let base = format!("{}/boot/BOOT", self.ports.http(local));
         let again = self.ports.script(local, mac, asked.request.uuid);
-        self.with_syslog(local, self.render(asked, machine, &base, &again))
+        let own = asked.machine.as_ref().and_then(|machine| machine.spec.ip).map(IpAddr::V4);
+        self.with_syslog(local, self.render(asked, machine, own, (&base, &again)))
     }
 
     /// A script, with where iPXE is to send what it says.
@@ -287,8 +288,9 @@ impl Delivery {
     }
 
     /// What a machine is served by this plan, and how many bytes those are; or what is missing.
-    fn pin(&self, plan: &Plan) -> Result<Option<(Pinned, u64)>, String> {
-        let Plan::Boot { profile, image } = plan else { return Ok(None) };
+    fn pin(&self, asked: &Asked, peer: IpAddr) -> Result<Option<(Pinned, u64)>, String> {
+        let Plan::Boot { profile, image } = &asked.decision.plan else { return Ok(None) };
+        self.kernel_args(asked, Some(peer))?;
         let spec = self.roster.read(|inventory| inventory.images.get(image).map(|image| image.spec.clone()));
         let spec = spec.ok_or_else(|| format!("image {image} is not in the inventory any more"))?;
         let pinned = Pinned {
@@ -319,26 +321,33 @@ impl Delivery {
         self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot), message)
     }
 
-    fn kernel_args(&self, asked: &Asked) -> Vec<String> {
-        let Plan::Boot { profile, .. } = &asked.decision.plan else { return Vec::new() };
-        self.roster.read(|inventory| {
-            let spec = inventory.profile_revisions.get(profile);
-            spec.map(|spec| spec.kernel_args.clone()).unwrap_or_default()
-        })
+    fn kernel_args(&self, asked: &Asked, address: Option<IpAddr>) -> Result<Vec<String>, String> {
+        let Plan::Boot { profile, .. } = &asked.decision.plan else { return Ok(Vec::new()) };
+        let made = self.configs.kernel_args(asked.machine.as_deref(), asked.request.mac, address, profile);
+        made.map_err(|error| error.to_string())
     }
 
-    fn render(&self, asked: &Asked, machine: &str, base: &str, again: &str) -> String {
-        let plan = &asked.decision.plan;
-        let image = match plan {
+    fn render(
+        &self,
+        asked: &Asked,
+        machine: &str,
+        address: Option<IpAddr>,
+        (base, again): (&str, &str),
+    ) -> String {
+        let (plan, kernel_args) = match self.kernel_args(asked, address) {
+            Ok(args) => (asked.decision.plan.clone(), args),
+            Err(why) => (Plan::Hold { why }, Vec::new()),
+        };
+        let image = match &plan {
             Plan::Boot { image, .. } => {
                 self.roster.read(|i| i.images.get(image).map(|image| image.spec.clone()))
             }
             _ => None,
         };
         script::render(ScriptFor {
-            plan,
+            plan: &plan,
             image: image.as_deref(),
-            kernel_args: &self.kernel_args(asked),
+            kernel_args: &kernel_args,
             machine,
             mac: asked.request.mac,
             base,

@@ -1,8 +1,10 @@
 //! The config and its one-time token: for one boot of one machine at one address, once.
-use crate::rig::{MAC1, OURS, Rig, ip, on_both};
+use crate::rig::{MAC1, OURS, Rig, ip, on_both, operator};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use pilotlight::service::delivery::Denied;
 use pilotlight_types::BootId;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 use std::io::Read;
 
@@ -11,6 +13,8 @@ on_both!(
     a_newer_initrd_ends_the_token_of_the_older,
     a_token_ends_after_an_hour,
     a_daemon_that_was_restarted_hands_out_the_same_config,
+    kernel_arguments_are_filled_in_for_the_machine,
+    a_config_reaches_an_older_image_in_the_spec_that_it_takes,
 );
 
 const FROM: [u8; 4] = [10, 77, 0, 100];
@@ -78,4 +82,44 @@ async fn a_daemon_that_was_restarted_hands_out_the_same_config(rig: Rig) {
     let rig = rig.restarted().await;
     let config = fetch(&rig, boot, &token, "10.77.0.100").await.unwrap();
     assert_eq!(hex::encode(Sha512::digest(&config)), hash);
+}
+
+/// The rig's documents, with a part of one of them set.
+fn documents_with(rig: &Rig, name: &str, field: &str, value: Value) -> Vec<Value> {
+    let mut documents = rig.documents();
+    let one = documents.iter_mut().find(|document| document["name"] == name).unwrap();
+    one["spec"][field] = value;
+    documents
+}
+
+async fn kernel_arguments_are_filled_in_for_the_machine(rig: Rig) {
+    let args = json!([
+        "console=ttyS0",
+        "zone={{ vars.zone }}",
+        "by={{ subnet.name }}.{{ site.name }}",
+        "{% if machine.facts is defined %}known{% endif %}"
+    ]);
+    rig.apply(&documents_with(&rig, "worker", "kernelArgs", args)).await;
+    let (_, script) = rig.script(MAC1, FROM).await;
+    assert!(script.contains(" console=ttyS0 zone=a by=rack-a.dc1 ||"), "{script}");
+
+    // What was right for the example is not for this machine: it waits, and is told why.
+    let args = json!(["x={% if machine.name == 'n1' %}a b{% endif %}"]);
+    rig.apply(&documents_with(&rig, "worker", "kernelArgs", args)).await;
+    rig.machines.provision("n1", &operator()).await.unwrap();
+    let (boot, script) = rig.script(MAC1, FROM).await;
+    assert!(!script.contains("kernel ${base}") && script.contains("sleep"), "{script}");
+    assert!(rig.boot(boot).outcome.is_none());
+}
+
+async fn a_config_reaches_an_older_image_in_the_spec_that_it_takes(rig: Rig) {
+    rig.apply(&documents_with(&rig, "os", "ignition", json!("3.3.0"))).await;
+    let (boot, _) = rig.script(MAC1, FROM).await;
+    let (token, _) = pointer(&rig, boot).await;
+    let config: Value =
+        serde_json::from_slice(&fetch(&rig, boot, &token, "10.77.0.100").await.unwrap()).unwrap();
+    let first = config["ignition"]["config"]["merge"][0]["source"].as_str().unwrap();
+    let first = STANDARD.decode(first.split_once("base64,").unwrap().1).unwrap();
+    let first: Value = serde_json::from_slice(&first).unwrap();
+    assert_eq!(first["ignition"]["version"], "3.3.0", "it was written as 3.4.0");
 }

@@ -165,7 +165,8 @@ impl Rig {
         let images = Images::open(&folder.path().join("images"), http_client()).unwrap();
         let ports = Ports { advertise: None, http: 8080, https: 8443, syslog: false };
         let ca = "-----BEGIN CERTIFICATE-----\n".to_owned();
-        let configs = Configs::new(roster.clone(), files.clone(), ports, ca, SiteKey::new([7; 32]));
+        let configs =
+            Configs::new(roster.clone(), files.clone(), ports, ("dc1".into(), ca, SiteKey::new([7; 32])));
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
         Self {

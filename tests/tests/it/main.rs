@@ -26,6 +26,7 @@ mod postgres;
 mod probe;
 mod promises;
 mod proxy;
+mod render;
 mod rig;
 mod secrets;
 mod storm;

@@ -159,6 +159,9 @@ pub struct ImageSpec {
     /// The root file system of a live system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rootfs: Option<FileRef>,
+    /// The newest Ignition spec that its Ignition takes, such as `3.3.0`; by what is known of the OS, unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignition: Option<String>,
 }
 
 /// The operating systems whose kernel arguments are known.
@@ -194,7 +197,7 @@ pub struct ProfileSpec {
     pub image: Option<Name>,
     /// How it is booted.
     pub boot: BootMode,
-    /// Kernel arguments beside those that the image's OS needs.
+    /// Kernel arguments beside those that the image's OS needs; templates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kernel_args: Vec<String>,
     /// Profiles whose configs come below this one's, lowest first.
@@ -206,6 +209,48 @@ pub struct ProfileSpec {
     /// The config as Ignition, instead of Butane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignition: Option<Map<String, Value>>,
+    /// The files that its Butane takes in (`local`, `trees` and the like), by their path beside it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, ProfileFile>,
+    /// The cluster that its machines are for: a name for its templates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Name>,
+}
+
+/// A file beside a profile's Butane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a file is a text, or a map with one of `text`, `base64` and `link`, and `executable`"
+)]
+pub enum ProfileFile {
+    /// A text that nobody executes.
+    Text(String),
+    /// Any other.
+    Other(OtherFile),
+}
+
+/// A file that takes more than a text to say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherFile {
+    /// What is in it, as a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What is in it, in base64 (RFC 4648, section 4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+    /// It is a symbolic link to this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Whether it may be executed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub executable: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// How a profile's machines boot.

@@ -1,10 +1,14 @@
 //! From Butane's tree to Ignition's, by the table of fields.
-use super::{DIALECTS, Dialect, resource};
+use super::{
+    Files,
+    dialect::{DIALECTS, Dialect},
+    resource,
+};
 use crate::domain::{
     ignition::{
         closest,
-        place::{join, shown},
-        schema::{CONFIG, Field, Kind, Sugar},
+        place::{is_empty, join, shown},
+        schema::{CONFIG, Field, Kind, Same, Sugar, TREE},
     },
     yaml::{Key, Located, Node, Position, Value as Yaml},
 };
@@ -17,10 +21,17 @@ const MOST: usize = 500;
 /// A translation under way.
 pub(super) struct Converter<'n> {
     pub(super) dialect: Dialect,
+    /// What lies beside the text.
+    pub(super) files: &'n Files,
     /// For each path in the result, what it came from.
     pub(super) places: HashMap<String, &'n Node>,
     /// Filesystems that get a mount unit: their path in the result, and the word that asks for it.
     pub(super) mounts: Vec<(String, &'n Node)>,
+    /// Folders that become part of the config, each with the entry that asks for it.
+    pub(super) trees: Vec<(Value, &'n Node)>,
+    /// `boot_device` and `grub`, if they are there.
+    pub(super) boot_device: Option<&'n Node>,
+    pub(super) grub: Option<&'n Node>,
     pub(super) errors: Vec<Located>,
     pub(super) warnings: Vec<Located>,
     /// Paths in the result with something in or under them that was not understood.
@@ -28,11 +39,15 @@ pub(super) struct Converter<'n> {
 }
 
 impl<'n> Converter<'n> {
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(super) fn new(dialect: Dialect, files: &'n Files) -> Self {
         Self {
             dialect,
+            files,
             places: HashMap::new(),
             mounts: Vec::new(),
+            trees: Vec::new(),
+            boot_device: None,
+            grub: None,
             errors: Vec::new(),
             warnings: Vec::new(),
             doubtful: HashSet::new(),
@@ -52,7 +67,8 @@ impl<'n> Converter<'n> {
         }
     }
 
-    fn map(&mut self, node: &'n Node, fields: &'static [Field], path: &str) -> Value {
+    /// Translates a map by its table.
+    pub(super) fn map(&mut self, node: &'n Node, fields: &'static [Field], path: &str) -> Value {
         self.places.insert(path.to_owned(), node);
         let Yaml::Map(entries) = &node.value else {
             if node.value != Yaml::Null {
@@ -61,24 +77,24 @@ impl<'n> Converter<'n> {
             return Value::Null;
         };
         let mut found: HashMap<&'static str, Value> = HashMap::new();
+        let mut sugars: Vec<(Sugar, &'n Key, &'n Node)> = Vec::new();
         for (key, value) in entries {
             let Some(field) = self.field(key, fields, path) else { continue };
             match field.kind {
-                Kind::Sugar(Sugar::MountUnit) => {
-                    if self.flag(value, path) == Value::Bool(true) {
-                        self.mounts.push((path.to_owned(), value));
-                    }
-                }
+                Kind::Sugar(Sugar::Header) => {}
                 Kind::Sugar(_) if value.value == Yaml::Null => {}
-                Kind::Sugar(sugar) => self.sugar(sugar, key, path),
+                Kind::Sugar(sugar) => sugars.push((sugar, key, value)),
                 kind => {
                     let here = join(path, field.json);
                     found.insert(field.json, self.value(value, kind, &here));
                 }
             }
         }
-        if let Some(inline) = fields.iter().find(|field| matches!(field.kind, Kind::Sugar(Sugar::Inline))) {
-            resource::fill(self, node, path, inline.since <= self.dialect.minor, &mut found);
+        if fields.iter().any(|field| field.json == "source") {
+            resource::check_sources(self, node, path);
+        }
+        for (sugar, key, value) in sugars {
+            self.sugar(sugar, key, value, path, &mut found);
         }
         // In the order of the table, without what is empty.
         let filled = fields.iter().filter_map(|field| Some((field.json, found.remove(field.json)?)));
@@ -93,17 +109,15 @@ impl<'n> Converter<'n> {
     /// The field of a key, if this version has it.
     fn field(&mut self, key: &Key, fields: &'static [Field], path: &str) -> Option<&'static Field> {
         let Some(field) = fields.iter().find(|field| !field.yaml.is_empty() && field.yaml == key.text) else {
-            let known =
-                fields.iter().filter(|field| field.since <= self.dialect.minor).map(|field| field.yaml);
+            let known = fields.iter().filter(|field| knows(self.dialect, field)).map(|field| field.yaml);
             let near = closest(&key.text, known.filter(|name| !name.is_empty()));
             let hint = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
             self.error(key.pos, path, format!("`{}` is not known here{hint}", shown(&key.text)));
             return None;
         };
-        let Dialect { variant, minor, .. } = self.dialect;
-        if field.since > minor {
-            let newer =
-                DIALECTS.iter().find(|dialect| dialect.variant == variant && dialect.minor >= field.since);
+        let variant = self.dialect.variant;
+        if !knows(self.dialect, field) {
+            let newer = DIALECTS.iter().find(|dialect| dialect.variant == variant && knows(**dialect, field));
             let message = match newer {
                 Some(newer) => {
                     format!("`{}` came with version {} of the variant `{variant}`", key.text, newer.version)
@@ -123,24 +137,33 @@ impl<'n> Converter<'n> {
         Some(field)
     }
 
-    fn sugar(&mut self, sugar: Sugar, key: &Key, path: &str) {
-        let name = key.text.as_str();
+    fn sugar(
+        &mut self,
+        sugar: Sugar,
+        key: &'n Key,
+        value: &'n Node,
+        path: &str,
+        found: &mut HashMap<&'static str, Value>,
+    ) {
         match sugar {
-            Sugar::Header | Sugar::Inline | Sugar::MountUnit => {}
-            Sugar::Later => self.error(key.pos, path, format!("`{name}` is not supported yet")),
-            Sugar::Beside => {
-                let instead = match name {
-                    "local" => "write the text here, with `inline`",
-                    "contents_local" => "write the text here, with `contents`",
-                    "ssh_authorized_keys_local" => "write the keys here, with `ssh_authorized_keys`",
-                    _ => "list the files here, with `files`",
-                };
-                self.error(
-                    key.pos,
-                    path,
-                    format!("`{name}`: a profile's own files are not read yet; {instead}"),
-                );
+            Sugar::Header => {}
+            Sugar::Inline => resource::inline(self, value, path, found),
+            Sugar::Local => resource::local(self, value, path, found),
+            Sugar::ContentsLocal => resource::contents(self, key, value, path, found),
+            Sugar::KeysLocal => resource::keys(self, value, path, found),
+            Sugar::MountUnit => {
+                if self.flag(value, path) == Value::Bool(true) {
+                    self.mounts.push((path.to_owned(), value));
+                }
             }
+            Sugar::Trees => {
+                let trees = self.value(value, Kind::Maps(TREE, Same::Never), "storage.trees");
+                if let (Value::Array(trees), Yaml::Seq(nodes)) = (trees, &value.value) {
+                    self.trees = trees.into_iter().zip(nodes).collect();
+                }
+            }
+            Sugar::BootDevice => self.boot_device = Some(value),
+            Sugar::Grub => self.grub = Some(value),
         }
     }
 
@@ -204,7 +227,8 @@ impl<'n> Converter<'n> {
         }
     }
 
-    fn mistyped(&mut self, expected: &str, node: &Node, path: &str) -> Value {
+    /// Notes that something of another type stands there.
+    pub(super) fn mistyped(&mut self, expected: &str, node: &Node, path: &str) -> Value {
         let found = match (&node.value, node.text()) {
             (Yaml::Str(text), _) => format!("the text \"{}\"", shown(text)),
             (_, Some(text)) => shown(text),
@@ -215,11 +239,12 @@ impl<'n> Converter<'n> {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => false,
-    }
+/// Whether a version of Butane has a field. The minor of the spec that it makes decides, but for what is no part of any spec.
+fn knows(dialect: Dialect, field: &Field) -> bool {
+    field.since <= dialect.minor
+        && match field.kind {
+            Kind::Sugar(Sugar::BootDevice) => dialect.is_fcos(3),
+            Kind::Sugar(Sugar::Grub) => dialect.is_fcos(5),
+            _ => true,
+        }
 }

@@ -1,3 +1,4 @@
+mod pairs;
 mod random;
 
 use super::*;
@@ -50,6 +51,8 @@ fn each_version_makes_its_spec() {
         ("fcos", "1.3.0", "3.2.0"),
         ("fcos", "1.4.0", "3.3.0"),
         ("fcos", "1.5.0", "3.4.0"),
+        ("fcos", "1.6.0", "3.5.0"),
+        ("fcos", "1.7.0", "3.6.0"),
         ("flatcar", "1.0.0", "3.3.0"),
         ("flatcar", "1.1.0", "3.4.0"),
     ] {
@@ -152,26 +155,141 @@ fn what_a_version_does_not_have_yet_is_named_with_the_one_that_has() {
 }
 
 #[test]
-fn what_is_not_supported_is_said_clearly() {
+fn sugar_that_a_variant_or_a_version_does_not_have_is_said_to_be_missing() {
+    let boot = |header: &str| {
+        format!("{header}\nboot_device: {{mirror: {{devices: [/dev/a, /dev/b]}}}}\ngrub: {{users: []}}\n")
+    };
+    assert_eq!(
+        wrong(&boot("variant: fcos\nversion: 1.2.0")),
+        [
+            "3:1 `boot_device` came with version 1.3.0 of the variant `fcos`",
+            "4:1 `grub` came with version 1.5.0 of the variant `fcos`"
+        ]
+    );
+    assert_eq!(
+        wrong(&boot("variant: flatcar\nversion: 1.1.0")),
+        [
+            "3:1 `boot_device` is not in any version of the variant `flatcar` that is supported",
+            "4:1 `grub` is not in any version of the variant `flatcar` that is supported"
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_not_beside_the_text_is_an_error_where_it_is_named() {
     let text = fcos(
-        "boot_device: {mirror: {devices: [/a, /b]}}
-grub: {users: []}
-storage:
-  trees: [{local: x}]
-  files: [{path: /a, contents: {local: x}}]
+        "storage:
+  trees: [{local: x}, {path: /y}]
+  files: [{path: /a, contents: {local: x}}, {path: /b, contents: {local: ../../etc/shadow}}]
 systemd:
-  units: [{name: a.service, contents_local: x, dropins: [{name: a.conf, contents_local: x}]}]
+  units: [{name: a.service, contents_local: x, dropins: [{name: a.conf, contents: y, contents_local: x}]}]
 passwd:
   users: [{name: a, ssh_authorized_keys_local: [x]}]
 ",
     );
-    let messages = wrong(&text);
-    assert_eq!(messages.len(), 7, "{messages:#?}");
-    assert_eq!(messages[0], "3:1 `boot_device` is not supported yet");
     assert_eq!(
-        messages[3],
-        "7:33 `local`: a profile's own files are not read yet; write the text here, with `inline`"
+        wrong(&text),
+        [
+            "4:19 there is no `x` among the profile's files",
+            "4:23 `local` is missing: the folder to take",
+            "5:40 there is no `x` among the profile's files",
+            "5:74 `../../etc/shadow` leads out of the profile's folder",
+            "7:45 there is no `x` among the profile's files",
+            "7:86 only one of `contents` and `contents_local` can be given",
+            "9:49 there is no `x` among the profile's files",
+        ]
     );
+}
+
+#[test]
+fn a_boot_device_that_cannot_be_is_refused_with_the_reason() {
+    let boot = |version: &str, body: &str| format!("variant: fcos\nversion: {version}\nboot_device:\n{body}");
+    for (version, body, expected) in [
+        ("1.5.0", "  layout: s390x-virt\n", "4:11 there is no such layout: aarch64, ppc64le, x86_64"),
+        (
+            "1.6.0",
+            "  layout: sparc\n",
+            "4:11 there is no such layout: aarch64, ppc64le, x86_64, s390x-eckd, s390x-virt, s390x-zfcp",
+        ),
+        (
+            "1.6.0",
+            "  layout: s390x-eckd\n  luks: {tpm2: true}\n",
+            "4:11 the layout s390x-eckd needs `luks.device`",
+        ),
+        (
+            "1.6.0",
+            "  layout: s390x-zfcp\n  luks: {tpm2: true, device: /dev/dasda}\n",
+            "5:30 with the layout s390x-zfcp, the device is a whole disk like `/dev/sda`",
+        ),
+        (
+            "1.6.0",
+            "  layout: s390x-virt\n  mirror: {devices: [/dev/a, /dev/b]}\n",
+            "5:11 the layouts of s390x cannot be mirrored",
+        ),
+        ("1.3.0", "  mirror: {devices: [/dev/a]}\n", "4:21 a mirror takes at least two devices"),
+        (
+            "1.7.0",
+            "  mirror: {devices: [/dev/a, /dev/b]}\n",
+            "4:11 a mirror needs the `layout`: aarch64, ppc64le, x86_64",
+        ),
+        ("1.6.0", "  luks: {cex: {enabled: true}}\n", "4:15 `cex` is for the layouts of s390x only"),
+        (
+            "1.6.0",
+            "  layout: s390x-virt\n  luks: {cex: {enabled: true}, tpm2: true}\n",
+            "5:15 `cex` excludes `tang` and `tpm2`",
+        ),
+        (
+            "1.4.0",
+            "  luks: {discard: true}\n",
+            "4:10 `discard` came with version 1.5.0 of the variant `fcos`",
+        ),
+        (
+            "1.3.0",
+            "  luks: {tang: [{url: x, thumbprint: y}]}\n",
+            "4:23 a Tang server is given by an http or https URL",
+        ),
+    ] {
+        let found = wrong(&boot(version, body));
+        assert_eq!(found, [expected]);
+    }
+}
+
+#[test]
+fn what_has_a_mount_unit_is_mounted_below_etc_or_var_since_fcos_1_6() {
+    let text = |version: &str, path: &str| {
+        format!(
+            "variant: fcos\nversion: {version}\nstorage:\n  filesystems:\n    - device: /dev/a\n      format: xfs\n      path: {path}\n      with_mount_unit: true\n"
+        )
+    };
+    for path in ["/boot", "/varnish", "/foo/var", "/"] {
+        assert_eq!(
+            wrong(&text("1.6.0", path)),
+            ["7:13 what has a mount unit is mounted at or below /etc or /var"]
+        );
+        good(&text("1.5.0", path));
+    }
+    good(&text("1.6.0", "/var"));
+    good(&text("1.7.0", "/etc/a"));
+}
+
+#[test]
+fn nothing_can_be_smuggled_into_grubs_script() {
+    for (name, hash) in [("a b", "x"), ("a\\nset x", "x"), ("a", "x; reboot"), ("", "x"), ("a", "")] {
+        let text =
+            fcos(&format!("grub:\n  users:\n    - name: \"{name}\"\n      password_hash: \"{hash}\"\n"));
+        assert_eq!(wrong(&text).len(), 1, "{name} {hash}");
+    }
+}
+
+#[test]
+fn a_config_inside_of_the_config_is_looked_into_since_fcos_1_6() {
+    let text = |version: &str| {
+        format!(
+            "variant: fcos\nversion: {version}\nignition:\n  config:\n    merge:\n      - inline: |\n          {{\"ignition\": {{\"version\": \"3.3.0\"}},\n           \"storage\": {{\"files\": [{{\"path\": \"a\"}}]}}}}\n"
+        )
+    };
+    assert_eq!(wrong(&text("1.6.0")), ["8:43 storage.files[0].path: `a` is not absolute"]);
+    good(&text("1.5.0"));
 }
 
 #[test]
@@ -334,8 +452,9 @@ fn everything_that_butane_has_goes_through() {
 
 #[test]
 fn warnings_are_where_they_belong() {
-    let text = fcos(
-        "systemd:
+    let text = "variant: fcos
+version: 1.7.0
+systemd:
   units:
     - name: a.service
       enabled: true
@@ -348,14 +467,24 @@ storage:
       partitions: [{label: data, size_mib: 0}]
     - device: /dev/disk/by-id/coreos-boot-disk
       partitions: [{label: root, number: 5}, {label: var, size_mib: 0}]
-",
-    );
-    let warnings = said(&good(&text).warnings);
-    assert_eq!(warnings.len(), 3, "{warnings:#?}");
+    - device: /dev/sdb
+      partitions: [{label: root, number: 4, size_mib: 8191}]
+";
+    let warnings = said(&good(text).warnings);
+    assert_eq!(warnings.len(), 5, "{warnings:#?}");
     assert!(warnings[0].starts_with("8:9 the unit is enabled, but has no `[Install]`"), "{warnings:#?}");
     assert!(warnings[1].starts_with("13:20 a partition is not found again by its label"), "{warnings:#?}");
-    assert_eq!(warnings[2], "15:42 `root` is partition 4 of the boot disk: this makes another one");
-    let flatcar = text.replace("fcos\nversion: 1.5.0", "flatcar\nversion: 1.1.0");
+    assert_eq!(
+        warnings[2..],
+        [
+            "15:28 `root` is partition 4 of the boot disk: this makes another one",
+            "15:28 the root file system cannot grow: a later partition without `start_mib` comes right after it",
+            "17:55 8191 MiB are too few for the root file system: at least 8192",
+        ]
+    );
+    assert_eq!(good(&text.replace("1.7.0", "1.6.0")).warnings.len(), 3);
+    assert_eq!(good(&text.replace("1.7.0", "1.5.0")).warnings.len(), 2);
+    let flatcar = text.replace("fcos\nversion: 1.7.0", "flatcar\nversion: 1.1.0");
     assert_eq!(good(&flatcar).warnings.len(), 1);
 }
 

@@ -140,6 +140,25 @@ impl Rules<'_> {
         }
         self.resource(&luks.get("keyFile"));
         self.clevis(&luks.get("clevis"));
+        self.cex(luks);
+    }
+
+    /// A volume whose key is in an IBM Crypto Express card has no other.
+    fn cex(&mut self, luks: &Place<'_>) {
+        let (cex, clevis) = (luks.get("cex"), luks.get("clevis"));
+        if !cex.get("enabled").is(true) {
+            return;
+        }
+        let bound = clevis.get("custom").get("pin").filled().is_some()
+            || !clevis.get("tang").items().is_empty()
+            || clevis.get("tpm2").is(true)
+            || clevis.get("threshold").number().unwrap_or(0) != 0;
+        if bound {
+            self.error(&cex, "`cex` excludes `clevis`");
+        }
+        if luks.get("keyFile").get("source").filled().is_some() {
+            self.error(&cex, "`cex` excludes a key file");
+        }
     }
 
     fn clevis(&mut self, clevis: &Place<'_>) {
@@ -160,6 +179,8 @@ impl Rules<'_> {
         if pin.filled().is_some() || config.filled().is_some() || network {
             match pin.text().unwrap_or_default() {
                 "tpm2" | "tang" | "sss" => {}
+                // Since 3.6 whoever brings a pin of their own may use it.
+                text if !text.is_empty() && self.minor >= 6 => {}
                 "" => self.error(&pin, "`pin` is missing: tpm2, tang or sss"),
                 text => self.error(&pin, format!("`{}` is no Clevis pin: tpm2, tang, sss", shown(text))),
             }

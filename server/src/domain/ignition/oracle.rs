@@ -15,7 +15,7 @@ enum Verdict {
 
 fn theirs(config: &Value, version: Version) -> (Verdict, String) {
     let mut config = config.clone();
-    if version == Version::NEWEST {
+    if version.as_str() == "3.4.0" {
         config["ignition"]["version"] = json!("3.4.0-experimental");
     }
     let mut file = tempfile::NamedTempFile::new().unwrap();

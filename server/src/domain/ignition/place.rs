@@ -15,6 +15,11 @@ impl<'a> Place<'a> {
         Self { value, path: String::new() }
     }
 
+    /// What is not there.
+    pub(super) fn nothing() -> Self {
+        Self::root(&NOTHING)
+    }
+
     /// A field of this map.
     pub(super) fn get(&self, name: &str) -> Place<'a> {
         Place { value: self.value.get(name).unwrap_or(&NOTHING), path: join(&self.path, name) }
@@ -81,4 +86,14 @@ pub(in crate::domain) fn upwards(path: &str) -> impl Iterator<Item = &str> {
 /// A path as a JSON pointer.
 pub(in crate::domain) fn pointer(path: &str) -> String {
     format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
+}
+
+/// Whether there is nothing in a value: it may as well not be there.
+pub(in crate::domain) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
 }

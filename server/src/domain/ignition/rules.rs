@@ -202,8 +202,9 @@ impl Rules<'_> {
                 "{mode} is octal {mode:04o}, which is odd: was octal {mode:04} meant (0{mode} in Butane, {meant} in JSON)?"
             );
             self.warning(place, message);
-        } else if self.minor < 4 && mode & 0o7000 != 0 {
-            self.warning(place, "before Ignition spec 3.4.0 the setuid, setgid and sticky bits are not set");
+        } else if self.minor < 6 && mode & 0o7000 != 0 {
+            // 3.4 and 3.5 meant to, and got it wrong: Ignition 2.22 and later say so.
+            self.warning(place, "before Ignition spec 3.6.0 the setuid, setgid and sticky bits are not set");
         }
     }
 

@@ -50,10 +50,18 @@ pub(in crate::domain) enum Sugar {
     Inline,
     /// A systemd unit made for a filesystem.
     MountUnit,
-    /// Files that lie beside the Butane file.
-    Beside,
-    /// `boot_device`, `grub`: not translated yet.
-    Later,
+    /// A file beside the Butane text that a resource is made of.
+    Local,
+    /// A file beside it that is a unit's text.
+    ContentsLocal,
+    /// Files beside it with SSH keys.
+    KeysLocal,
+    /// Folders beside it that become files, directories and links.
+    Trees,
+    /// The disk that the machine boots from: mirrored, encrypted.
+    BootDevice,
+    /// Passwords of the boot loader.
+    Grub,
     /// `variant`, `version`: read before all else.
     Header,
 }
@@ -89,8 +97,8 @@ pub(in crate::domain) const CONFIG: &[Field] = &[
     f("passwd", Map(PASSWD), 0),
     f("storage", Map(STORAGE), 0),
     f("systemd", Map(SYSTEMD), 0),
-    b("boot_device", Sugar::Later, 2),
-    b("grub", Sugar::Later, 4),
+    b("boot_device", Sugar::BootDevice, 2),
+    b("grub", Sugar::Grub, 4),
 ];
 
 const IGNITION: &[Field] = &[
@@ -139,7 +147,7 @@ const USER: &[Field] = &[
     g("primaryGroup", "primary_group", Text, 0),
     g("shouldExist", "should_exist", Flag, 2),
     g("sshAuthorizedKeys", "ssh_authorized_keys", Texts(Same::Text), 0),
-    b("ssh_authorized_keys_local", Sugar::Beside, 4),
+    b("ssh_authorized_keys_local", Sugar::KeysLocal, 4),
     f("shell", Text, 0),
     f("system", Flag, 0),
     f("uid", Whole, 0),
@@ -152,7 +160,7 @@ const REFERENCE: &[Field] = &[
     f("source", Text, 0),
     f("verification", Map(VERIFICATION), 0),
     b("inline", Sugar::Inline, 1),
-    b("local", Sugar::Beside, 1),
+    b("local", Sugar::Local, 1),
 ];
 
 /// What a file is made of.
@@ -162,7 +170,7 @@ const CONTENTS: &[Field] = &[
     f("source", Text, 0),
     f("verification", Map(VERIFICATION), 0),
     b("inline", Sugar::Inline, 0),
-    b("local", Sugar::Beside, 1),
+    b("local", Sugar::Local, 1),
 ];
 
 const HEADER: &[Field] = &[f("name", Text, 1), f("value", Text, 1)];
@@ -177,7 +185,7 @@ const STORAGE: &[Field] = &[
     f("links", Maps(LINK, Path), 0),
     f("luks", Maps(LUKS, NAME), 2),
     f("raid", Maps(RAID, NAME), 0),
-    b("trees", Sugar::Beside, 1),
+    b("trees", Sugar::Trees, 1),
 ];
 
 const OWNER: &[Field] = &[f("id", Whole, 0), f("name", Text, 0)];
@@ -240,6 +248,7 @@ const FILESYSTEM: &[Field] = &[
 ];
 
 const LUKS: &[Field] = &[
+    f("cex", Map(CEX), 5),
     f("clevis", Map(CLEVIS), 2),
     f("device", Text, 2),
     f("discard", Flag, 4),
@@ -251,6 +260,8 @@ const LUKS: &[Field] = &[
     f("uuid", Text, 2),
     g("wipeVolume", "wipe_volume", Flag, 2),
 ];
+
+const CEX: &[Field] = &[f("enabled", Flag, 5)];
 
 const CLEVIS: &[Field] = &[
     f("custom", Map(CUSTOM), 2),
@@ -276,11 +287,43 @@ const SYSTEMD: &[Field] = &[f("units", Maps(UNIT, NAME), 0)];
 
 const UNIT: &[Field] = &[
     f("contents", Text, 0),
-    b("contents_local", Sugar::Beside, 4),
+    b("contents_local", Sugar::ContentsLocal, 4),
     f("dropins", Maps(DROPIN, NAME), 0),
     f("enabled", Flag, 0),
     f("mask", Flag, 0),
     f("name", Text, 0),
 ];
 
-const DROPIN: &[Field] = &[f("contents", Text, 0), b("contents_local", Sugar::Beside, 4), f("name", Text, 0)];
+const DROPIN: &[Field] =
+    &[f("contents", Text, 0), b("contents_local", Sugar::ContentsLocal, 4), f("name", Text, 0)];
+
+/// Butane's `boot_device`. It has no counterpart in Ignition: the names are Butane's on both sides.
+pub(in crate::domain) const BOOT_DEVICE: &[Field] = &[
+    f("layout", Text, 2),
+    f("luks", Map(BOOT_LUKS), 2),
+    f("mirror", Map(&[f("devices", Texts(Never), 2)]), 2),
+];
+
+const BOOT_LUKS: &[Field] = &[
+    f("cex", Map(CEX), 5),
+    f("device", Text, 5),
+    f("discard", Flag, 4),
+    f("tang", Maps(TANG, Same::Field("url")), 2),
+    f("threshold", Whole, 2),
+    f("tpm2", Flag, 2),
+];
+
+/// Butane's `grub`.
+pub(in crate::domain) const GRUB: &[Field] = &[f("users", Maps(GRUB_USER, Never), 4)];
+
+const GRUB_USER: &[Field] = &[f("name", Text, 4), f("password_hash", Text, 4)];
+
+/// One of Butane's `trees`.
+pub(in crate::domain) const TREE: &[Field] = &[
+    f("local", Text, 1),
+    f("path", Text, 1),
+    f("user", Map(OWNER), 6),
+    f("group", Map(OWNER), 6),
+    f("file_mode", Whole, 6),
+    f("dir_mode", Whole, 6),
+];

@@ -118,7 +118,8 @@ fn found_kind(value: &Value) -> String {
     }
 }
 
-fn key(item: &Value, same: Same) -> String {
+/// What makes an entry of a list the same one as another.
+pub(super) fn key(item: &Value, same: Same) -> String {
     let field = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     match same {
         Same::Never | Same::Text | Same::Argument => item.as_str().unwrap_or_default().to_owned(),

@@ -80,9 +80,36 @@ fn what_only_the_finished_3_4_knows_is_judged() {
         errors(&tang("{")),
         ["storage.luks[0].clevis.tang[0].advertisement: a Tang server's advertisement is JSON"]
     );
-    let setuid =
-        json!({"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/a", "mode": 0o4755}]}});
-    assert_eq!(validate(&setuid), Report::default());
+}
+
+#[test]
+fn what_3_5_and_3_6_brought_is_judged() {
+    let config = |version: &str, body: Value| {
+        let mut config = json!({"ignition": {"version": version}});
+        config.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        config
+    };
+    let setuid = json!({"storage": {"files": [{"path": "/a", "mode": 0o4755}]}});
+    assert_eq!(validate(&config("3.6.0", setuid.clone())), Report::default());
+    assert_eq!(validate(&config("3.5.0", setuid)).warnings.len(), 1);
+    let luks = |luks: Value| json!({"storage": {"luks": [luks]}});
+    let cex = luks(json!({"name": "a", "device": "/d", "cex": {"enabled": true}}));
+    assert_eq!(validate(&config("3.5.0", cex.clone())), Report::default());
+    assert_eq!(
+        validate(&config("3.4.0", cex)).warnings[0].to_string(),
+        "storage.luks[0].cex: `cex` is ignored: it came with Ignition spec 3.5.0"
+    );
+    let both = luks(
+        json!({"name": "a", "device": "/d", "cex": {"enabled": true}, "clevis": {"tpm2": true}, "keyFile": {"source": "data:,x"}}),
+    );
+    assert_eq!(
+        errors(&config("3.5.0", both)),
+        ["storage.luks[0].cex: `cex` excludes `clevis`", "storage.luks[0].cex: `cex` excludes a key file"]
+    );
+    let pin =
+        luks(json!({"name": "a", "device": "/d", "clevis": {"custom": {"pin": "trustee", "config": "{}"}}}));
+    assert_eq!(errors(&config("3.5.0", pin.clone())).len(), 1);
+    assert_eq!(validate(&config("3.6.0", pin)), Report::default());
 }
 
 #[test]
@@ -119,7 +146,7 @@ fn a_config_is_lowered_to_what_an_older_image_understands() {
 #[test]
 fn what_an_older_image_would_lose_is_named() {
     let config = |body: Value| {
-        let mut config = json!({"ignition": {"version": "3.4.0"}});
+        let mut config = json!({"ignition": {"version": "3.6.0"}});
         config.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         config
     };
@@ -129,7 +156,12 @@ fn what_an_older_image_would_lose_is_named() {
             4,
             "storage.luks[0].discard",
         ),
-        (json!({"storage": {"files": [{"path": "/a", "mode": 0o4755}]}}), 4, "storage.files[0].mode"),
+        (json!({"storage": {"files": [{"path": "/a", "mode": 0o4755}]}}), 6, "storage.files[0].mode"),
+        (
+            json!({"storage": {"luks": [{"name": "a", "device": "/d", "cex": {"enabled": true}}]}}),
+            5,
+            "storage.luks[0].cex",
+        ),
         (
             json!({"storage": {"files": [{"path": "/a", "contents": {"source": "arn:aws:s3:::b/k"}}]}}),
             4,
@@ -165,7 +197,7 @@ fn what_an_older_image_would_lose_is_named() {
 
 #[test]
 fn a_version_is_told_from_what_is_none() {
-    assert_eq!("3.4.0".parse::<Version>().unwrap(), Version::NEWEST);
+    assert_eq!("3.6.0".parse::<Version>().unwrap(), Version::NEWEST);
     assert!("2.3.0".parse::<Version>().unwrap_err().contains("anew"));
     for text in ["", "3", "3.4", "3.4.0-experimental", "3.9.0", "x\ny"] {
         assert!(text.parse::<Version>().is_err(), "{text}");
@@ -234,13 +266,13 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_config_makes_the_judge_panic(storage in any_json(), systemd in any_json(), minor in 0usize..5) {
+    fn no_config_makes_the_judge_panic(storage in any_json(), systemd in any_json(), minor in 0usize..7) {
         let config = json!({"ignition": {"version": v(minor).as_str()}, "storage": storage, "systemd": systemd});
         let _ = (validate(&config), retarget(&config, v(0)), needed(&config), check_text(&config.to_string()));
     }
 
     #[test]
-    fn no_source_makes_the_judge_panic(text in "\\PC{0,40}", tail in "[/,;%a-z0-9:=?\\[\\]@\"#. ]{0,30}", minor in 0u8..5) {
+    fn no_source_makes_the_judge_panic(text in "\\PC{0,40}", tail in "[/,;%a-z0-9:=?\\[\\]@\"#. ]{0,30}", minor in 0u8..7) {
         let _ = url::check_source(&text, minor);
         for scheme in ["data:", "http://", "s3:", "arn:", ""] {
             let _ = url::check_source(&format!("{scheme}{tail}"), minor);

@@ -9,9 +9,9 @@ use super::Inventory;
 use crate::domain::{
     dhcp_options,
     firmware::table,
+    ignition::Version,
     machine::Machine,
-    profile::{self, Context, MachineContext},
-    script::check_argument,
+    profile::{self, Context, Limit, Wrong},
 };
 use contested::contested;
 use pilotlight_types::resource::{
@@ -43,6 +43,14 @@ pub struct Findings {
 }
 
 impl Findings {
+    fn wrongs(&mut self, wrongs: impl IntoIterator<Item = Wrong>) {
+        self.errors.extend(wrongs.into_iter().map(|w| Finding {
+            path: w.path,
+            position: w.position,
+            detail: w.detail,
+        }));
+    }
+
     fn error(&mut self, path: impl Into<String>, detail: impl Into<String>) {
         self.errors.push(Finding { path: path.into(), position: None, detail: detail.into() });
     }
@@ -151,6 +159,9 @@ fn check_image(spec: &ImageSpec, found: &mut Findings) {
             .warnings
             .push("fedora-coreos without `rootfs`: the initramfs must hold the root file system".into());
     }
+    if let Some(Err(why)) = spec.ignition.as_deref().map(str::parse::<Version>) {
+        found.error("spec.ignition", why);
+    }
     let files = spec.initrd.iter().enumerate().map(|(i, file)| (format!("spec.initrd[{i}].url"), file));
     let files = files.chain([("spec.kernel.url".into(), &spec.kernel)]);
     let rootfs = spec.rootfs.iter().map(|file| ("spec.rootfs.url".to_owned(), file));
@@ -177,11 +188,6 @@ fn check_profile(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: 
             inventory.profiles.iter().find(|(other, p)| *other != name && p.spec.boot == BootMode::Discovery)
     {
         found.error("spec.boot", format!("profile {other} is the discovery profile already; there is one"));
-    }
-    for (index, argument) in spec.kernel_args.iter().enumerate() {
-        if let Err(bad) = check_argument(argument) {
-            found.error(format!("spec.kernelArgs[{index}]"), bad.to_string());
-        }
     }
     for (index, layer) in spec.layers.iter().enumerate() {
         if !inventory.profiles.contains_key(layer) {
@@ -219,20 +225,61 @@ fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &
     if trials.is_empty() || profile::is_fixed(spec) {
         trials = vec![BTreeMap::new()];
     }
+    let users = image_users(inventory, name);
     for vars in trials {
-        let context = Context { machine: MachineContext::example(), vars };
+        let context = Context::example(vars).joining(spec.cluster.as_ref());
+        if let Err(wrongs) = profile::kernel_args(spec, &context) {
+            found.wrongs(wrongs);
+        }
         match profile::config(spec, &context) {
-            Ok(config) => found.warnings.extend(config.into_iter().flat_map(|config| config.warnings)),
-            Err(wrongs) => found.errors.extend(wrongs.into_iter().map(|w| Finding {
-                path: w.path,
-                position: w.position,
-                detail: w.detail,
-            })),
+            Ok(Some(config)) => {
+                found.warnings.extend(config.warnings.iter().cloned());
+                for limit in &users {
+                    if let Err(wrongs) = profile::lowered(&config, spec, &context, limit) {
+                        found.wrongs(wrongs);
+                    }
+                }
+            }
+            Ok(None) => {}
+            Err(wrongs) => found.wrongs(wrongs),
+        }
+        if found.errors.is_empty()
+            && !spec.layers.is_empty()
+            && let Some(profile) = inventory.profiles.get(name)
+            // What is wrong with a layer is found where it is written.
+            && let Ok(parts) = profile::parts(&inventory.layers(name, &profile.spec), &context, None)
+        {
+            let own = format!("{name}: ");
+            found.wrongs(profile::check_whole(&parts, &context).into_iter().map(|wrong| {
+                let own = wrong.path.strip_prefix(&own).map(str::to_owned);
+                Wrong {
+                    position: own.as_ref().and(wrong.position),
+                    path: own.unwrap_or("spec.layers".to_owned()),
+                    ..wrong
+                }
+            }));
         }
         if !found.errors.is_empty() {
             return;
         }
     }
+}
+
+/// What the images take that this profile is booted with, by itself or as a layer.
+fn image_users(inventory: &Inventory, name: &Name) -> Vec<Limit> {
+    let mut limits: Vec<Limit> = Vec::new();
+    for (user, profile) in &inventory.profiles {
+        let Some(limit) = inventory.limit(&profile.spec).filter(|limit| !limits.contains(limit)) else {
+            continue;
+        };
+        let stacked = !profile.spec.layers.is_empty();
+        if user == name
+            || stacked && inventory.layers(user, &profile.spec).iter().any(|(layer, _)| layer == name)
+        {
+            limits.push(limit);
+        }
+    }
+    limits
 }
 
 /// Options that cannot be sent, or not like that.
@@ -250,8 +297,12 @@ fn check_group(inventory: &Inventory, spec: &GroupSpec, found: &mut Findings) {
         found.error("spec.profile", format!("there is no profile {}", spec.profile));
         return;
     };
-    let context = Context { machine: MachineContext::example(), vars: spec.variables.clone() };
-    if let Err(wrongs) = profile::configs(&inventory.layers(&spec.profile, &profile.spec), &context) {
+    let context = Context::example(spec.variables.clone()).joining(profile.spec.cluster.as_ref());
+    let arguments = profile::kernel_args(&profile.spec, &context).err().unwrap_or_default();
+    let arguments =
+        arguments.into_iter().map(|w| Wrong { path: format!("{}: {}", spec.profile, w.path), ..w }).collect();
+    let configs = profile::configs(&inventory.layers(&spec.profile, &profile.spec), &context, None);
+    for wrongs in [arguments, configs.err().unwrap_or_default()] {
         for wrong in wrongs {
             found.error(
                 "spec.variables",

@@ -66,6 +66,47 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "9:15",
         "unit-without-suffix",
     ),
+    (
+        "kind: Profile\nname: a\nspec:\n  boot: local\n  kernelArgs: [quiet, 'x={{ machine.labels.none }}']\n",
+        "5:23",
+        "undefined",
+    ),
+    (
+        "kind: Profile\nname: a\nspec:\n  boot: local\n  butane: |\n    variant: fcos\n    version: 1.5.0\n    storage:\n      files:\n      - path: /a\n        contents: {local: ../a}\n",
+        "11:27",
+        "leads out",
+    ),
+    (
+        "kind: Profile\nname: a\nspec:\n  boot: local\n  files:\n    ../a: x\n  butane: |\n    variant: fcos\n    version: 1.5.0\n",
+        "6:11",
+        "written simply",
+    ),
+    (
+        "kind: Profile\nname: a\nspec: {boot: local, layers: [b]}\n---\nkind: Profile\nname: b\nspec: {boot: local, layers: [a]}\n",
+        "3:30",
+        "among its own layers",
+    ),
+    (
+        "kind: Profile\nname: a\nspec:\n  boot: local\n  butane: |\n    variant: fcos\n    version: 1.5.0\n    {% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}\n",
+        "8:5",
+        "fuel",
+    ),
+    ("kind: Profile\nname: \"a\\u202eb\"\nspec: {boot: local}\n", "2:7", "name"),
+    (
+        "kind: Profile\nname: low\nspec:\n  boot: local\n  butane: |\n    variant: fcos\n    version: 1.5.0\n    storage: {links: [{path: /opt, target: /srv}]}\n---\nkind: Profile\nname: top\nspec:\n  boot: local\n  layers: [low]\n  butane: |\n    variant: fcos\n    version: 1.5.0\n    storage:\n      files:\n      - path: /opt/a\n",
+        "20:15",
+        "leads through `/opt`",
+    ),
+    (
+        "kind: Image\nname: a\nspec:\n  os: generic\n  arch: x86_64\n  version: '1'\n  ignition: 3.9.0\n  kernel: {url: /k, sha256: '0000000000000000000000000000000000000000000000000000000000000000'}\n  initrd: [{url: /i, sha256: '0000000000000000000000000000000000000000000000000000000000000000'}]\n",
+        "7:13",
+        "no Ignition spec",
+    ),
+    (
+        "kind: Image\nname: old\nspec:\n  os: generic\n  arch: x86_64\n  version: '1'\n  ignition: 3.3.0\n  kernel: {url: /k, sha256: '0000000000000000000000000000000000000000000000000000000000000000'}\n  initrd: [{url: /i, sha256: '0000000000000000000000000000000000000000000000000000000000000000'}]\n---\nkind: Profile\nname: a\nspec:\n  boot: live\n  image: old\n  butane: |\n    variant: fcos\n    version: 1.5.0\n    storage:\n      luks: [{name: a, device: /dev/b, discard: true}]\n",
+        "20:49",
+        "image old takes Ignition specs up to 3.3.0",
+    ),
     ("kind: Group\nname: a\nspec: {profile: none}\n", "3:17", "there is no profile none"),
     ("kind: Rack\nname: a\nspec: {}\n", "1:7", "Rack"),
     ("kind: Group\nname: a\nlabel: {}\nspec: {profile: p}\n", "3:1", "label"),
