@@ -149,7 +149,7 @@ impl Ground {
             }
         };
         let document = json!({"kind": "Image", "name": "demo", "spec": {
-            "os": "fedora-coreos", "arch": "x86_64", "version": image.version,
+            "os": "fedora-coreos", "arch": "x86_64", "version": image.version, "ignition": "3.3.0",
             "kernel": {"url": image.kernel.path, "sha256": image.kernel.sha256},
             "initrd": [{"url": image.initramfs.path, "sha256": image.initramfs.sha256}],
             "rootfs": {"url": image.rootfs.path, "sha256": image.rootfs.sha256},

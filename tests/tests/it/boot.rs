@@ -26,7 +26,7 @@ fn cache() -> PathBuf {
 pub fn site(members: &[Member]) -> Result<Vec<Value>> {
     let made = image::ensure(&cache())?;
     let image = json!({
-        "os": "fedora-coreos", "arch": "x86_64", "version": made.version,
+        "os": "fedora-coreos", "arch": "x86_64", "version": made.version, "ignition": "3.3.0",
         "kernel": file_ref(&made.kernel.path)?, "initrd": [file_ref(&made.initramfs.path)?], "rootfs": file_ref(&made.rootfs.path)?,
     });
     let butane = "variant: fcos\nversion: 1.4.0\nstorage:\n  files:\n  - path: /etc/motd\n    mode: 0640\n    overwrite: true\n    contents: {inline: \"this is {{ machine.name }}\\n\"}\n";
