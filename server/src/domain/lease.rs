@@ -177,19 +177,28 @@ impl LeaseBook {
         pool.gives(ip) && self.free_for(mac, ip, pool, now) && self.has_room_for(mac, ip, pool, now)
     }
 
-    /// Gives the address to the client until `expires`; with it comes another one that the client had, which is taken back. The
-    /// caller has asked [`LeaseBook::may_have`].
+    /// Gives the address to the client until `expires`; with it comes the lease of another one that the client had, which is taken
+    /// back. The caller has asked [`LeaseBook::may_have`].
     pub fn bind(
         &mut self,
         mac: Mac,
         ip: Ipv4Addr,
         expires: Timestamp,
         declared: bool,
-    ) -> (Lease, Option<Ipv4Addr>) {
-        let former = self.other_than(ip, mac);
+    ) -> (Lease, Option<Lease>) {
+        let former = self.other_than(ip, mac).and_then(|other| self.by_ip.get(&other)).copied();
         let lease = Lease { ip, mac: Some(mac), expires, bound: true, declared };
         self.put(lease);
         (lease, former)
+    }
+
+    /// Takes a lease back that could not be written down, so that the client was never told of it: what it had before is still its
+    /// own. Without that, the address stays set aside for the client.
+    pub fn unbind(&mut self, lease: Lease, former: Option<Lease>) {
+        let unchanged = self.by_ip.get(&lease.ip) == Some(&lease);
+        if let Some(former) = former.filter(|former| unchanged && !self.by_ip.contains_key(&former.ip)) {
+            self.put(former);
+        }
     }
 
     /// Takes the address back from the client; says whether it was its own.

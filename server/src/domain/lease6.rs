@@ -121,6 +121,15 @@ impl Pool6<'_> {
     }
 }
 
+/// A lease that was given, and the one that the client had until then, if that was another address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given6 {
+    /// What it has now.
+    pub lease: Lease6,
+    /// What it had.
+    pub former: Option<Lease6>,
+}
+
 /// The leases of one subnet: those that have not ended.
 #[derive(Debug, Default)]
 pub struct LeaseBook6 {
@@ -217,10 +226,21 @@ impl LeaseBook6 {
     }
 
     /// Gives the address to the client until `expires`. The caller has asked [`LeaseBook6::may_have`].
-    pub fn bind(&mut self, holder: &Holder, ip: Ipv6Addr, expires: Timestamp, declared: bool) -> Lease6 {
+    pub fn bind(&mut self, holder: &Holder, ip: Ipv6Addr, expires: Timestamp, declared: bool) -> Given6 {
         let lease = Lease6 { ip, holder: Some(holder.clone()), expires, bound: true, declared };
+        let other = self.by_holder.get(holder).filter(|other| **other != ip);
+        let former = other.and_then(|other| self.by_ip.get(other)).cloned();
         self.put(lease.clone());
-        lease
+        Given6 { lease, former }
+    }
+
+    /// Takes a lease back that could not be written down, so that the client was never told of it: what it had before is still its
+    /// own. Without that, the address stays set aside for the client.
+    pub fn unbind(&mut self, Given6 { lease, former }: Given6) {
+        let unchanged = self.by_ip.get(&lease.ip) == Some(&lease);
+        if let Some(former) = former.filter(|former| unchanged && !self.by_ip.contains_key(&former.ip)) {
+            self.put(former);
+        }
     }
 
     /// Takes the address back from the client; none if it was not its own.

@@ -138,9 +138,15 @@ impl Leases {
             book.may_have(asker.mac, ip, pool, now).then(|| book.bind(asker.mac, ip, end, pool.declared))
         });
         let Some((lease, former)) = bound.flatten() else { return Ok(None) };
-        let mut writes: Vec<Write> = former.map(|ip| Write::NoLease(ip, asker.mac)).into_iter().collect();
+        let ended = former.map(|former| Write::NoLease(former.ip, asker.mac));
+        let mut writes: Vec<Write> = ended.into_iter().collect();
         writes.push(Write::Lease(LeaseRow { subnet: asker.subnet.clone(), lease }));
-        self.journal.commit(writes).await?;
+        if let Err(error) = self.journal.commit(writes).await {
+            if let Some(book) = self.lock().get_mut(asker.subnet) {
+                book.unbind(lease, former);
+            }
+            return Err(error);
+        }
         Ok(Some(lease))
     }
 

@@ -3,7 +3,7 @@ use super::{boots::Boots, journal::Journal, leases::lease_time, roster::Roster};
 use crate::{
     domain::{
         lease::NoAddress,
-        lease6::{Holder, Lease6, LeaseBook6, Pool6},
+        lease6::{Given6, Holder, Lease6, LeaseBook6, Pool6},
     },
     store::{Db, Lease6Row, StoreError, Write},
 };
@@ -74,7 +74,7 @@ impl Leases6 {
 
     /// Gives an address for the subnet's lease time: one of those asked for, if it can be had. The client is not told before
     /// [`Leases6::commit`].
-    pub fn bind(&self, asker: Asker6<'_>, asked: &[Ipv6Addr]) -> Result<Lease6, NoAddress> {
+    pub fn bind(&self, asker: Asker6<'_>, asked: &[Ipv6Addr]) -> Result<Given6, NoAddress> {
         let now = self.journal.now();
         let bound = self.with_pool(asker, |book, pool, spec| {
             let ip = book.pick(asker.holder, asked, pool, now)?;
@@ -85,12 +85,16 @@ impl Leases6 {
     }
 
     /// Makes leases of a subnet durable.
-    pub async fn commit(&self, subnet: &Name, leases: Vec<Lease6>) -> Result<(), StoreError> {
-        if leases.is_empty() {
-            return Ok(());
+    pub async fn commit(&self, subnet: &Name, given: Vec<Given6>) -> Result<(), StoreError> {
+        let row =
+            |given: &Given6| Write::Lease6(Lease6Row { subnet: subnet.clone(), lease: given.lease.clone() });
+        let done = self.journal.commit(given.iter().map(row).collect()).await;
+        if done.is_err()
+            && let Some(book) = self.lock().get_mut(subnet)
+        {
+            given.into_iter().rev().for_each(|given| book.unbind(given));
         }
-        let row = |lease| Write::Lease6(Lease6Row { subnet: subnet.clone(), lease });
-        self.journal.commit(leases.into_iter().map(row).collect()).await
+        done
     }
 
     /// Which address [`Leases6::offer`] or [`Leases6::bind`] would give.

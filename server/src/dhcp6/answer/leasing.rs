@@ -2,7 +2,7 @@
 use crate::{
     domain::{
         lease::NoAddress,
-        lease6::{Holder, Lease6},
+        lease6::{Given6, Holder},
     },
     service::leases6::{Asker6, Leases6},
 };
@@ -12,7 +12,7 @@ use std::net::Ipv6Addr;
 /// Whether the addresses of an answer are given, or only looked for.
 pub(super) enum Leasing {
     /// They are set aside, given and taken back. These were given: they must be durable before the client is told.
-    Real(Vec<Lease6>),
+    Real(Vec<Given6>),
     /// Nothing is changed.
     Preview,
 }
@@ -44,9 +44,9 @@ impl Leasing {
     ) -> Result<Ipv6Addr, NoAddress> {
         match self {
             Self::Real(given) => {
-                let lease = leases.bind(asker, asked)?;
-                let ip = lease.ip;
-                given.push(lease);
+                let bound = leases.bind(asker, asked)?;
+                let ip = bound.lease.ip;
+                given.push(bound);
                 Ok(ip)
             }
             Self::Preview => leases.would_give(asker, asked),

@@ -26,6 +26,26 @@ fn firmware_ipxe_and_the_os_get_the_same_address() {
 }
 
 #[test]
+fn who_moves_and_is_never_told_keeps_what_it_has() {
+    let ranges = ["10.77.0.100-10.77.0.101".parse().unwrap()];
+    let mut book = LeaseBook::default();
+    let [a, b] = [[10, 77, 0, 100], [10, 77, 0, 101]].map(Ipv4Addr::from);
+    let (had, _) = book.bind(mac(1), a, at(3600), true);
+    let (moved, former) = book.bind(mac(1), b, at(3600), true);
+    assert_eq!(former, Some(had));
+    book.unbind(moved, former);
+    assert!(!book.may_have(mac(2), a, pool(&ranges), at(1)), "its client uses it");
+    assert!(book.may_have(mac(2), b, pool(&ranges), at(1)));
+    // Somebody else was faster.
+    let (moved, former) = book.bind(mac(1), b, at(3600), true);
+    book.bind(mac(2), a, at(3600), true);
+    book.unbind(moved, former);
+    assert!(
+        !book.may_have(mac(1), a, pool(&ranges), at(1)) && !book.may_have(mac(2), b, pool(&ranges), at(1))
+    );
+}
+
+#[test]
 fn a_reserved_address_goes_to_its_machine_and_to_nobody_else() {
     let ranges = ["10.77.0.100-10.77.0.101".parse().unwrap()];
     let reserved: Ipv4Addr = "10.77.0.100".parse().unwrap();

@@ -42,6 +42,19 @@ fn a_client_gets_the_same_address_again_long_after_its_lease_was_forgotten() {
 }
 
 #[test]
+fn who_moves_and_is_never_told_keeps_what_it_has() {
+    let ranges = ranges("2001:db8::10-2001:db8::11");
+    let mut book = LeaseBook6::default();
+    let [a, b] = [ip("2001:db8::10"), ip("2001:db8::11")];
+    let had = book.bind(&mac(1), a, at(3600), true).lease;
+    let moved = book.bind(&mac(1), b, at(3600), true);
+    assert_eq!(moved.former, Some(had));
+    book.unbind(moved);
+    assert!(!book.may_have(&mac(2), a, pool(&ranges), at(1)), "its client uses it");
+    assert!(book.may_have(&mac(2), b, pool(&ranges), at(1)));
+}
+
+#[test]
 fn an_offer_ends_after_a_while_and_does_not_shorten_a_lease() {
     let ranges = ranges("2001:db8::10");
     let mut book = LeaseBook6::default();
@@ -142,7 +155,7 @@ proptest! {
             let given = match does {
                 0 => book.offer(&holder, &[ip], pool(&ranges), at(now)).ok().map(|lease| lease.ip),
                 1 => book.may_have(&holder, ip, pool(&ranges), at(now))
-                    .then(|| book.bind(&holder, ip, at(now + 1000), true).ip),
+                    .then(|| book.bind(&holder, ip, at(now + 1000), true).lease.ip),
                 2 => { book.release(&holder, ip); None }
                 3 => { book.decline(&holder, ip, at(now)); None }
                 _ => { book.sweep(at(now)); None }
