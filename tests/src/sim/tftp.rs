@@ -163,7 +163,6 @@ struct Progress {
     block: u16,
     in_window: u16,
     bytes: u64,
-    behind: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -177,12 +176,10 @@ impl Progress {
     fn take(&mut self, content: &[u8], block_size: usize, window: u16) -> Result<News> {
         let [high, low, data @ ..] = content else { bail!("a block without a number") };
         if u16::from_be_bytes([*high, *low]) != self.block.wrapping_add(1) {
-            // A gap, or a block that came twice: the server is told once where we are, and goes on from there.
+            // A gap, or a block that came twice. EDK2 says each time where it is (Mtftp4RrqHandleData); said once, it may be lost.
             self.in_window = 0;
-            let told = std::mem::replace(&mut self.behind, true);
-            return Ok(if told { News::Wait } else { News::Acknowledge });
+            return Ok(News::Acknowledge);
         }
-        self.behind = false;
         self.block = self.block.wrapping_add(1);
         self.bytes += u64::try_from(data.len())?;
         self.in_window += 1;
