@@ -22,6 +22,7 @@ use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
     neighbor::{Adverts, Solicitations},
+    reception,
     reconcile::{self, Stalls},
     service::{
         access::Access,
@@ -283,7 +284,7 @@ impl App {
             let listener = DhcpListener::new(socket, role, self.answers.clone(), DhcpSettings::default());
             let (stop, tasks) = (stop.clone(), life.tasks.clone());
             life.spawn("dhcp", async move {
-                listener.run(stop, tasks).await;
+                reception::run(listener, stop, tasks).await;
                 Ok(())
             });
         }
@@ -292,7 +293,7 @@ impl App {
             let listener = dhcp6::listener::Listener::new(socket, self.answers6.clone());
             let (stop, tasks) = (stop.clone(), life.tasks.clone());
             life.spawn("dhcp6", async move {
-                listener.run(stop, tasks).await;
+                reception::run(listener, stop, tasks).await;
                 Ok(())
             });
         }

@@ -86,3 +86,22 @@ pub struct PacketExplanation {
     /// The decision in full; null if the packet did not get as far.
     pub decision: Value,
 }
+
+impl PacketExplanation {
+    /// Of a packet that is no question, counted as this outcome: nobody is known, and nothing is answered yet.
+    pub fn new(packet: PacketView, outcome: &str) -> Self {
+        Self {
+            packet,
+            client: String::new(),
+            subnet: None,
+            machine: None,
+            answer: String::new(),
+            because: Vec::new(),
+            outcome: outcome.to_owned(),
+            to: None,
+            reply: None,
+            reply_hex: None,
+            decision: Value::Null,
+        }
+    }
+}
