@@ -44,6 +44,7 @@ use crate::{
         machines::Machines,
         ports::Ports,
         roster::Roster,
+        scopes::Scopes,
         sightings::Sightings,
         views::Views,
     },
@@ -57,7 +58,7 @@ use crate::{
 };
 use axum::Router;
 use pilotlight_types::{
-    api::{NewToken, Role},
+    api::{self, NewToken, Role},
     resource::LinkRate,
 };
 use std::{
@@ -153,7 +154,12 @@ impl App {
         let history = History::new(db.clone());
         let access = Access::load(&db, journal.clone()).await?;
         if access.is_empty() {
-            let new = NewToken { name: "admin".into(), role: Role::Admin, expires: None };
+            let new = NewToken {
+                name: "admin".into(),
+                role: Role::Admin,
+                expires: None,
+                scope: api::Scope::default(),
+            };
             data.write_admin_token(&access.create(new, &Actor::daemon()).await?)?;
         }
         let views = Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone());
@@ -208,6 +214,7 @@ impl App {
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             packets: Packets { dhcp: answers.clone(), dhcp6: answers6.clone() },
             access: access.clone(),
+            scopes: Scopes::new(roster.clone()),
             journal: journal.clone(),
             history: history.clone(),
             stop: life.soft.clone(),

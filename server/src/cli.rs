@@ -16,7 +16,7 @@ mod token;
 
 use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pilotlight_types::api::Role;
+use pilotlight_types::{api::Role, resource::Kind};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes
@@ -227,6 +227,12 @@ enum TokenCommand {
         /// When it ends (RFC 3339); never, without this
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
+        /// Only for these kinds of resources, such as profiles,groups; for all, without this
+        #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+        kinds: Vec<Kind>,
+        /// Only for what has these labels, such as site=dc1
+        #[arg(long, value_name = "SELECTOR")]
+        selector: Option<String>,
         #[command(flatten)]
         server: Server,
     },
@@ -251,7 +257,11 @@ enum TokenCommand {
 enum RoleArg {
     /// See everything that is no secret
     Viewer,
-    /// Change everything
+    /// Act on machines, as well: accept, provision, hold, release, retire
+    Operator,
+    /// Change what is declared, as well
+    Editor,
+    /// Everything: tokens and the audit log, as well
     Admin,
 }
 
@@ -259,6 +269,8 @@ impl From<RoleArg> for Role {
     fn from(role: RoleArg) -> Self {
         match role {
             RoleArg::Viewer => Self::Viewer,
+            RoleArg::Operator => Self::Operator,
+            RoleArg::Editor => Self::Editor,
             RoleArg::Admin => Self::Admin,
         }
     }

@@ -19,6 +19,7 @@ pub mod matcher;
 pub mod pacing;
 pub mod profile;
 pub mod recent;
+pub mod scope;
 pub mod script;
 pub mod selector;
 pub mod stage;

@@ -19,6 +19,7 @@ pub mod machines;
 pub mod pacing;
 pub mod ports;
 pub mod roster;
+pub mod scopes;
 pub mod sightings;
 pub mod views;
 

@@ -14,11 +14,12 @@ pub use spec::{
 };
 pub use value::{Duration, Ipv4Range, Labels, LinkRate, Name, Oui, Sha256, ValueError};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// The kinds of resources, in the order in which they depend on each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
     /// How one make of firmware is answered.
     Firmware,
@@ -90,7 +91,8 @@ impl FromStr for Kind {
 }
 
 /// A resource as it is written and read back. `T` is the kind's spec, or JSON while the kind is still to be looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Document")]
 #[serde(deny_unknown_fields)]
 pub struct Document<T = serde_json::Value> {
     /// Which kind of resource.

@@ -7,6 +7,7 @@ use super::{
     journal::{Actor, Journal},
     machines::{MachineError, Machines},
     roster::Roster,
+    scopes::permits,
 };
 use crate::{
     domain::{
@@ -15,11 +16,13 @@ use crate::{
             Inventory,
             check::{self, Findings},
         },
+        scope::{OutOfScope, Scope},
     },
     store::{StoreError, Write},
 };
 use pilotlight_types::{
-    api::{AppliedItem, Mistake},
+    MachineId,
+    api::{AppliedItem, Change, Mistake, PlannedItem},
     resource::{Kind, Name},
 };
 use plan::{Step, current, step};
@@ -39,6 +42,25 @@ pub struct Changes {
     one_at_a_time: Arc<Mutex<()>>,
 }
 
+/// What the caller of a change expects to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever it is.
+    Anything,
+    /// Nothing of that name.
+    Absent,
+    /// Something of that name.
+    Present,
+    /// It, at one of these revisions.
+    OneOf(Vec<i64>),
+}
+
+impl From<Option<i64>> for Expected {
+    fn from(revision: Option<i64>) -> Self {
+        revision.map_or(Self::Anything, |revision| Self::OneOf(vec![revision]))
+    }
+}
+
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
@@ -54,6 +76,9 @@ pub enum ChangeError {
     /// It is not what the caller thinks.
     #[error("{0} {1} is not as you read it: {2}")]
     Changed(Kind, Name, String),
+    /// It is not in the caller's scope.
+    #[error(transparent)]
+    OutOfScope(#[from] OutOfScope),
     /// The stage does not allow that.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -77,25 +102,28 @@ impl Changes {
 
     /// Makes what is declared be as in these documents. All of them, or none.
     pub async fn apply(&self, documents: &[Value], actor: &Actor) -> Result<Vec<AppliedItem>, ChangeError> {
-        self.apply_at(documents, None, actor).await
+        self.apply_at(documents, Expected::Anything, actor).await
     }
 
-    /// The same, if the first document's resource is at the revision that the caller knows.
+    /// The same, if the first document's resource is as the caller expects.
     pub async fn apply_at(
         &self,
         documents: &[Value],
-        expected: Option<i64>,
+        expected: impl Into<Expected>,
         actor: &Actor,
     ) -> Result<Vec<AppliedItem>, ChangeError> {
+        let expected = expected.into();
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
+        self.in_scope(&meant, &actor.scope)?;
         // Fetching takes its time, and harms nobody if the rest is refused.
         self.plan(&meant)?;
         self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
         let _guard = self.one_at_a_time.lock().await;
         let mut tries = 0..TRIES;
         let planned = loop {
-            if let (Some(expected), Some(first)) = (expected, meant.first()) {
-                self.expect(first.spec.kind(), &first.name, expected)?;
+            self.in_scope(&meant, &actor.scope)?;
+            if let Some(first) = meant.first() {
+                self.expect(first.spec.kind(), &first.name, &expected)?;
             }
             let planned = self.plan(&meant)?;
             let writes = planned.iter().flat_map(|(step, _)| step.writes(&self.journal, actor)).collect();
@@ -115,32 +143,80 @@ impl Changes {
         Ok(planned.into_iter().map(item).collect())
     }
 
-    /// Deletes a resource. `expected` is the revision that the caller knows.
-    pub async fn delete(
+    /// Says what [`Changes::apply_at`] would do now, and does nothing. Images' files are not fetched.
+    pub fn rehearse(
+        &self,
+        documents: &[Value],
+        expected: &Expected,
+        actor: &Actor,
+    ) -> Result<Vec<PlannedItem>, ChangeError> {
+        let meant = understand(documents).map_err(ChangeError::Mistakes)?;
+        self.in_scope(&meant, &actor.scope)?;
+        if let Some(first) = meant.first() {
+            self.expect(first.spec.kind(), &first.name, expected)?;
+        }
+        let planned = self.plan(&meant)?;
+        Ok(planned.into_iter().map(|(step, warnings)| step.planned(warnings)).collect())
+    }
+
+    /// Says what [`Changes::delete`] would do now, and does nothing.
+    pub fn rehearse_delete(
         &self,
         kind: Kind,
         name: &str,
-        expected: Option<i64>,
+        expected: &Expected,
         actor: &Actor,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<PlannedItem, ChangeError> {
+        let Doomed { name, before, .. } = self.doomed(kind, name, expected, &actor.scope)?;
+        let name = name.to_string();
+        Ok(PlannedItem {
+            kind,
+            name,
+            change: Change::Deleted,
+            before: Some(before),
+            after: None,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// What is to be deleted, if it may be.
+    fn doomed(
+        &self,
+        kind: Kind,
+        name: &str,
+        expected: &Expected,
+        scope: &Scope,
+    ) -> Result<Doomed, ChangeError> {
         let not_found = || ChangeError::NotFound(kind, name.chars().take(80).collect());
         let parsed: Name = name.parse().map_err(|_| not_found())?;
-        let _guard = self.one_at_a_time.lock().await;
-        let (before, revision, machine, needed) = self
+        self.roster.read(|inventory| permits(inventory, scope, kind, name)).transpose()?;
+        let (before, machine, needed) = self
             .roster
             .read(|inventory| {
-                let (spec, revision) = current(inventory, kind, &parsed)?;
+                let (before, _) = current(inventory, kind, &parsed)?;
                 let machine =
                     inventory.machine_named(name).filter(|_| kind == Kind::Machine).map(|machine| machine.id);
-                Some((spec, revision, machine, check::needed_by(inventory, kind, &parsed)))
+                Some((before, machine, check::needed_by(inventory, kind, &parsed)))
             })
             .ok_or_else(not_found)?;
         if let Some(why) = needed {
             return Err(ChangeError::Needed(kind, parsed, why));
         }
-        if expected.is_some_and(|expected| expected != revision) {
-            return Err(ChangeError::Changed(kind, parsed, format!("it is at revision {revision}")));
-        }
+        self.expect(kind, &parsed, expected)?;
+        Ok(Doomed { name: parsed, before, machine })
+    }
+
+    /// Deletes a resource that is as the caller expects.
+    pub async fn delete(
+        &self,
+        kind: Kind,
+        name: &str,
+        expected: impl Into<Expected>,
+        actor: &Actor,
+    ) -> Result<(), ChangeError> {
+        let expected = expected.into();
+        let _guard = self.one_at_a_time.lock().await;
+        let Doomed { name: parsed, before, machine } = self.doomed(kind, name, &expected, &actor.scope)?;
         let object = object(kind, &parsed);
         let delete = machine.map_or_else(|| Write::NoResource(kind, parsed.clone()), Write::NoMachine);
         let told = self.journal.event(
@@ -168,14 +244,33 @@ impl Changes {
         Ok(())
     }
 
-    fn expect(&self, kind: Kind, name: &Name, expected: i64) -> Result<(), ChangeError> {
-        let now = self.roster.read(|inventory| current(inventory, kind, name)).map(|(_, revision)| revision);
-        let changed = |why: String| Err(ChangeError::Changed(kind, name.clone(), why));
-        match now {
-            Some(now) if now == expected => Ok(()),
-            Some(now) => changed(format!("it is at revision {now}")),
-            None => changed("it is not there".into()),
+    /// Fails unless each resource is in the scope, both as it is and as it would be: nobody takes it in by a label, or puts it out.
+    fn in_scope(&self, meant: &[Meant], scope: &Scope) -> Result<(), OutOfScope> {
+        if scope.is_everything() {
+            return Ok(());
         }
+        self.roster.read(|inventory| {
+            meant.iter().try_for_each(|one| {
+                let (kind, name) = (one.spec.kind(), one.name.as_str());
+                permits(inventory, scope, kind, name).unwrap_or(Ok(()))?;
+                let rack = match &one.spec {
+                    Spec::Machine(spec) => spec.rack.clone(),
+                    _ => None,
+                };
+                scope.permits(kind, name, &one.labels, |key| rack.clone().filter(|_| key == "rack"))
+            })
+        })
+    }
+
+    fn expect(&self, kind: Kind, name: &Name, expected: &Expected) -> Result<(), ChangeError> {
+        let now = self.roster.read(|inventory| current(inventory, kind, name)).map(|(_, revision)| revision);
+        let good = match (expected, now) {
+            (Expected::Anything, _) | (Expected::Absent, None) | (Expected::Present, Some(_)) => true,
+            (Expected::OneOf(revisions), Some(now)) => revisions.contains(&now),
+            (Expected::Absent, Some(_)) | (Expected::Present | Expected::OneOf(_), None) => false,
+        };
+        let is = now.map_or_else(|| "it is not there".to_owned(), |now| format!("it is at revision {now}"));
+        if good { Ok(()) } else { Err(ChangeError::Changed(kind, name.clone(), is)) }
     }
 
     /// What each document changes, with warnings; or everything that is wrong.
@@ -208,6 +303,13 @@ impl Changes {
         }
         if all.is_empty() { Ok(()) } else { Err(all) }
     }
+}
+
+/// A resource that is to be deleted.
+struct Doomed {
+    name: Name,
+    before: Value,
+    machine: Option<MachineId>,
 }
 
 fn mistakes(one: &Meant, findings: &[check::Finding]) -> Vec<Mistake> {

@@ -2,6 +2,7 @@
 use super::{
     boots::{Boots, Said},
     roster::Roster,
+    scopes::field,
 };
 use crate::{
     domain::{
@@ -70,14 +71,6 @@ impl Views {
     /// The machines whose names come after `after`, by name: `limit` of those that are meant.
     pub fn machines(&self, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<api::Machine> {
         self.roster.read(|inventory| {
-            let field = |machine: &Machine| {
-                let (stage, rack) = (machine.stage.name(), machine.spec.rack.clone());
-                move |key: &str| match key {
-                    "stage" => Some(stage.to_owned()),
-                    "rack" => rack.clone(),
-                    _ => None,
-                }
-            };
             let meant = |machine: &&Arc<Machine>| selector.takes(&machine.labels, field(machine));
             let machines = inventory.machines_after(after).filter(meant).take(limit);
             machines.map(|machine| self.shown(inventory, machine)).collect()

@@ -306,7 +306,7 @@ pub fn seen_as(mac: Mac, uuid: Option<uuid::Uuid>) -> Says<'static> {
 }
 
 pub fn operator() -> Actor {
-    Actor { name: "alice".into(), request: Some("r1".into()) }
+    Actor::named("alice").asking("r1")
 }
 
 /// The question that iPXE asks when it comes for its script.

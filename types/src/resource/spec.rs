@@ -6,6 +6,7 @@ use super::{
 };
 use crate::Mac;
 use ipnet::{Ipv4Net, Ipv6Net};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -16,10 +17,11 @@ use std::{
 use uuid::Uuid;
 
 /// A network that we answer on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SubnetSpec {
     /// The network, such as `10.77.0.0/24`.
+    #[schemars(with = "String", example = "10.77.0.0/24")]
     pub cidr: Ipv4Net,
     /// Whether we answer there.
     pub mode: SubnetMode,
@@ -74,6 +76,7 @@ pub struct SubnetSpec {
     pub concurrent_boots: Option<NonZeroU32>,
     /// The same link's IPv6 network, such as `2001:db8:77::/64`: in the mode `authoritative` its DHCPv6 server is us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = "2001:db8:77::/64")]
     pub cidr6: Option<Ipv6Net>,
     /// IPv6 addresses that we may lease to machines without one of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -116,7 +119,7 @@ const fn a_quarter() -> Percent {
 }
 
 /// How a subnet is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SubnetMode {
     /// We are its DHCP server.
@@ -130,7 +133,7 @@ pub enum SubnetMode {
 }
 
 /// What a machine that nobody declared gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unknown {
     /// It is recorded, and gets no answer.
@@ -143,7 +146,7 @@ pub enum Unknown {
 }
 
 /// Kernel, initramfs and rootfs of one version of an OS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ImageSpec {
     /// Which OS: says which kernel arguments it takes.
@@ -165,7 +168,7 @@ pub struct ImageSpec {
 }
 
 /// The operating systems whose kernel arguments are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageOs {
     /// Fedora CoreOS and what takes its arguments.
@@ -179,7 +182,7 @@ pub enum ImageOs {
 }
 
 /// One file of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
     /// `https://…`, `http://…`, or an absolute path on the server.
@@ -189,7 +192,7 @@ pub struct FileRef {
 }
 
 /// What a machine should run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProfileSpec {
     /// The image to boot.
@@ -218,7 +221,7 @@ pub struct ProfileSpec {
 }
 
 /// A file beside a profile's Butane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a file is a text, or a map with one of `text`, `base64` and `link`, and `executable`"
@@ -231,7 +234,7 @@ pub enum ProfileFile {
 }
 
 /// A file that takes more than a text to say.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OtherFile {
     /// What is in it, as a text.
@@ -254,7 +257,7 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 /// How a profile's machines boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BootMode {
     /// From memory, over the network, each time.
@@ -266,7 +269,7 @@ pub enum BootMode {
 }
 
 /// Which machines run which profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct GroupSpec {
     /// The machines of the group; an empty match takes every machine.
@@ -291,7 +294,7 @@ fn is_zero(number: &i32) -> bool {
 }
 
 /// Says which machines are meant: all that is given must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Match {
     /// Each of these labels has this value.
@@ -303,7 +306,7 @@ pub struct Match {
 }
 
 /// One server.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MachineSpec {
     /// Its network interfaces.

@@ -1,170 +1,258 @@
-//! What is declared: lists, one, write, delete, and `apply` for many at once.
-use super::{Page, machines, next};
+//! What is declared: lists, one, write, delete, and `apply` for many at once. Machines are declared like everything else; what they are
+//! beside that is in [`super::machines`].
+use super::{PREFIX, Page, conditions, next};
 use crate::{
-    http::{auth::Caller, problem::Failure},
-    service::{changes::Changes, views::Views},
+    http::{
+        auth::Caller,
+        openapi::plain_kinds,
+        problem::Failure,
+        routes::{Header, Operation, Reach, Routes, SchemaOf},
+    },
+    service::{
+        changes::{ChangeError, Changes, Expected},
+        views::Views,
+    },
 };
 use axum::{
-    Json, Router,
+    Extension, Json,
     body::Bytes,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use pilotlight_types::{
-    api::{Applied, AppliedItem, Change, List, Resource},
-    resource::Kind,
+    api::{Applied, AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
+    resource::{Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec},
 };
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone)]
-struct ResourcesApi {
-    views: Views,
-    changes: Changes,
+pub(super) struct ResourcesApi {
+    pub(super) views: Views,
+    pub(super) changes: Changes,
 }
 
 /// How many documents one `apply` may have.
 const MOST_DOCUMENTS: usize = 10_000;
 
-pub(super) fn router(views: Views, changes: Changes) -> Router {
-    Router::new()
-        .route("/apply", post(apply))
-        .route("/{kind}", get(list))
-        .route("/machines/{name}", get(machine).put(put_machine).delete(delete_machine))
-        .route("/{kind}/{name}", get(one).put(put).delete(delete))
-        .with_state(ResourcesApi { views, changes })
+/// Whether a write is only rehearsed.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+pub(super) struct Rehearsal {
+    /// `true`: it is checked, and said what it would change, and nothing is changed. Images' files are not fetched.
+    #[serde(rename = "dry-run", default)]
+    pub(super) dry_run: bool,
+}
+
+/// The schemas of a kind: one, a list of them, and what is declared.
+struct Shapes {
+    one: SchemaOf,
+    many: SchemaOf,
+    declared: SchemaOf,
+}
+
+fn shapes(kind: Kind) -> Shapes {
+    fn of<T: JsonSchema>() -> Shapes {
+        Shapes {
+            one: |generator| generator.subschema_for::<Resource<T>>(),
+            many: |generator| generator.subschema_for::<List<Resource<T>>>(),
+            declared: |generator| generator.subschema_for::<Declaration<T>>(),
+        }
+    }
+    match kind {
+        Kind::Firmware => of::<FirmwareSpec>(),
+        Kind::Subnet => of::<SubnetSpec>(),
+        Kind::Image => of::<ImageSpec>(),
+        Kind::Profile => of::<ProfileSpec>(),
+        Kind::Group => of::<GroupSpec>(),
+        Kind::Machine => Shapes {
+            one: |generator| generator.subschema_for::<Machine>(),
+            many: |generator| generator.subschema_for::<List<Machine>>(),
+            declared: |generator| generator.subschema_for::<Declaration<MachineSpec>>(),
+        },
+    }
+}
+
+pub(super) fn routes() -> Routes<ResourcesApi> {
+    let apply = Operation::post("/apply", Role::Editor)
+        .called("applyDocuments", "Makes what is declared be as in these documents: all are written, or none")
+        .about(Reach::Each)
+        .asks::<Rehearsal>()
+        .takes::<Vec<Document>>()
+        .answers::<Applied>(200, "what became of each document")
+        .answers::<DryRun>(200, "what would become of each, with `dry-run`")
+        .refuses(&[409]);
+    Routes::under(PREFIX).on(apply, self::apply).each(Kind::ALL, one_of_kind).each(plain_kinds(), all_of_kind)
+}
+
+/// `/groups`.
+fn all_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi> {
+    let plural = kind.plural();
+    let list = Operation::get(format!("/{plural}"), Role::Viewer)
+        .called(format!("list{}", capital(plural)), format!("The {plural}, by name"))
+        .about(Reach::Kind(kind))
+        .asks::<Page>()
+        .answers_schema(200, "a page of them", shapes(kind).many);
+    routes.on(list, self::list)
+}
+
+/// `/groups/{name}`.
+fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi> {
+    let Shapes { one, declared, .. } = shapes(kind);
+    let path = format!("/{}/{{name}}", kind.plural());
+    let called = |operation: Operation, verb: &str, does: &str| {
+        operation
+            .called(format!("{verb}{}", kind.name()), format!("{does} a resource of kind {}", kind.name()))
+            .about(Reach::Kind(kind))
+    };
+    let get = called(Operation::get(&path, Role::Viewer), "get", "Shows")
+        .header(Header::IfChanged)
+        .answers_schema(200, "it, as it is", one)
+        .answers_nothing(304, "it is what the caller has")
+        .tagged();
+    let put = called(Operation::put(&path, Role::Editor), "put", "Declares")
+        .says("It is the same however often it is done. `If-Match` and `If-None-Match` keep two people from writing over each other.")
+        .asks::<Rehearsal>()
+        .header(Header::IfMatch)
+        .header(Header::IfNoneMatch)
+        .takes_schema(declared)
+        .answers_schema(201, "it is new", one)
+        .answers_schema(200, "it was there before", one)
+        .tagged()
+        .answers::<DryRun>(200, "what would be done, with `dry-run`")
+        .refuses(&[409]);
+    let delete = called(Operation::delete(&path, Role::Editor), "delete", "Deletes")
+        .asks::<Rehearsal>()
+        .header(Header::IfMatch)
+        .answers_nothing(204, "it is gone")
+        .answers::<DryRun>(200, "what would be done, with `dry-run`")
+        .refuses(&[409]);
+    routes.on(get, self::one).on(put, self::put).on(delete, self::delete)
+}
+
+/// `groups` as part of an operation's name.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 
 async fn apply(
     State(api): State<ResourcesApi>,
+    Query(Rehearsal { dry_run }): Query<Rehearsal>,
     Caller(actor): Caller,
     body: Bytes,
-) -> Result<Json<Applied>, Failure> {
+) -> Result<Response, Failure> {
     let documents: Vec<Value> = serde_json::from_slice(&body)
         .map_err(|e| Failure::bad_request(format!("a JSON list of documents is expected: {e}")))?;
     if documents.len() > MOST_DOCUMENTS {
         return Err(Failure::bad_request(format!("at most {MOST_DOCUMENTS} documents are taken at once")));
     }
-    Ok(Json(Applied { items: api.changes.apply(&documents, &actor).await? }))
+    if dry_run {
+        let items = api.changes.rehearse(&documents, &Expected::Anything, &actor)?;
+        return Ok(Json(DryRun { dry_run, items }).into_response());
+    }
+    Ok(Json(Applied { items: api.changes.apply(&documents, &actor).await? }).into_response())
 }
 
 async fn list(
     State(api): State<ResourcesApi>,
-    Path(kind): Path<String>,
+    Extension(kind): Extension<Kind>,
     Query(page): Query<Page>,
+    Caller(actor): Caller,
 ) -> Result<Json<List<Resource>>, Failure> {
     let limit = page.limit();
-    let items = api.views.resources(kind_of(&kind)?, &page.selector()?, page.after()?.as_ref(), limit);
+    let items =
+        api.views.resources(kind, &actor.scope.narrow(page.selector()?), page.after()?.as_ref(), limit);
     Ok(Json(List { next: next(&items, limit, |resource| &resource.name), items }))
 }
 
 async fn one(
     State(api): State<ResourcesApi>,
-    Path((kind, name)): Path<(String, String)>,
+    Extension(kind): Extension<Kind>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let kind = kind_of(&kind)?;
-    let found = api.views.resource(kind, &name);
-    shown(&found.ok_or_else(|| Failure::not_found(format!("there is no {kind} {name}")))?)
-}
-
-async fn machine(State(api): State<ResourcesApi>, Path(name): Path<String>) -> Result<Response, Failure> {
-    let found = api.views.machine(&name);
-    machines::shown(&found.ok_or_else(|| Failure::not_found(format!("there is no Machine {name}")))?)
-}
-
-fn shown(resource: &Resource) -> Result<Response, Failure> {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", resource.revision));
-    Ok(([(header::ETAG, etag.map_err(|e| Failure::unavailable(e.to_string()))?)], Json(resource))
-        .into_response())
+    let shown = api.shown(kind, &name)?;
+    Ok(shown.unless_known(&headers))
 }
 
 async fn put(
     State(api): State<ResourcesApi>,
-    Path((kind, name)): Path<(String, String)>,
-    caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let kind = kind_of(&kind)?;
-    let item = api.write(kind, &name, caller, &headers, &body).await?;
-    let resource =
-        api.views.resource(kind, &name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
-    Ok((status(&item), shown(&resource)?).into_response())
-}
-
-async fn put_machine(
-    State(api): State<ResourcesApi>,
+    Extension(kind): Extension<Kind>,
     Path(name): Path<String>,
-    caller: Caller,
+    Query(Rehearsal { dry_run }): Query<Rehearsal>,
+    Caller(actor): Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let item = api.write(Kind::Machine, &name, caller, &headers, &body).await?;
-    let machine = api.views.machine(&name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
-    Ok((status(&item), machines::shown(&machine)?).into_response())
+    let expected = conditions::expected(&headers)?;
+    let document = document(kind, &name, &body)?;
+    let documents = [document];
+    let refused = |error| api.refused(error, Some(&documents));
+    if dry_run {
+        let items = api.changes.rehearse(&documents, &expected, &actor).map_err(refused)?;
+        return Ok(Json(DryRun { dry_run, items }).into_response());
+    }
+    let items = api.changes.apply_at(&documents, expected, &actor).await.map_err(refused)?;
+    let status = match items.first() {
+        Some(AppliedItem { change: Change::Created, .. }) => StatusCode::CREATED,
+        _ => StatusCode::OK,
+    };
+    let shown = api.shown(kind, &name).map_err(|_| Failure::conflict("it was deleted again"))?;
+    Ok((status, shown).into_response())
 }
 
 async fn delete(
     State(api): State<ResourcesApi>,
-    Path((kind, name)): Path<(String, String)>,
-    Caller(actor): Caller,
-    headers: HeaderMap,
-) -> Result<StatusCode, Failure> {
-    api.changes.delete(kind_of(&kind)?, &name, expected(&headers)?, &actor).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn delete_machine(
-    State(api): State<ResourcesApi>,
+    Extension(kind): Extension<Kind>,
     Path(name): Path<String>,
+    Query(Rehearsal { dry_run }): Query<Rehearsal>,
     Caller(actor): Caller,
     headers: HeaderMap,
-) -> Result<StatusCode, Failure> {
-    api.changes.delete(Kind::Machine, &name, expected(&headers)?, &actor).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, Failure> {
+    let expected = conditions::expected(&headers)?;
+    let refused = |error| api.refused(error, None);
+    if dry_run {
+        let item = api.changes.rehearse_delete(kind, &name, &expected, &actor).map_err(refused)?;
+        return Ok(Json(DryRun { dry_run, items: vec![item] }).into_response());
+    }
+    api.changes.delete(kind, &name, expected, &actor).await.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl ResourcesApi {
-    /// Writes one resource: a body with `labels` and `spec`, and `kind` and `name` if they are the path's.
-    async fn write(
-        &self,
-        kind: Kind,
-        name: &str,
-        caller: Caller,
-        headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Result<AppliedItem, Failure> {
-        let mut document: Value = serde_json::from_slice(body)
-            .map_err(|e| Failure::bad_request(format!("a JSON object with `spec` is expected: {e}")))?;
-        let Some(map) = document.as_object_mut() else {
-            return Err(Failure::bad_request("a JSON object with `spec` is expected"));
-        };
-        for (key, wanted) in [("kind", json!(kind)), ("name", json!(name))] {
-            if map.get(key).is_some_and(|value| *value != wanted) {
-                return Err(Failure::bad_request(format!("`{key}` is not the one in the path")));
-            }
-            map.insert(key.to_owned(), wanted);
+    fn shown(&self, kind: Kind, name: &str) -> Result<conditions::Shown, Failure> {
+        let missing = || Failure::not_found(format!("there is no {kind} {}", name.escape_default()));
+        match kind {
+            Kind::Machine => conditions::Shown::machine(&self.views.machine(name).ok_or_else(missing)?),
+            _ => conditions::Shown::resource(&self.views.resource(kind, name).ok_or_else(missing)?),
         }
-        let items = self.changes.apply_at(&[document], expected(headers)?, &caller.0).await?;
-        items.into_iter().next().ok_or_else(|| Failure::unavailable("nothing was written"))
+    }
+
+    /// A refusal. Where somebody else was there first, it holds both versions: what is there now, and what was sent.
+    fn refused(&self, error: ChangeError, sent: Option<&[Value]>) -> Failure {
+        let current = match &error {
+            ChangeError::Changed(kind, name, _) => self.shown(*kind, name.as_str()).ok(),
+            _ => return error.into(),
+        };
+        let sent = sent.and_then(|documents| documents.first()).cloned();
+        Failure::from(error).with_versions(current.and_then(conditions::Shown::value), sent)
     }
 }
 
-fn status(item: &AppliedItem) -> StatusCode {
-    if item.change == Change::Created { StatusCode::CREATED } else { StatusCode::OK }
-}
-
-fn kind_of(plural: &str) -> Result<Kind, Failure> {
-    let found = Kind::ALL.into_iter().find(|kind| kind.plural() == plural);
-    found.ok_or_else(|| {
-        Failure::not_found(format!("there is no kind of resource called `{}`", plural.escape_default()))
-    })
-}
-
-/// The revision in `If-Match`.
-fn expected(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(|text| text.trim().trim_matches('"').parse().ok());
-    parsed.map(Some).ok_or_else(|| Failure::bad_request("`If-Match` takes the ETag of the resource"))
+/// The document of a body: an object with `labels` and `spec`, and `kind` and `name` if they are the path's.
+fn document(kind: Kind, name: &str, body: &Bytes) -> Result<Value, Failure> {
+    let mut document: Value = serde_json::from_slice(body)
+        .map_err(|e| Failure::bad_request(format!("a JSON object with `spec` is expected: {e}")))?;
+    let Some(map) = document.as_object_mut() else {
+        return Err(Failure::bad_request("a JSON object with `spec` is expected"));
+    };
+    for (key, wanted) in [("kind", json!(kind)), ("name", json!(name))] {
+        if map.get(key).is_some_and(|value| !value.is_null() && *value != wanted) {
+            return Err(Failure::bad_request(format!("`{key}` is not the one in the path")));
+        }
+        map.insert(key.to_owned(), wanted);
+    }
+    Ok(document)
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 use pilotlight_types::{
     MachineId, Timestamp,
-    api::Change,
+    api::{Change, PlannedItem},
     resource::{Kind, Labels, MachineSpec, Name},
 };
 use serde_json::{Value, json};
@@ -116,6 +116,12 @@ fn machine(
 }
 
 impl Step {
+    /// What it would do, for people.
+    pub(super) fn planned(self, warnings: Vec<String>) -> PlannedItem {
+        let Self { kind, name, change, before, after, .. } = self;
+        PlannedItem { kind, name: name.to_string(), change, before, after: Some(after), warnings }
+    }
+
     /// What to write for it: nothing, where nothing changes.
     pub(super) fn writes(&self, journal: &Journal, actor: &Actor) -> Vec<Write> {
         if self.change == Change::Unchanged {
