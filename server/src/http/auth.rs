@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -57,7 +57,7 @@ impl Gate {
 }
 
 /// Lets a request through if its bearer may make it.
-pub(super) async fn require(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     // A browser sends the password that it was told along with other sites' forms too: it is good for looking only.
     let password = request.method().is_safe().then(|| password(request.headers())).flatten();
     let Some(token) = token(request.headers()).or(password) else {
@@ -83,9 +83,14 @@ pub(super) async fn require(State(gate): State<Gate>, mut request: Request, next
     if bearer.role < *needed {
         return forbidden(&bearer, *needed).into_response();
     }
-    // A path has a name in its fourth part, if it has one.
-    let name = request.uri().path().split('/').nth(4).filter(|_| path.contains("/{name}"));
-    if let Err(error) = gate.in_scope(&bearer.scope, *reach, name) {
+    let (mut parts, body) = request.into_parts();
+    // As the handler will read it, with what is escaped put right: n%31 is n1.
+    let name = match RawPathParams::from_request_parts(&mut parts, &()).await {
+        Ok(params) => params.iter().find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned()),
+        Err(_) => return super::problem::no_such_path(parts.uri).await.into_response(),
+    };
+    let mut request = Request::from_parts(parts, body);
+    if let Err(error) = gate.in_scope(&bearer.scope, *reach, name.as_deref()) {
         return Failure::from(error).into_response();
     }
     request.extensions_mut().insert(bearer);

@@ -63,7 +63,13 @@ async fn a_selector_hides_what_it_does_not_take() {
     assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")));
     assert!(problem["detail"].as_str().unwrap().contains("selector `site=dc1`"), "{problem}");
     assert_eq!(get("/machines/n3").await.0, 404, "nobody's secret");
-    for path in ["/machines/n2/explain", "/boots?machine=n2", "/explain?mac=52-54-00-00-00-02"] {
+    for path in [
+        "/machines/n%32",
+        "/machines/%6e2",
+        "/machines/n2/explain",
+        "/boots?machine=n2",
+        "/explain?mac=52-54-00-00-00-02",
+    ] {
         assert_eq!(get(path).await.0, 403, "{path}");
     }
     let boots = get("/boots").await.1;
