@@ -1,8 +1,12 @@
 //! Bodies of the REST API, `/api/v1/…`.
+mod action;
+mod audit;
 mod boot;
 mod packet;
 mod token;
 
+pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
+pub use audit::{AuditBreak, AuditCheck, AuditEntry};
 pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use token::{CreatedToken, NewToken, Role, Scope, Token};

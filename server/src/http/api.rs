@@ -1,4 +1,6 @@
 //! The REST API, `/api/v1`. Each file has its endpoints: what each does, who may call it, what it takes and answers.
+mod actions;
+mod audit;
 mod boots;
 mod conditions;
 mod events;
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::service::{
     access::Access,
+    audit::Audit,
     boots::Boots,
     changes::Changes,
     console::Console,
@@ -51,6 +54,8 @@ pub struct Api {
     pub explain: Explain,
     /// Explains packets.
     pub packets: Packets,
+    /// The audit log.
+    pub audit: Audit,
     /// Tokens.
     pub access: Access,
     /// What is in whose scope.
@@ -75,6 +80,7 @@ pub(super) fn router(api: Api) -> Router {
         console,
         explain,
         packets,
+        audit,
         access,
         scopes,
         journal,
@@ -83,6 +89,12 @@ pub(super) fn router(api: Api) -> Router {
     } = api;
     Router::new()
         .merge(about().with_state(()))
+        .merge(audit::routes().with_state(audit))
+        .merge(actions::routes().with_state(actions::ActionsApi {
+            machines: machines.clone(),
+            scopes: scopes.clone(),
+            views: views.clone(),
+        }))
         .merge(boots::routes().with_state(boots::BootsApi {
             boots,
             console,
@@ -105,6 +117,8 @@ pub(super) fn router(api: Api) -> Router {
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = [
         about().operations(),
+        actions::routes().operations(),
+        audit::routes().operations(),
         boots::routes().operations(),
         events::routes().operations(),
         machines::routes().operations(),

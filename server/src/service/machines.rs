@@ -1,4 +1,5 @@
 //! What happens to machines: seen for the first time, accepted, armed, held, reported. One change of one machine at a time.
+mod acts;
 mod identity;
 
 pub use self::identity::Recognised;

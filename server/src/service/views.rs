@@ -77,6 +77,15 @@ impl Views {
         })
     }
 
+    /// The names of the machines that are meant, in their order.
+    pub fn names_of_machines(&self, selector: &Selector) -> Vec<Name> {
+        self.roster.read(|inventory| {
+            let machines = inventory.machines_after(None);
+            let meant = machines.filter(|machine| selector.takes(&machine.labels, field(machine)));
+            meant.map(|machine| machine.name.clone()).collect()
+        })
+    }
+
     /// One machine.
     pub fn machine(&self, name: &str) -> Option<api::Machine> {
         self.roster

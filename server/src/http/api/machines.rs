@@ -139,7 +139,7 @@ async fn hold(
 }
 
 /// Why a machine is on hold, as people can read it later.
-fn reason(text: &str) -> Result<&str, Failure> {
+pub(super) fn reason(text: &str) -> Result<&str, Failure> {
     let reason = text.trim();
     if reason.is_empty() || reason.len() > 500 || reason.contains(char::is_control) {
         return Err(Failure::bad_request("`reason`: up to 500 printable characters are expected"));

@@ -24,7 +24,7 @@ use pilotlight_types::{
     api::{Applied, AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
     resource::{Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec},
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,9 +55,9 @@ struct Shapes {
 fn shapes(kind: Kind) -> Shapes {
     fn of<T: JsonSchema>() -> Shapes {
         Shapes {
-            one: |generator| generator.subschema_for::<Resource<T>>(),
-            many: |generator| generator.subschema_for::<List<Resource<T>>>(),
-            declared: |generator| generator.subschema_for::<Declaration<T>>(),
+            one: SchemaGenerator::subschema_for::<Resource<T>>,
+            many: SchemaGenerator::subschema_for::<List<Resource<T>>>,
+            declared: SchemaGenerator::subschema_for::<Declaration<T>>,
         }
     }
     match kind {
@@ -67,9 +67,9 @@ fn shapes(kind: Kind) -> Shapes {
         Kind::Profile => of::<ProfileSpec>(),
         Kind::Group => of::<GroupSpec>(),
         Kind::Machine => Shapes {
-            one: |generator| generator.subschema_for::<Machine>(),
-            many: |generator| generator.subschema_for::<List<Machine>>(),
-            declared: |generator| generator.subschema_for::<Declaration<MachineSpec>>(),
+            one: SchemaGenerator::subschema_for::<Machine>,
+            many: SchemaGenerator::subschema_for::<List<Machine>>,
+            declared: SchemaGenerator::subschema_for::<Declaration<MachineSpec>>,
         },
     }
 }
