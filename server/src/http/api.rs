@@ -7,6 +7,7 @@ mod events;
 mod machines;
 mod resources;
 mod tokens;
+mod watch;
 
 use super::{
     openapi,
@@ -102,14 +103,18 @@ pub(super) fn router(api: Api) -> Router {
             scopes: scopes.clone(),
             journal: journal.clone(),
         }))
-        .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
-        .merge(machines::routes().with_state(machines::MachinesApi {
+        .merge(resources::routes().with_state(resources::ResourcesApi {
             views: views.clone(),
-            machines,
-            explain,
-            packets,
+            changes,
+            watching: watch::Watching {
+                views: views.clone(),
+                journal: journal.clone(),
+                history: history.clone(),
+                stop: stop.clone(),
+            },
         }))
-        .merge(resources::routes().with_state(resources::ResourcesApi { views, changes }))
+        .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
+        .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
         .merge(tokens::routes().with_state(access))
 }
 
@@ -152,6 +157,9 @@ struct Page {
     cursor: Option<String>,
     /// How many at the most, from 1 to 5000; 500 without it.
     limit: Option<u32>,
+    /// `true`: a stream of server-sent events of what there is, and of each change. `cursor` and `limit` are not looked at then.
+    #[serde(default)]
+    watch: bool,
 }
 
 /// How many items a page may have, within bounds.

@@ -6,7 +6,7 @@ use super::{
     problem::codes_of,
     routes::{Header, Operation, Reach},
 };
-use pilotlight_types::{api::Problem, resource::Kind};
+use pilotlight_types::api::Problem;
 use schemars::SchemaGenerator;
 use schemas::Schemas;
 use serde_json::{Map, Value, json};
@@ -242,9 +242,4 @@ fn component(status: u16) -> String {
 fn refusal(status: u16) -> String {
     let codes: Vec<String> = codes_of(status).map(|(code, title)| format!("`{code}`: {title}")).collect();
     codes.join("; ")
-}
-
-/// The kinds that are declared and read alike: all but machines, which have a life of their own.
-pub(super) fn plain_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| *kind != Kind::Machine)
 }

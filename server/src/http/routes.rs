@@ -167,8 +167,13 @@ impl Operation {
     }
 
     /// Answers as the last one too, as a stream of server-sent events, each of which has this as its data.
-    pub(super) fn streams<T: JsonSchema>(mut self, status: u16, description: &'static str) -> Self {
-        let content = Some(("text/event-stream", SchemaGenerator::subschema_for::<T> as SchemaOf));
+    pub(super) fn streams<T: JsonSchema>(self, status: u16, description: &'static str) -> Self {
+        self.streams_schema(status, description, SchemaGenerator::subschema_for::<T>)
+    }
+
+    /// The same with this schema.
+    pub(super) fn streams_schema(mut self, status: u16, description: &'static str, schema: SchemaOf) -> Self {
+        let content = Some(("text/event-stream", schema));
         self.answers.push(Answer { status, description, content, etag: false });
         self
     }

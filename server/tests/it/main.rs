@@ -24,4 +24,5 @@ mod postgres;
 mod rig;
 mod scopes;
 mod store;
+mod watch;
 mod wire;
