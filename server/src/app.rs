@@ -27,6 +27,7 @@ use crate::{
     service::{
         access::Access,
         agents::Agents,
+        audit::Audit,
         boots::Boots,
         changes::Changes,
         configs::Configs,
@@ -213,6 +214,7 @@ impl App {
             console: console.clone(),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             packets: Packets { dhcp: answers.clone(), dhcp6: answers6.clone() },
+            audit: Audit::new(db.clone()),
             access: access.clone(),
             scopes: Scopes::new(roster.clone()),
             journal: journal.clone(),

@@ -1,5 +1,6 @@
 //! The command line: the daemon, and the client commands, which talk REST like anybody else.
 mod apply;
+mod audit;
 mod beside;
 mod boot;
 mod client;
@@ -62,6 +63,11 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Play a machine that boots, against the servers on an interface, and say what is wrong
     Probe(probe::ProbeArgs),
+    /// Look at the audit log: who changed what
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Work with API tokens
     Token {
         #[command(subcommand)]
@@ -192,7 +198,14 @@ enum BootCommand {
 #[derive(Debug, Args)]
 struct MachineArgs {
     /// The machine
-    name: String,
+    #[arg(required_unless_present = "selector", conflicts_with = "selector")]
+    name: Option<String>,
+    /// Every machine with these labels, such as rack=r1
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Only say what would come of it
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -213,6 +226,49 @@ struct EventsArgs {
     output: Output,
     #[command(flatten)]
     server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Show the newest rows
+    List {
+        /// Only those of this token
+        #[arg(long, value_name = "NAME")]
+        actor: Option<String>,
+        /// Only those of one object, such as profile/worker
+        #[arg(long, value_name = "KIND/NAME")]
+        object: Option<String>,
+        /// Only those from this time on (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only those before this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// How many at the most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Print every row as a line of JSON, oldest first
+    Export {
+        /// Only those after this one
+        #[arg(long, value_name = "ROW", default_value_t = 0)]
+        after: i64,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Say whether every row is as it was written, or which one is not
+    Verify {
+        /// The last hash of an earlier time, if nothing was written since
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -325,6 +381,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
         Command::Events(args) => events::run(args).await,
+        Command::Audit { command } => audit::run(command).await,
         Command::Token { command } => token::run(command).await,
     };
     match done {

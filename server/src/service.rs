@@ -1,6 +1,7 @@
 //! The use cases: domain rules, the store and the clock put together. The edges (DHCP, TFTP, HTTP, reconcilers, CLI) call these.
 pub mod access;
 pub mod agents;
+pub mod audit;
 pub mod boots;
 pub mod changes;
 pub mod configs;

@@ -1,8 +1,12 @@
 //! Bodies of the REST API, `/api/v1/…`.
+mod action;
+mod audit;
 mod boot;
 mod packet;
 mod token;
 
+pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
+pub use audit::{AuditBreak, AuditCheck, AuditEntry};
 pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use token::{CreatedToken, NewToken, Role, Scope, Token};
@@ -252,6 +256,15 @@ pub struct HoldRequest {
     /// Why, in up to 500 printable characters.
     #[schemars(length(min = 1, max = 500))]
     pub reason: String,
+}
+
+/// `?watch=true`: an object that is gone, or is not selected any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gone {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
 }
 
 /// One thing that happened.

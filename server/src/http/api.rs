@@ -1,10 +1,13 @@
 //! The REST API, `/api/v1`. Each file has its endpoints: what each does, who may call it, what it takes and answers.
+mod actions;
+mod audit;
 mod boots;
 mod conditions;
 mod events;
 mod machines;
 mod resources;
 mod tokens;
+mod watch;
 
 use super::{
     openapi,
@@ -13,6 +16,7 @@ use super::{
 };
 use crate::service::{
     access::Access,
+    audit::Audit,
     boots::Boots,
     changes::Changes,
     console::Console,
@@ -51,6 +55,8 @@ pub struct Api {
     pub explain: Explain,
     /// Explains packets.
     pub packets: Packets,
+    /// The audit log.
+    pub audit: Audit,
     /// Tokens.
     pub access: Access,
     /// What is in whose scope.
@@ -75,6 +81,7 @@ pub(super) fn router(api: Api) -> Router {
         console,
         explain,
         packets,
+        audit,
         access,
         scopes,
         journal,
@@ -83,6 +90,12 @@ pub(super) fn router(api: Api) -> Router {
     } = api;
     Router::new()
         .merge(about().with_state(()))
+        .merge(audit::routes().with_state(audit))
+        .merge(actions::routes().with_state(actions::ActionsApi {
+            machines: machines.clone(),
+            scopes: scopes.clone(),
+            views: views.clone(),
+        }))
         .merge(boots::routes().with_state(boots::BootsApi {
             boots,
             console,
@@ -90,14 +103,18 @@ pub(super) fn router(api: Api) -> Router {
             scopes: scopes.clone(),
             journal: journal.clone(),
         }))
-        .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
-        .merge(machines::routes().with_state(machines::MachinesApi {
+        .merge(resources::routes().with_state(resources::ResourcesApi {
             views: views.clone(),
-            machines,
-            explain,
-            packets,
+            changes,
+            watching: watch::Watching {
+                views: views.clone(),
+                journal: journal.clone(),
+                history: history.clone(),
+                stop: stop.clone(),
+            },
         }))
-        .merge(resources::routes().with_state(resources::ResourcesApi { views, changes }))
+        .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
+        .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
         .merge(tokens::routes().with_state(access))
 }
 
@@ -105,6 +122,8 @@ pub(super) fn router(api: Api) -> Router {
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = [
         about().operations(),
+        actions::routes().operations(),
+        audit::routes().operations(),
         boots::routes().operations(),
         events::routes().operations(),
         machines::routes().operations(),
@@ -138,6 +157,9 @@ struct Page {
     cursor: Option<String>,
     /// How many at the most, from 1 to 5000; 500 without it.
     limit: Option<u32>,
+    /// `true`: a stream of server-sent events of what there is, and of each change. `cursor` and `limit` are not looked at then.
+    #[serde(default)]
+    watch: bool,
 }
 
 /// How many items a page may have, within bounds.

@@ -23,12 +23,15 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pilotlight_types::api::Role;
 use std::{collections::HashMap, sync::Arc};
 
+/// What may be done at one path, by whom, and to what.
+type Methods = Vec<(Method, Role, Reach)>;
+
 /// Lets requests through to the endpoints that their bearers may call. What is not in its table, nobody may call.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     access: Access,
     scopes: Scopes,
-    table: Arc<HashMap<String, Vec<(Method, Role, Reach)>>>,
+    table: Arc<HashMap<String, Methods>>,
 }
 
 impl Gate {
@@ -38,7 +41,7 @@ impl Gate {
         scopes: Scopes,
         operations: impl IntoIterator<Item = Operation>,
     ) -> Self {
-        let mut table: HashMap<String, Vec<_>> = HashMap::new();
+        let mut table: HashMap<String, Methods> = HashMap::new();
         for Operation { method, path, role, reach, .. } in operations {
             table.entry(path).or_default().push((method, role, reach));
         }

@@ -6,7 +6,8 @@ use super::{
     problem::codes_of,
     routes::{Header, Operation, Reach},
 };
-use pilotlight_types::{api::Problem, resource::Kind};
+use pilotlight_types::api::Problem;
+use schemars::SchemaGenerator;
 use schemas::Schemas;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, sync::LazyLock};
@@ -39,7 +40,7 @@ pub fn document() -> Value {
             path.insert(operation.method.as_str().to_lowercase(), described);
         }
     }
-    let problem = schemas.sent(|generator| generator.subschema_for::<Problem>());
+    let problem = schemas.sent(SchemaGenerator::subschema_for::<Problem>);
     let responses: Map<String, Value> = statuses
         .into_iter()
         .map(|status| {
@@ -137,7 +138,7 @@ fn parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {
     let mut all: Vec<Value> = in_path.collect();
     for query in &operation.query {
         let schema = schemas.taken(*query);
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let mut property = property.clone();
             let description = property.as_object_mut().and_then(|map| map.remove("description"));
             schemas::not_null(&mut property);
@@ -198,17 +199,15 @@ fn answers(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value> {
         }
         if let Some((kind, schema)) = answer.content {
             let schema = schemas.sent(schema);
-            // Each event's data is such a document; the stream itself is a text.
-            let media = match kind {
-                "text/event-stream" => json!({"schema": {"type": "string"}, "x-event-data": schema}),
-                _ => json!({"schema": schema}),
-            };
             let content = said.entry("content").or_insert_with(|| json!({}));
             if let Some(content) = content.as_object_mut() {
-                let media = match content.get(kind) {
+                let other = content.get(kind).and_then(|media| media.get("schema"));
+                let media = match (kind, other) {
+                    // Each event's data is such a document; the stream itself is a text.
+                    ("text/event-stream", _) => json!({"schema": {"type": "string"}, "x-event-data": schema}),
                     // One status, two shapes: what was done, and what would be.
-                    Some(other) => json!({"schema": {"anyOf": [other["schema"], media["schema"]]}}),
-                    None => media,
+                    (_, Some(other)) => json!({"schema": {"anyOf": [other, schema]}}),
+                    (_, None) => json!({"schema": schema}),
                 };
                 content.insert(kind.to_owned(), media);
             }
@@ -243,9 +242,4 @@ fn component(status: u16) -> String {
 fn refusal(status: u16) -> String {
     let codes: Vec<String> = codes_of(status).map(|(code, title)| format!("`{code}`: {title}")).collect();
     codes.join("; ")
-}
-
-/// The kinds that are declared and read alike: all but machines, which have a life of their own.
-pub(super) fn plain_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| *kind != Kind::Machine)
 }

@@ -94,6 +94,11 @@ impl Failure {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Ask again later", detail)
     }
 
+    /// Its code, and what happened.
+    pub(super) fn told(self) -> (String, String) {
+        (self.0.code, self.0.detail)
+    }
+
     /// With what is there now, and what was sent: whoever was too late loses neither.
     pub(super) fn with_versions(mut self, current: Option<Value>, sent: Option<Value>) -> Self {
         (self.0.current, self.0.sent) = (current, sent);

@@ -145,7 +145,7 @@ impl Operation {
 
     /// Takes a body.
     pub(super) fn takes<T: JsonSchema>(self) -> Self {
-        self.takes_schema(|generator| generator.subschema_for::<T>())
+        self.takes_schema(SchemaGenerator::subschema_for::<T>)
     }
 
     /// Takes a body with this schema.
@@ -156,7 +156,7 @@ impl Operation {
 
     /// Answers with JSON.
     pub(super) fn answers<T: JsonSchema>(self, status: u16, description: &'static str) -> Self {
-        self.answers_schema(status, description, |generator| generator.subschema_for::<T>())
+        self.answers_schema(status, description, SchemaGenerator::subschema_for::<T>)
     }
 
     /// Answers with JSON of this schema.
@@ -167,8 +167,13 @@ impl Operation {
     }
 
     /// Answers as the last one too, as a stream of server-sent events, each of which has this as its data.
-    pub(super) fn streams<T: JsonSchema>(mut self, status: u16, description: &'static str) -> Self {
-        let content = Some(("text/event-stream", (|g| g.subschema_for::<T>()) as SchemaOf));
+    pub(super) fn streams<T: JsonSchema>(self, status: u16, description: &'static str) -> Self {
+        self.streams_schema(status, description, SchemaGenerator::subschema_for::<T>)
+    }
+
+    /// The same with this schema.
+    pub(super) fn streams_schema(mut self, status: u16, description: &'static str, schema: SchemaOf) -> Self {
+        let content = Some(("text/event-stream", schema));
         self.answers.push(Answer { status, description, content, etag: false });
         self
     }

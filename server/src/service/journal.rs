@@ -130,6 +130,7 @@ impl Journal {
         Write::Audit(Box::new(AuditRow {
             at: self.now(),
             actor: actor.name.clone(),
+            remote: actor.remote.map(|address| address.to_string()),
             action: action.to_owned(),
             object,
             before,

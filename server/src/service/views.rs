@@ -55,6 +55,54 @@ impl Views {
         })
     }
 
+    /// The objects of a kind whose names come after `after`, by name, as JSON: `limit` of those that are meant.
+    pub fn any(
+        &self,
+        kind: Kind,
+        selector: &Selector,
+        after: Option<&Name>,
+        limit: usize,
+    ) -> Vec<(Name, serde_json::Value)> {
+        fn named<T: Serialize>(name: &str, object: &T) -> Option<(Name, serde_json::Value)> {
+            Some((name.parse().ok()?, serde_json::to_value(object).ok()?))
+        }
+        if kind == Kind::Machine {
+            let machines = self.machines(selector, after, limit);
+            return machines.iter().filter_map(|machine| named(&machine.name, machine)).collect();
+        }
+        let resources = self.resources(kind, selector, after, limit);
+        resources.iter().filter_map(|resource| named(&resource.name, resource)).collect()
+    }
+
+    /// One object as JSON, if the selector takes it.
+    pub fn one_of(&self, kind: Kind, name: &str, selector: &Selector) -> Option<serde_json::Value> {
+        if kind == Kind::Machine {
+            let taken = self.roster.read(|inventory| {
+                inventory
+                    .machine_named(name)
+                    .is_some_and(|machine| selector.takes(&machine.labels, field(machine)))
+            });
+            return self
+                .machine(name)
+                .filter(|_| taken)
+                .and_then(|machine| serde_json::to_value(machine).ok());
+        }
+        let resource = self.resource(kind, name);
+        resource
+            .filter(|resource| selector.takes(&resource.labels, |_| None))
+            .and_then(|resource| serde_json::to_value(resource).ok())
+    }
+
+    /// The revision of an object.
+    pub fn revision(&self, kind: Kind, name: &str) -> Option<i64> {
+        match kind {
+            Kind::Machine => {
+                self.roster.read(|inventory| inventory.machine_named(name).map(|machine| machine.version))
+            }
+            _ => self.resource(kind, name).map(|resource| resource.revision),
+        }
+    }
+
     /// One resource.
     pub fn resource(&self, kind: Kind, name: &str) -> Option<Resource> {
         let name: Name = name.parse().ok()?;
@@ -74,6 +122,15 @@ impl Views {
             let meant = |machine: &&Arc<Machine>| selector.takes(&machine.labels, field(machine));
             let machines = inventory.machines_after(after).filter(meant).take(limit);
             machines.map(|machine| self.shown(inventory, machine)).collect()
+        })
+    }
+
+    /// The names of the machines that are meant, in their order.
+    pub fn names_of_machines(&self, selector: &Selector) -> Vec<Name> {
+        self.roster.read(|inventory| {
+            let machines = inventory.machines_after(None);
+            let meant = machines.filter(|machine| selector.takes(&machine.labels, field(machine)));
+            meant.map(|machine| machine.name.clone()).collect()
         })
     }
 

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, StatusPage, api::Api};
-use pilotlight::service::{content::Contents, explain::Packets, scopes::Scopes};
+use pilotlight::service::{audit::Audit, content::Contents, explain::Packets, scopes::Scopes};
 use pilotlight_types::api::{NewToken, Problem, Role, Scope};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
@@ -37,6 +37,7 @@ pub fn secure(rig: &Rig) -> Router {
             dhcp: Arc::new(crate::dhcp::answers(rig)),
             dhcp6: Arc::new(crate::dhcp6::answers(rig)),
         },
+        audit: Audit::new(rig.db.clone()),
         access: rig.access.clone(),
         scopes: Scopes::new(rig.roster.clone()),
         journal: rig.journal.clone(),

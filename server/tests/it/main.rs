@@ -1,6 +1,8 @@
 //! The services and the HTTP API of the daemon in one process, on SQLite and on a real PostgreSQL.
 mod access;
+mod actions;
 mod agents;
+mod audit;
 mod boots;
 mod changes;
 mod clear;
@@ -22,4 +24,5 @@ mod postgres;
 mod rig;
 mod scopes;
 mod store;
+mod watch;
 mod wire;

@@ -1,5 +1,5 @@
 //! Machines: what is, and what operators ask of them. What is declared of them goes the way of every resource.
-use super::{PREFIX, Page, conditions::Shown, next};
+use super::{PREFIX, conditions::Shown};
 use crate::{
     http::{
         Peer,
@@ -20,7 +20,7 @@ use axum::{
 };
 use pilotlight_types::{
     Mac,
-    api::{Explanation, HoldRequest, List, Machine, PacketExplanation, PacketQuestion, Role},
+    api::{Explanation, HoldRequest, Machine, PacketExplanation, PacketQuestion, Role},
     resource::Kind,
 };
 use schemars::JsonSchema;
@@ -45,13 +45,6 @@ pub(super) fn routes() -> Routes<MachinesApi> {
             .refuses(&[409])
     };
     Routes::under(PREFIX)
-        .on(
-            of_machines(Operation::get("/machines", Role::Viewer))
-                .called("listMachines", "Machines, by name")
-                .asks::<Page>()
-                .answers::<List<Machine>>(200, "a page of machines"),
-            list,
-        )
         .on(
             of_machines(Operation::get("/machines/{name}/explain", Role::Viewer))
                 .called("explainMachine", "What the machine gets now, and why, secrets masked")
@@ -86,16 +79,6 @@ pub(super) fn routes() -> Routes<MachinesApi> {
                 .answers::<PacketExplanation>(200, "the packet and the answer, decoded"),
             explain_packet,
         )
-}
-
-async fn list(
-    State(api): State<MachinesApi>,
-    Query(page): Query<Page>,
-    Caller(actor): Caller,
-) -> Result<Json<List<Machine>>, Failure> {
-    let limit = page.limit();
-    let items = api.views.machines(&actor.scope.narrow(page.selector()?), page.after()?.as_ref(), limit);
-    Ok(Json(List { next: next(&items, limit, |machine| &machine.name), items }))
 }
 
 impl MachinesApi {
@@ -139,7 +122,7 @@ async fn hold(
 }
 
 /// Why a machine is on hold, as people can read it later.
-fn reason(text: &str) -> Result<&str, Failure> {
+pub(super) fn reason(text: &str) -> Result<&str, Failure> {
     let reason = text.trim();
     if reason.is_empty() || reason.len() > 500 || reason.contains(char::is_control) {
         return Err(Failure::bad_request("`reason`: up to 500 printable characters are expected"));

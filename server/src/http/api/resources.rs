@@ -1,10 +1,9 @@
 //! What is declared: lists, one, write, delete, and `apply` for many at once. Machines are declared like everything else; what they are
 //! beside that is in [`super::machines`].
-use super::{PREFIX, Page, conditions, next};
+use super::{PREFIX, Page, conditions, next, watch::Watching};
 use crate::{
     http::{
         auth::Caller,
-        openapi::plain_kinds,
         problem::Failure,
         routes::{Header, Operation, Reach, Routes, SchemaOf},
     },
@@ -24,7 +23,7 @@ use pilotlight_types::{
     api::{Applied, AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
     resource::{Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec},
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -32,6 +31,7 @@ use serde_json::{Value, json};
 pub(super) struct ResourcesApi {
     pub(super) views: Views,
     pub(super) changes: Changes,
+    pub(super) watching: Watching,
 }
 
 /// How many documents one `apply` may have.
@@ -55,9 +55,9 @@ struct Shapes {
 fn shapes(kind: Kind) -> Shapes {
     fn of<T: JsonSchema>() -> Shapes {
         Shapes {
-            one: |generator| generator.subschema_for::<Resource<T>>(),
-            many: |generator| generator.subschema_for::<List<Resource<T>>>(),
-            declared: |generator| generator.subschema_for::<Declaration<T>>(),
+            one: SchemaGenerator::subschema_for::<Resource<T>>,
+            many: SchemaGenerator::subschema_for::<List<Resource<T>>>,
+            declared: SchemaGenerator::subschema_for::<Declaration<T>>,
         }
     }
     match kind {
@@ -67,9 +67,9 @@ fn shapes(kind: Kind) -> Shapes {
         Kind::Profile => of::<ProfileSpec>(),
         Kind::Group => of::<GroupSpec>(),
         Kind::Machine => Shapes {
-            one: |generator| generator.subschema_for::<Machine>(),
-            many: |generator| generator.subschema_for::<List<Machine>>(),
-            declared: |generator| generator.subschema_for::<Declaration<MachineSpec>>(),
+            one: SchemaGenerator::subschema_for::<Machine>,
+            many: SchemaGenerator::subschema_for::<List<Machine>>,
+            declared: SchemaGenerator::subschema_for::<Declaration<MachineSpec>>,
         },
     }
 }
@@ -83,17 +83,24 @@ pub(super) fn routes() -> Routes<ResourcesApi> {
         .answers::<Applied>(200, "what became of each document")
         .answers::<DryRun>(200, "what would become of each, with `dry-run`")
         .refuses(&[409]);
-    Routes::under(PREFIX).on(apply, self::apply).each(Kind::ALL, one_of_kind).each(plain_kinds(), all_of_kind)
+    Routes::under(PREFIX).on(apply, self::apply).each(Kind::ALL, one_of_kind).each(Kind::ALL, all_of_kind)
 }
 
 /// `/groups`.
 fn all_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi> {
     let plural = kind.plural();
+    let Shapes { one, many, .. } = shapes(kind);
     let list = Operation::get(format!("/{plural}"), Role::Viewer)
         .called(format!("list{}", capital(plural)), format!("The {plural}, by name"))
         .about(Reach::Kind(kind))
+        .says(
+            "With `watch=true` a stream of server-sent events: `ADDED` for each that there is, `SYNCED`, then `ADDED`, `MODIFIED` \
+             and `DELETED` as it happens. With `Last-Event-ID` it goes on after that.",
+        )
         .asks::<Page>()
-        .answers_schema(200, "a page of them", shapes(kind).many);
+        .header(Header::LastEventId)
+        .answers_schema(200, "a page of them", many)
+        .streams_schema(200, "what there is, and each change, with `watch`", one);
     routes.on(list, self::list)
 }
 
@@ -160,11 +167,26 @@ async fn list(
     Extension(kind): Extension<Kind>,
     Query(page): Query<Page>,
     Caller(actor): Caller,
-) -> Result<Json<List<Resource>>, Failure> {
-    let limit = page.limit();
-    let items =
-        api.views.resources(kind, &actor.scope.narrow(page.selector()?), page.after()?.as_ref(), limit);
-    Ok(Json(List { next: next(&items, limit, |resource| &resource.name), items }))
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (limit, selector) = (page.limit(), actor.scope.narrow(page.selector()?));
+    if page.watch {
+        return api.watching.follow(kind, selector, &actor.scope, last_event(&headers)?).await;
+    }
+    let after = page.after()?;
+    if kind == Kind::Machine {
+        let items = api.views.machines(&selector, after.as_ref(), limit);
+        return Ok(Json(List { next: next(&items, limit, |machine| &machine.name), items }).into_response());
+    }
+    let items = api.views.resources(kind, &selector, after.as_ref(), limit);
+    Ok(Json(List { next: next(&items, limit, |resource| &resource.name), items }).into_response())
+}
+
+/// Where a stream goes on.
+fn last_event(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    parsed.map(Some).ok_or_else(|| Failure::bad_request("`Last-Event-ID` is not one that a stream gave you"))
 }
 
 async fn one(

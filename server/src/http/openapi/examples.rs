@@ -33,6 +33,9 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             {"kind": "Machine", "name": "n1", "spec": {"macs": ["52:54:00:12:34:56"]}},
         ]),
         "holdMachine" => json!({"reason": "a DIMM is replaced"}),
+        "actOnMachines" => {
+            json!({"action": "hold", "selector": "rack=r1", "reason": "the rack's switch is replaced"})
+        }
         "createToken" => json!({"name": "ci", "role": "editor", "expires": "2099-01-01T00:00:00Z"}),
         "explainPacket" => json!({"packet": "01 01 06 00", "subnet": "rack-a", "port": 67}),
         _ => return None,
@@ -54,10 +57,9 @@ pub(super) fn problem(status: u16) -> Value {
     let mut problem = json!({
         "status": status, "code": code, "title": title, "detail": detail, "request_id": "3f6c1a2b9d8e7f60",
     });
-    if status == 422 {
-        problem["errors"] = json!([{
-            "document": 0, "path": "spec.ranges[1]", "detail": "Subnet rack-a: the range is not in 10.77.0.0/24",
-        }]);
+    if let (422, Some(problem)) = (status, problem.as_object_mut()) {
+        let detail = "Subnet rack-a: the range is not in 10.77.0.0/24";
+        problem.insert("errors".into(), json!([{"document": 0, "path": "spec.ranges[1]", "detail": detail}]));
     }
     problem
 }

@@ -60,7 +60,9 @@ impl Schemas {
             }
         }
         all.sort_keys();
-        document["components"]["schemas"] = Value::Object(all);
+        if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
+            components.insert("schemas".into(), Value::Object(all));
+        }
         each_reference(document, &|reference| format!("{SENT}{}", name(reference)));
     }
 }
@@ -151,8 +153,8 @@ mod tests {
     #[test]
     fn what_differs_when_it_is_taken_has_a_name_of_its_own_and_so_has_what_holds_it() {
         let mut schemas = Schemas::default();
-        let sent = schemas.sent(|generator| generator.subschema_for::<Outer>());
-        let taken = schemas.taken(|generator| generator.subschema_for::<Outer>());
+        let sent = schemas.sent(SchemaGenerator::subschema_for::<Outer>);
+        let taken = schemas.taken(SchemaGenerator::subschema_for::<Outer>);
         let mut document = json!({"components": {}, "sent": sent, "taken": taken});
         schemas.put_into(&mut document);
         let names: Vec<_> = document["components"]["schemas"].as_object().unwrap().keys().collect();

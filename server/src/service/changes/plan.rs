@@ -21,7 +21,7 @@ use pilotlight_types::{
     resource::{Kind, Labels, MachineSpec, Name},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One resource on its way to the store.
 pub(super) struct Step {
@@ -136,7 +136,12 @@ impl Step {
         let Self { kind, name, change, .. } = self;
         let object = object(*kind, name);
         let message = format!("{kind} {name} was {change}");
-        writes.push(journal.event("resource.changed", &object, actor, None, message));
+        let revision = match &self.put {
+            Put::Resource(row) => row.revision,
+            Put::Machine(machine) => machine.version,
+        };
+        let data = BTreeMap::from([("revision".to_owned(), json!(revision))]);
+        writes.push(journal.event_with("resource.changed", &object, actor, None, message, data));
         if let Some(former) = &self.adopted {
             let message = format!("{name} is the machine that was seen as {former}");
             let event = |about: &Name| {

@@ -28,6 +28,9 @@ pub(super) fn check(
     check_smbios(inventory, contested, name, spec, found);
     check_address(inventory, contested, name, spec, found);
     ipv6::check_machine(inventory, contested, name, spec, found);
+    if name.as_str() == "actions" {
+        found.error("name", "`actions` is a path of the API: choose another name");
+    }
     for (path, text) in [("spec.serial", &spec.serial), ("spec.rack", &spec.rack)] {
         if text.as_ref().is_some_and(|text| {
             text.is_empty() || text.len() > LONGEST_SERIAL || text.contains(char::is_control)
