@@ -34,3 +34,4 @@ mod syslog;
 mod tftp;
 mod tls;
 mod unknown;
+mod vault;
