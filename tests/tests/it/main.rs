@@ -24,6 +24,7 @@ mod network;
 mod player;
 mod postgres;
 mod probe;
+mod profiles;
 mod promises;
 mod proxy;
 mod render;
