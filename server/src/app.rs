@@ -6,7 +6,7 @@ pub use error::StartError;
 
 use self::host::{
     bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, names, our_addresses, port,
-    warn_of_missing,
+    vault, warn_of_missing,
 };
 use crate::{
     clock::Clock,
@@ -46,6 +46,7 @@ use crate::{
         ports::Ports,
         roster::Roster,
         scopes::Scopes,
+        secrets::{Secrets, Vault},
         sightings::Sightings,
         views::Views,
     },
@@ -88,6 +89,7 @@ pub struct App {
     syslog: Option<syslog::Listener>,
     console: Console,
     stalls: Stalls,
+    vault: Option<Vault>,
     serving: Arc<AtomicBool>,
     db: Db,
     _lock: nix::fcntl::Flock<std::fs::File>,
@@ -149,8 +151,10 @@ impl App {
             let site = (settings.site.to_string(), ca.pem.clone(), data.site_key()?);
             Configs::new(roster.clone(), files.clone(), ports, site)
         };
+        let vault = settings.vault.clone().map(vault).transpose()?;
+        let secrets = Secrets::new(settings.secret_files.clone(), vault.clone());
         let known = (boots.clone(), roster.clone(), journal.clone());
-        let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
+        let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());
         let history = History::new(db.clone());
         let access = Access::load(&db, journal.clone()).await?;
@@ -170,6 +174,8 @@ impl App {
             metrics: metrics.clone(),
             views: views.clone(),
             boots: boots.clone(),
+            delivery: delivery.clone(),
+            secrets: secrets.clone(),
             sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
@@ -265,6 +271,7 @@ impl App {
             syslog,
             console,
             stalls,
+            vault,
             serving,
             db,
             _lock: lock,
@@ -336,6 +343,13 @@ impl App {
             console.run(stop_console).await;
             Ok(())
         });
+        if let Some(vault) = self.vault {
+            let stop_vault = stop.clone();
+            life.spawn("vault", async move {
+                vault.run(stop_vault).await;
+                Ok(())
+            });
+        }
         let (stalls, stop_stalls) = (self.stalls, stop.clone());
         life.spawn("stalls", async move {
             reconcile::run(stalls, stop_stalls).await;

@@ -21,6 +21,7 @@ pub mod pacing;
 pub mod ports;
 pub mod roster;
 pub mod scopes;
+pub mod secrets;
 pub mod sightings;
 pub mod views;
 

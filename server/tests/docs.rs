@@ -48,7 +48,7 @@ fn every_error_code_is_in_its_document() {
 
 #[test]
 fn every_kind_of_event_is_in_the_document_of_the_api() {
-    let areas = ["agent", "boot", "dhcp", "ignition", "machine", "resource", "token"];
+    let areas = ["agent", "boot", "dhcp", "ignition", "machine", "resource", "secret", "token"];
     let mut kinds = BTreeSet::new();
     for file in files("server/src/service", "rs") {
         let source = text(&file);

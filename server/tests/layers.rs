@@ -66,6 +66,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "errors",
             "interface",
             "lifecycle",
+            // `render` reads them where its user may.
+            "secret",
             "store",
         ],
     ),

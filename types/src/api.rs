@@ -306,4 +306,21 @@ pub struct Explanation {
     pub script: Option<String>,
     /// The Ignition config that it would be given, secrets masked.
     pub ignition: Option<Value>,
+    /// The secrets in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretPlace>,
+}
+
+/// A secret of a config: where it is, and never what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretPlace {
+    /// Its name in templates.
+    pub name: String,
+    /// Who declares it: `profile worker`.
+    pub from: String,
+    /// Where its value is: `Vault secret/data/db#password`.
+    pub place: String,
+    /// Why the daemon's configuration does not let it be read, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }

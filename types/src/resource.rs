@@ -2,12 +2,14 @@
 mod firmware;
 mod options;
 mod range6;
+mod secret;
 mod spec;
 mod value;
 
 pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
 pub use options::{DhcpOptions, OptionValue, Percent};
 pub use range6::Ipv6Range;
+pub use secret::{SecretName, SecretRef};
 pub use spec::{
     BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, OtherFile, ProfileFile,
     ProfileSpec, SubnetMode, SubnetSpec, Unknown,

@@ -5,13 +5,16 @@ use super::{
     identity::{Says, serial_key, uuid_key},
     machine::Machine,
     matcher::Candidate,
-    profile::Limit,
+    profile::{Limit, SecretUse, declared_secrets},
     stage::{Revision, Stage},
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    resource::{BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SubnetSpec},
+    resource::{
+        BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SecretName,
+        SubnetSpec,
+    },
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -198,6 +201,16 @@ impl Inventory {
     /// The values that a machine's group has for the templates of its profile.
     pub fn variables(&self, machine: &Machine) -> BTreeMap<String, serde_json::Value> {
         self.group_of(machine).map(|group| group.spec.variables.clone()).unwrap_or_default()
+    }
+
+    /// The secrets that these layers, a machine's group and the machine declare for its config.
+    pub fn secrets(
+        &self,
+        layers: &[(Name, Arc<ProfileSpec>)],
+        machine: &Machine,
+    ) -> BTreeMap<SecretName, SecretUse> {
+        let group = self.group_of(machine).map(|group| (group.name, group.spec));
+        declared_secrets(layers, group, Some((&machine.name, &machine.spec)))
     }
 
     /// The newest Ignition spec that a profile's image takes.

@@ -1,12 +1,16 @@
 //! The Ignition config of a machine, made for one boot: its profile's layers, then what every host needs from us.
+mod draft;
+
+pub use draft::Draft;
+
 use super::{files::Files, ports::Ports, roster::Roster};
 use crate::{
     domain::{
         delivery,
         inventory::Inventory,
         machine::Machine,
-        profile::{self, Context, MachineContext, Wrong},
-        stage::Revision,
+        profile::{self, Context, MachineContext, SecretValues, Wrong},
+        stage::{Revision, Stage},
     },
     secret::{Secret, SiteKey},
 };
@@ -80,6 +84,34 @@ pub enum ConfigError {
         /// Each mistake, with the layer that it is in.
         why: String,
     },
+    /// It would have secrets, and nobody accepted the machine.
+    #[error("nobody accepted {0} yet: it gets no config with secrets")]
+    Unknown(String),
+    /// A secret's place cannot be told for this machine.
+    #[error("secret `{secret}` of {from} is nowhere for {machine}: {why}")]
+    NoPlace {
+        /// Its name.
+        secret: String,
+        /// Who declares it.
+        from: String,
+        /// Whose.
+        machine: String,
+        /// Why not.
+        why: String,
+    },
+    /// With the values of its secrets, the config is wrong.
+    #[error(
+        "with the values of its secrets ({names}), the config of {machine} is wrong: {why}; what it says is not told, for a secret may be in \
+         it; `tojson` quotes any text: {{{{ secrets.NAME | tojson }}}}"
+    )]
+    Secrets {
+        /// Whose.
+        machine: String,
+        /// What is wrong, without what it says.
+        why: String,
+        /// The secrets that it holds.
+        names: String,
+    },
     /// The agent's part cannot be made.
     #[error("the agent's credential cannot be made")]
     Agent,
@@ -102,30 +134,39 @@ impl Configs {
         &self.site.ca_pem
     }
 
-    /// The config of a machine in this boot, for a machine that reaches us at `local`.
-    pub fn make(
+    /// What the config of a machine in this boot is made of, for a machine that reaches us at `local`.
+    pub fn draft(
         &self,
         machine: &Machine,
         boot: &Boot,
         revision: &Revision,
         local: IpAddr,
-    ) -> Result<Value, ConfigError> {
-        let (layers, limit, context) = self.roster.read(|inventory| {
-            let spec = inventory.profile_revisions.get(revision);
-            let layers = spec.map(|spec| inventory.layers(&revision.profile, spec));
-            let limit = spec.and_then(|spec| inventory.limit(spec));
-            (
-                layers,
-                limit,
-                self.context(inventory, machine, boot.mac, boot.address, spec.map(|spec| &**spec)),
-            )
+    ) -> Result<Draft, ConfigError> {
+        let made = self.roster.read(|inventory| {
+            let spec = inventory.profile_revisions.get(revision)?;
+            let layers = inventory.layers(&revision.profile, spec);
+            let declared = inventory.secrets(&layers, machine);
+            let secrets = profile::used_secrets(&layers, &declared);
+            let context = self.context(inventory, machine, boot.mac, boot.address, Some(spec));
+            let context = context.with_secrets(SecretValues::masks(declared.keys()));
+            Some((layers, inventory.limit(spec), context, secrets))
         });
-        let layers = layers.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
-        let mut configs = profile::configs(&layers, &context, limit.as_ref()).map_err(|wrongs| {
-            ConfigError::Profile { machine: machine.name.to_string(), why: told(wrongs) }
-        })?;
-        configs.push(self.additions(machine, boot, local)?);
-        Ok(delivery::merged(&configs))
+        let (layers, limit, context, secrets) =
+            made.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
+        let name = machine.name.to_string();
+        if !secrets.is_empty() && machine.stage == Stage::Discovered {
+            return Err(ConfigError::Unknown(name));
+        }
+        let placed = |secret: profile::SecretUse| match profile::place(&secret.reference, &context) {
+            Ok(place) => Ok((secret, place)),
+            Err(why) => {
+                let (from, machine) = (secret.from, name.clone());
+                Err(ConfigError::NoPlace { secret: secret.name.to_string(), from, machine, why })
+            }
+        };
+        let secrets = secrets.into_iter().map(placed).collect::<Result<_, _>>()?;
+        let additions = self.additions(machine, boot, local)?;
+        Ok(Draft { machine: name, layers, limit, context, secrets, additions })
     }
 
     /// The profile's kernel arguments for a machine that boots from `mac`.

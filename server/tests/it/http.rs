@@ -19,6 +19,8 @@ fn health(rig: &Rig) -> Health {
         metrics: rig.metrics.clone(),
         views: rig.views.clone(),
         boots: rig.boots.clone(),
+        delivery: rig.delivery.clone(),
+        secrets: rig.secrets.clone(),
         sightings: rig.sightings.clone(),
         journal: rig.journal.clone(),
         serving: Arc::default(),

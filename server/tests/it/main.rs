@@ -23,6 +23,7 @@ mod packets;
 mod postgres;
 mod rig;
 mod scopes;
+mod secrets;
 mod store;
 mod watch;
 mod wire;

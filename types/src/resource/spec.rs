@@ -2,6 +2,7 @@
 use super::{
     options::{DhcpOptions, Percent},
     range6::Ipv6Range,
+    secret::{SecretName, SecretRef},
     value::{Duration, Ipv4Range, Labels, LinkRate, Name, Sha256},
 };
 use crate::Mac;
@@ -215,6 +216,9 @@ pub struct ProfileSpec {
     /// The files that its Butane takes in (`local`, `trees` and the like), by their path beside it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, ProfileFile>,
+    /// Where the secrets of its templates are. Those of an upper layer, a group and a machine win over those of the same name below.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretRef>,
     /// The cluster that its machines are for: a name for its templates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Name>,
@@ -280,6 +284,9 @@ pub struct GroupSpec {
     /// Values for the templates of their profiles.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,
+    /// Secrets for the templates of their profiles; they win over the profiles' own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretRef>,
     /// The higher wins where two groups are equally specific.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
@@ -327,6 +334,9 @@ pub struct MachineSpec {
     /// Further DHCP options by number; they win over the group's and the subnet's.
     #[serde(default, skip_serializing_if = "DhcpOptions::is_empty")]
     pub options: DhcpOptions,
+    /// Secrets for the templates of its profile; they win over its group's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretRef>,
     /// The rack that it stands in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,

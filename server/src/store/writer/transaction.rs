@@ -80,6 +80,7 @@ impl<'a> Many<'a> {
             Write::SameMachine { seen, into } => tx.merge_machine(*seen, *into).await,
             Write::BootToken(row) => tx.put_boot_token(row).await,
             Write::UseBootToken(row) => tx.use_boot_token(row).await,
+            Write::KeepBootToken(hash, expires) => tx.keep_boot_token(hash, *expires).await,
             Write::Console(row) => tx.put_console(row).await,
             Write::Token(row) => tx.put_token(row).await,
             Write::TokenUse(id, at) => tx.use_token(*id, *at).await,
