@@ -294,7 +294,8 @@ async fn a_machine_waits_while_vault_is_away_and_others_do_not() -> Result<()> {
         Ok(())
     };
     let (waits, other) = tokio::join!(waits, other);
-    (waits?, other?);
+    waits?;
+    other?;
     assert!(began.elapsed() < Duration::from_secs(10), "Ignition would have given up: {:?}", began.elapsed());
     // It is started again, and so is the daemon; the machine goes on waiting, and has its config.
     vault.state().mood = Mood::Sealed;
