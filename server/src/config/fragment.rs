@@ -211,7 +211,7 @@ pub struct Overrides {
         help_heading = "Settings"
     )]
     pub secrets_files: Option<Vec<PathBuf>>,
-    /// The Vault that has secrets of profiles, such as https://vault.example:8200
+    /// The Vault that has secrets of profiles, such as `https://vault.example:8200`
     #[arg(long, env = "PILOTLIGHT_VAULT_ADDRESS", value_name = "URL", help_heading = "Settings")]
     pub vault_address: Option<String>,
     /// The paths below which secrets may be read, as in Vault's policies, separated by commas

@@ -105,6 +105,12 @@ impl Failure {
         self
     }
 
+    /// A body that cannot be read: 400 where it is no JSON, 422 where it is JSON of another shape.
+    pub(super) fn bad_body(expected: &str, error: &serde_json::Error) -> Self {
+        let detail = format!("{expected} is expected: {error}");
+        if error.is_data() { Self::mistakes(detail, Vec::new()) } else { Self::bad_request(detail) }
+    }
+
     fn mistakes(detail: String, errors: Vec<Mistake>) -> Self {
         let mut failure =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "What was sent is not right", detail);

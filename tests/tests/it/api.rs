@@ -6,6 +6,7 @@ pub mod access;
 pub mod changes;
 pub mod events;
 pub mod mistakes;
+pub mod operators;
 pub mod packets;
 
 /// Calls a macro with every story of the API.
@@ -25,6 +26,8 @@ macro_rules! each_api_story {
             events::the_list_of_events_is_complete_and_in_order,
             mistakes::what_is_wrong_is_refused_with_file_line_and_column_and_nothing_is_applied,
             mistakes::every_refusal_is_a_problem_document,
+            operators::a_rack_is_held_at_once_by_a_token_that_is_good_for_it,
+            operators::who_changed_what_is_listed_and_the_log_is_whole,
             packets::a_capture_of_real_firmware_is_explained_packet_by_packet,
         }
     };

@@ -40,9 +40,8 @@ async fn act(
     Caller(actor): Caller,
     body: Bytes,
 ) -> Result<Json<MachinesAnswer>, Failure> {
-    let request: MachinesRequest = serde_json::from_slice(&body).map_err(|e| {
-        Failure::bad_request(format!("`action`, and `selector` or `names`, are expected: {e}"))
-    })?;
+    let request: MachinesRequest = serde_json::from_slice(&body)
+        .map_err(|error| Failure::bad_body("an `action` with a `selector` or `names`", &error))?;
     let MachinesRequest { action, dry_run, .. } = request;
     let why = match (action, request.reason.as_deref()) {
         (MachineAction::Hold, why) => reason(why.unwrap_or_default())?,

@@ -115,8 +115,8 @@ async fn hold(
     Caller(actor): Caller,
     body: Bytes,
 ) -> Result<Shown, Failure> {
-    let request: HoldRequest = serde_json::from_slice(&body)
-        .map_err(|e| Failure::bad_request(format!("`{{\"reason\": \"…\"}}` is expected: {e}")))?;
+    let request: HoldRequest =
+        serde_json::from_slice(&body).map_err(|error| Failure::bad_body("`{\"reason\": \"…\"}`", &error))?;
     api.machines.hold(&name, Some(reason(&request.reason)?), &actor).await?;
     api.show(&name)
 }
