@@ -177,8 +177,8 @@ impl LeaseBook {
         pool.gives(ip) && self.free_for(mac, ip, pool, now) && self.has_room_for(mac, ip, pool, now)
     }
 
-    /// Gives the address to the client until `expires`; with it comes the lease of another one that the client had, which is taken
-    /// back. The caller has asked [`LeaseBook::may_have`].
+    /// Gives the address to the client until `expires`; with it comes what the client had before: this address for another time, or
+    /// another one, which is taken back. The caller has asked [`LeaseBook::may_have`].
     pub fn bind(
         &mut self,
         mac: Mac,
@@ -186,7 +186,7 @@ impl LeaseBook {
         expires: Timestamp,
         declared: bool,
     ) -> (Lease, Option<Lease>) {
-        let former = self.other_than(ip, mac).and_then(|other| self.by_ip.get(&other)).copied();
+        let former = self.by_mac.get(&mac).and_then(|had| self.by_ip.get(had)).copied();
         let lease = Lease { ip, mac: Some(mac), expires, bound: true, declared };
         self.put(lease);
         (lease, former)
@@ -196,7 +196,8 @@ impl LeaseBook {
     /// own. Without that, the address stays set aside for the client.
     pub fn unbind(&mut self, lease: Lease, former: Option<Lease>) {
         let unchanged = self.by_ip.get(&lease.ip) == Some(&lease);
-        if let Some(former) = former.filter(|former| unchanged && !self.by_ip.contains_key(&former.ip)) {
+        let free = |ip| ip == lease.ip || !self.by_ip.contains_key(&ip);
+        if let Some(former) = former.filter(|former| unchanged && free(former.ip)) {
             self.put(former);
         }
     }

@@ -121,7 +121,7 @@ impl Pool6<'_> {
     }
 }
 
-/// A lease that was given, and the one that the client had until then, if that was another address.
+/// A lease that was given, and what the client had until then: the same address for another time, or another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given6 {
     /// What it has now.
@@ -228,8 +228,7 @@ impl LeaseBook6 {
     /// Gives the address to the client until `expires`. The caller has asked [`LeaseBook6::may_have`].
     pub fn bind(&mut self, holder: &Holder, ip: Ipv6Addr, expires: Timestamp, declared: bool) -> Given6 {
         let lease = Lease6 { ip, holder: Some(holder.clone()), expires, bound: true, declared };
-        let other = self.by_holder.get(holder).filter(|other| **other != ip);
-        let former = other.and_then(|other| self.by_ip.get(other)).cloned();
+        let former = self.by_holder.get(holder).and_then(|had| self.by_ip.get(had)).cloned();
         self.put(lease.clone());
         Given6 { lease, former }
     }
@@ -238,7 +237,8 @@ impl LeaseBook6 {
     /// own. Without that, the address stays set aside for the client.
     pub fn unbind(&mut self, Given6 { lease, former }: Given6) {
         let unchanged = self.by_ip.get(&lease.ip) == Some(&lease);
-        if let Some(former) = former.filter(|former| unchanged && !self.by_ip.contains_key(&former.ip)) {
+        let free = |ip| ip == lease.ip || !self.by_ip.contains_key(&ip);
+        if let Some(former) = former.filter(|former| unchanged && free(former.ip)) {
             self.put(former);
         }
     }

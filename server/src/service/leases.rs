@@ -138,7 +138,7 @@ impl Leases {
             book.may_have(asker.mac, ip, pool, now).then(|| book.bind(asker.mac, ip, end, pool.declared))
         });
         let Some((lease, former)) = bound.flatten() else { return Ok(None) };
-        let ended = former.map(|former| Write::NoLease(former.ip, asker.mac));
+        let ended = former.filter(|had| had.ip != ip).map(|other| Write::NoLease(other.ip, asker.mac));
         let mut writes: Vec<Write> = ended.into_iter().collect();
         writes.push(Write::Lease(LeaseRow { subnet: asker.subnet.clone(), lease }));
         if let Err(error) = self.journal.commit(writes).await {

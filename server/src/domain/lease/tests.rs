@@ -46,6 +46,18 @@ fn who_moves_and_is_never_told_keeps_what_it_has() {
 }
 
 #[test]
+fn who_asks_for_less_time_and_is_never_told_has_its_address_as_long_as_before() {
+    let ranges = ["10.77.0.100-10.77.0.100".parse().unwrap()];
+    let mut book = LeaseBook::default();
+    let ip = Ipv4Addr::from([10, 77, 0, 100]);
+    book.bind(mac(1), ip, at(3600), true);
+    let (shorter, former) = book.bind(mac(1), ip, at(60), true);
+    book.unbind(shorter, former);
+    assert!(!book.may_have(mac(2), ip, pool(&ranges), at(61)), "its client uses it for an hour");
+    assert!(book.may_have(mac(2), ip, pool(&ranges), at(3601)));
+}
+
+#[test]
 fn a_reserved_address_goes_to_its_machine_and_to_nobody_else() {
     let ranges = ["10.77.0.100-10.77.0.101".parse().unwrap()];
     let reserved: Ipv4Addr = "10.77.0.100".parse().unwrap();

@@ -55,6 +55,17 @@ fn who_moves_and_is_never_told_keeps_what_it_has() {
 }
 
 #[test]
+fn who_asks_for_less_time_and_is_never_told_has_its_address_as_long_as_before() {
+    let ranges = ranges("2001:db8::10");
+    let mut book = LeaseBook6::default();
+    book.bind(&mac(1), ip("2001:db8::10"), at(3600), true);
+    let shorter = book.bind(&mac(1), ip("2001:db8::10"), at(60), true);
+    book.unbind(shorter);
+    assert!(!book.may_have(&mac(2), ip("2001:db8::10"), pool(&ranges), at(61)), "its client uses it");
+    assert!(book.may_have(&mac(2), ip("2001:db8::10"), pool(&ranges), at(3601)));
+}
+
+#[test]
 fn an_offer_ends_after_a_while_and_does_not_shorten_a_lease() {
     let ranges = ranges("2001:db8::10");
     let mut book = LeaseBook6::default();
