@@ -52,6 +52,19 @@ impl Net {
         value.map_or(Ok(0), |value| Ok(value.trim().parse()?))
     }
 
+    /// Waits until a counter says so: the last packet of a conversation has no answer that could be waited for.
+    pub async fn counts(&self, metric: &str, expected: u64) -> Result<()> {
+        let mut counted = 0;
+        for _ in 0..100 {
+            counted = self.counted(metric).await?;
+            if counted == expected {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("{metric} is {counted}, and not {expected}")
+    }
+
     /// Asks a question that must stay without an answer: the daemon says that it was silent, and why.
     pub async fn silence(&self, client: &mut Client, options: &[(u8, &[u8])], why: &str) -> Result<()> {
         let counter = format!("outcome=\"silent\",reason=\"{why}\"");
