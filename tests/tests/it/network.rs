@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use pilotlight_tests::daemon::Builder;
 use pilotlight_tests::rack::Namespace;
 use serde_json::json;
 
@@ -50,6 +51,32 @@ async fn clients_of_all_makes_get_what_the_subnet_says() -> Result<()> {
         ("new_dhcp_server_identifier", "10.77.0.1"),
     ] {
         assert_eq!(other.get(key).map(String::as_str), Some(value), "{key} in {other:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_interface_has_its_own_network() -> Result<()> {
+    if skipped("network") {
+        return Ok(());
+    }
+    let rack = Namespace::create("pltwonets", Some("10.77.0.1/24".parse()?))?;
+    let host = rack.host("client", None)?;
+    rack.ip("link add br1 type bridge")?;
+    rack.ip("addr add 10.79.0.1/24 dev br1")?;
+    rack.ip("link set br1 up")?;
+    rack.ip(&format!("link add port1 type veth peer name eth1 netns {}", host.name()))?;
+    rack.ip("link set port1 master br1 up")?;
+    host.ip("link set eth1 up")?;
+    let subnets = [subnet("rack", "10.77.0", "discover"), subnet("other", "10.79.0", "discover")];
+    let both = |builder: Builder| builder.set("dhcp.interfaces", json!(["br0", "br1"]));
+    let net = Net::start_in(rack, &subnets, both).await?;
+    let folder = net.rig.folder.path();
+    for (interface, server) in [("eth0", "10.77.0.1"), ("eth1", "10.79.0.1"), ("eth0", "10.77.0.1")] {
+        let lease = udhcpc(&host, folder, &["-i", interface])?;
+        assert_eq!(lease.get("serverid").map(String::as_str), Some(server), "{interface}: {lease:?}");
+        let network = server.trim_end_matches(".1");
+        assert!(ip(&lease, "ip")?.to_string().starts_with(network), "{interface}: {lease:?}");
     }
     Ok(())
 }
