@@ -58,6 +58,8 @@ pub struct Inventory {
     pub groups: Groups,
     /// The last revision of every resource that there is or was: one that comes back goes on from there.
     pub last_revisions: HashMap<(Kind, Name), i64>,
+    /// The set of files that a resource was applied from last, where it was.
+    pub sources: HashMap<(Kind, Name), Name>,
     machines: HashMap<MachineId, Arc<Machine>>,
     names: BTreeMap<Name, MachineId>,
     macs: HashMap<Mac, MachineId>,
@@ -158,6 +160,15 @@ impl Inventory {
         machines.find(|machine| machine.stage == Stage::Discovered)
     }
 
+    /// The machines that are known by anything that this spec names: a MAC, the UUID, the serial number, an address.
+    pub fn kin<'a>(&'a self, spec: &'a MachineSpec) -> impl Iterator<Item = &'a Arc<Machine>> {
+        let by_mac =
+            spec.macs.iter().flat_map(|mac| [self.by_mac(*mac), self.by_learned_mac(*mac)]).flatten();
+        let by_uuid = spec.uuid.and_then(uuid_key).and_then(|key| self.by_uuid(key));
+        let by_serial = spec.serial.as_deref().and_then(serial_key).and_then(|key| self.by_serial(&key));
+        by_mac.chain(by_uuid).chain(by_serial).chain(reservations(spec).filter_map(|ip| self.reserved(ip)))
+    }
+
     /// The last revision that a resource of this name has or had; 0 if there never was one.
     pub fn last_revision(&self, kind: Kind, name: &Name) -> i64 {
         self.last_revisions.get(&(kind, name.clone())).copied().unwrap_or_default()
@@ -193,6 +204,18 @@ impl Inventory {
             boot: profile.spec.boot,
             image: profile.spec.image.clone(),
         })
+    }
+
+    /// The group that a machine belongs to.
+    pub fn group_named_of(&self, machine: &Machine) -> Option<&Name> {
+        self.group_of(machine).map(|group| group.name)
+    }
+
+    /// The machines that are ready, have a profile, and never ran one, with what they are armed for then: declaring a machine with
+    /// a profile is asking for it.
+    pub fn to_arm(&self) -> impl Iterator<Item = (&Arc<Machine>, Revision)> {
+        let ready = self.machines().filter(|m| m.stage == Stage::Ready && m.running.is_none());
+        ready.filter_map(|machine| Some((machine, self.assigned(machine)?.revision)))
     }
 
     /// The values that a machine's group has for the templates of its profile.

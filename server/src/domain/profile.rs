@@ -1,11 +1,13 @@
 //! A profile's configs for one machine: templates filled in, Butane transpiled, everything checked.
 mod context;
 mod files;
+mod kept;
 mod provenance;
 mod template;
 
 pub use context::{ClusterContext, Context, MachineContext, SiteContext, SubnetContext};
 pub use files::{MOST_BYTES, MOST_FILES};
+pub use kept::Kept;
 pub use provenance::{Line, Part, Whole, check_whole, merged, parts};
 pub use template::{UNKNOWN, without_tags};
 

@@ -2,6 +2,7 @@
 mod boots;
 mod events;
 mod machines;
+mod plans;
 mod resources;
 mod tokens;
 
@@ -15,6 +16,7 @@ use crate::service::{
     history::History,
     journal::Journal,
     machines::Machines,
+    revisions::Revisions,
     views::Views,
 };
 use axum::Router;
@@ -29,6 +31,8 @@ pub struct Api {
     pub views: Views,
     /// Changes what is declared.
     pub changes: Changes,
+    /// What resources were.
+    pub revisions: Revisions,
     /// Changes machines.
     pub machines: Machines,
     /// Boots.
@@ -50,13 +54,14 @@ pub struct Api {
 }
 
 pub(super) fn router(api: Api) -> Router {
-    let Api { views, changes, machines, boots, console, explain, packets, access, journal, history, stop } =
-        api;
+    let Api { views, changes, revisions, machines, boots, console, explain, packets, .. } = api;
+    let Api { access, journal, history, stop, .. } = api;
     Router::new()
         .merge(machines::router(views.clone(), machines, (explain, packets)))
         .merge(boots::router((boots, console), views.clone(), journal.clone()))
         .merge(events::router(journal, history, stop))
         .merge(tokens::router(access))
+        .merge(plans::router(changes.clone(), revisions))
         .merge(resources::router(views, changes))
 }
 

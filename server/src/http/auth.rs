@@ -35,6 +35,8 @@ pub const ENDPOINTS: &[(Method, &str, Role)] = &[
     (Method::POST, "/api/v1/machines/{name}/provision", Role::Admin),
     (Method::POST, "/api/v1/machines/{name}/release", Role::Admin),
     (Method::POST, "/api/v1/machines/{name}/retire", Role::Admin),
+    // It changes nothing and shows what a viewer may see: a merge request's pipeline needs no more than that.
+    (Method::POST, "/api/v1/plan", Role::Viewer),
     (Method::GET, "/api/v1/tokens", Role::Admin),
     (Method::POST, "/api/v1/tokens", Role::Admin),
     (Method::DELETE, "/api/v1/tokens/{name}", Role::Admin),
@@ -42,6 +44,8 @@ pub const ENDPOINTS: &[(Method, &str, Role)] = &[
     (Method::GET, "/api/v1/{kind}/{name}", Role::Viewer),
     (Method::PUT, "/api/v1/{kind}/{name}", Role::Admin),
     (Method::DELETE, "/api/v1/{kind}/{name}", Role::Admin),
+    (Method::GET, "/api/v1/{kind}/{name}/revisions", Role::Viewer),
+    (Method::GET, "/api/v1/{kind}/{name}/revisions/{revision}", Role::Viewer),
     (Method::GET, "/", Role::Viewer),
     (Method::GET, "/status", Role::Viewer),
 ];

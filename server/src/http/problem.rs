@@ -145,6 +145,19 @@ impl From<ChangeError> for Failure {
             ChangeError::Mistakes(errors) => Self::mistakes(detail, errors),
             ChangeError::NotFound(..) => Self::not_found(detail),
             ChangeError::Changed(..) => Self::precondition(detail),
+            ChangeError::NoSource => Self::bad_request(detail),
+            ChangeError::Guard(_) => Self::new(
+                StatusCode::CONFLICT,
+                "guard",
+                "More machines than may be without saying so",
+                detail,
+            ),
+            ChangeError::NotThePlan { .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "plan-differs",
+                "It is not the plan that you saw",
+                detail,
+            ),
             ChangeError::Needed(..) => Self::new(StatusCode::CONFLICT, "needed", "Others need it", detail),
         }
     }

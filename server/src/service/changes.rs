@@ -1,30 +1,37 @@
-//! Changes of what is declared: checked as a whole, written as a whole, or not at all.
-mod plan;
+//! Changes of what is declared: foreseen, checked as a whole, written as a whole, or not at all.
+mod draft;
+mod error;
+mod judge;
+mod remembered;
+mod shown;
+mod step;
+
+pub use error::{ChangeError, NeedsAllowed};
 
 use super::{
     boots::Boots,
     images::Images,
     journal::{Actor, Journal},
-    machines::{MachineError, Machines},
+    machines::Machines,
+    next_boots::NextBoots,
     roster::Roster,
 };
 use crate::{
     domain::{
         document::{Meant, Spec, understand},
-        inventory::{
-            Inventory,
-            check::{self, Findings},
-        },
+        inventory::check,
     },
-    store::{StoreError, Write},
+    store::StoreError,
 };
+use draft::Draft;
 use pilotlight_types::{
-    api::{AppliedItem, Mistake},
+    api::{Applied, AppliedItem, Mistake, Plan},
     resource::{Kind, Name},
 };
-use plan::{Step, current, step};
+use remembered::Remembered;
 use serde_json::Value;
 use std::sync::Arc;
+use step::current;
 use tokio::sync::Mutex;
 
 /// Changes what is declared.
@@ -35,49 +42,59 @@ pub struct Changes {
     images: Images,
     machines: Machines,
     boots: Boots,
+    foresight: NextBoots,
+    /// How many machines may be changed at once without anybody saying the number.
+    guard: usize,
+    plans: Remembered,
     // One change at a time: what is checked is what is written.
     one_at_a_time: Arc<Mutex<()>>,
 }
 
-/// Why nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// What was sent has mistakes.
-    #[error("{} of what was sent is wrong; nothing was changed", count(.0.len()))]
-    Mistakes(Vec<Mistake>),
-    /// There is no such resource.
-    #[error("there is no {0} {1}")]
-    NotFound(Kind, String),
-    /// Others need it.
-    #[error("{0} {1} cannot go: {2}")]
-    Needed(Kind, Name, String),
-    /// It is not what the caller thinks.
-    #[error("{0} {1} is not as you read it: {2}")]
-    Changed(Kind, Name, String),
-    /// The stage does not allow that.
-    #[error(transparent)]
-    Machine(#[from] MachineError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-fn count(mistakes: usize) -> String {
-    if mistakes == 1 { "1 part".into() } else { format!("{mistakes} parts") }
+/// How documents are applied.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The set of files that they are from; it is remembered of each.
+    pub source: Option<Name>,
+    /// Whether what was applied from that set before, and is not among the documents, is deleted.
+    pub prune: bool,
+    /// What there is to say of the revisions that come of it.
+    pub message: Option<String>,
+    /// The revision that the caller knows of the first document's resource.
+    pub expected: Option<i64>,
+    /// The hash of the plan that the caller saw.
+    pub expect_plan: Option<String>,
+    /// How many machines' next boots may change.
+    pub allow_machines: Option<usize>,
 }
 
 /// How often documents are planned anew when machines change at the same moment.
 const TRIES: usize = 20;
 
 impl Changes {
-    /// Changes what is declared.
-    pub fn new(roster: Roster, journal: Journal, images: Images, machines: Machines, boots: Boots) -> Self {
-        Self { roster, journal, images, machines, boots, one_at_a_time: Arc::default() }
+    /// Changes what is declared; more machines than `guard` at once only if their number is said.
+    pub fn new(
+        roster: Roster,
+        journal: Journal,
+        images: Images,
+        (machines, boots): (Machines, Boots),
+        (foresight, guard): (NextBoots, usize),
+    ) -> Self {
+        let (plans, one_at_a_time) = (Remembered::default(), Arc::default());
+        Self { roster, journal, images, machines, boots, foresight, guard, plans, one_at_a_time }
+    }
+
+    /// What an apply of these documents would do. Nothing is changed, and nothing fetched.
+    pub async fn plan(&self, documents: &[Value], options: &Options) -> Result<Plan, ChangeError> {
+        let meant = understand(documents).map_err(ChangeError::Mistakes)?;
+        let draft = self.draft(&meant, &[], options)?;
+        let judged = self.judge(draft).await?;
+        self.plans.keep(judged.hash.clone(), judged.facts.clone());
+        Ok(judged.shown())
     }
 
     /// Makes what is declared be as in these documents. All of them, or none.
     pub async fn apply(&self, documents: &[Value], actor: &Actor) -> Result<Vec<AppliedItem>, ChangeError> {
-        self.apply_at(documents, None, actor).await
+        Ok(self.apply_with(documents, &Options::default(), actor).await?.items)
     }
 
     /// The same, if the first document's resource is at the revision that the caller knows.
@@ -87,32 +104,25 @@ impl Changes {
         expected: Option<i64>,
         actor: &Actor,
     ) -> Result<Vec<AppliedItem>, ChangeError> {
+        let options = Options { expected, ..Options::default() };
+        Ok(self.apply_with(documents, &options, actor).await?.items)
+    }
+
+    /// The same, in this way.
+    pub async fn apply_with(
+        &self,
+        documents: &[Value],
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<Applied, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        // Fetching takes its time, and harms nobody if the rest is refused.
-        self.plan(&meant)?;
-        self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
-        let _guard = self.one_at_a_time.lock().await;
-        let mut tries = 0..TRIES;
-        let planned = loop {
-            if let (Some(expected), Some(first)) = (expected, meant.first()) {
-                self.expect(first.spec.kind(), &first.name, expected)?;
-            }
-            let planned = self.plan(&meant)?;
-            let writes = planned.iter().flat_map(|(step, _)| step.writes(&self.journal, actor)).collect();
-            match self.journal.commit(writes).await {
-                Ok(()) => break planned,
-                // A machine went on with its life meanwhile: what is declared of it goes on top of that.
-                Err(StoreError::Conflict { .. }) if tries.next().is_some() => tokio::task::yield_now().await,
-                Err(error) => return Err(error.into()),
-            }
-        };
-        self.roster.change(|inventory| planned.iter().try_for_each(|(step, _)| step.put(inventory)))?;
-        self.machines.arm_ready(actor).await?;
-        let item = |(step, warnings): (Step, Vec<String>)| {
-            let name = step.name.to_string();
-            AppliedItem { kind: step.kind, name, change: step.change, warnings }
-        };
-        Ok(planned.into_iter().map(item).collect())
+        let draft = self.draft(&meant, &[], options)?;
+        if meant.iter().any(|one| one.spec.kind() == Kind::Image) {
+            // What is refused in the end is not fetched first. Fetching takes its time, and harms nobody.
+            self.allow(&self.judge(draft).await?, options)?;
+            self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
+        }
+        self.carry_out(&meant, &[], options, actor).await
     }
 
     /// Deletes a resource. `expected` is the revision that the caller knows.
@@ -123,49 +133,54 @@ impl Changes {
         expected: Option<i64>,
         actor: &Actor,
     ) -> Result<(), ChangeError> {
+        self.delete_with(kind, name, &Options { expected, ..Options::default() }, actor).await
+    }
+
+    /// The same, in this way.
+    pub async fn delete_with(
+        &self,
+        kind: Kind,
+        name: &str,
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<(), ChangeError> {
         let not_found = || ChangeError::NotFound(kind, name.chars().take(80).collect());
-        let parsed: Name = name.parse().map_err(|_| not_found())?;
+        let name: Name = name.parse().map_err(|_| not_found())?;
+        self.roster.read(|inventory| current(inventory, kind, &name)).ok_or_else(not_found)?;
+        self.carry_out(&[], &[(kind, name)], options, actor).await.map(drop)
+    }
+
+    /// Writes these, and deletes those.
+    async fn carry_out(
+        &self,
+        meant: &[Meant],
+        gone: &[(Kind, Name)],
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<Applied, ChangeError> {
         let _guard = self.one_at_a_time.lock().await;
-        let (before, revision, machine, needed) = self
-            .roster
-            .read(|inventory| {
-                let (spec, revision) = current(inventory, kind, &parsed)?;
-                let machine =
-                    inventory.machine_named(name).filter(|_| kind == Kind::Machine).map(|machine| machine.id);
-                Some((spec, revision, machine, check::needed_by(inventory, kind, &parsed)))
-            })
-            .ok_or_else(not_found)?;
-        if let Some(why) = needed {
-            return Err(ChangeError::Needed(kind, parsed, why));
-        }
-        if expected.is_some_and(|expected| expected != revision) {
-            return Err(ChangeError::Changed(kind, parsed, format!("it is at revision {revision}")));
-        }
-        let object = object(kind, &parsed);
-        let delete = machine.map_or_else(|| Write::NoResource(kind, parsed.clone()), Write::NoMachine);
-        let told = self.journal.event(
-            "resource.deleted",
-            &object,
-            actor,
-            None,
-            format!("{kind} {parsed} was deleted"),
-        );
-        self.journal
-            .commit(vec![delete, self.journal.audit(actor, "deleted", object, Some(before), None), told])
-            .await?;
-        self.roster.change(|inventory| match (kind, machine) {
-            (_, Some(id)) => inventory.remove(id),
-            (Kind::Firmware, _) => drop(inventory.firmware.remove(&parsed)),
-            (Kind::Subnet, _) => drop(inventory.subnets.remove(&parsed)),
-            (Kind::Image, _) => drop(inventory.images.remove(&parsed)),
-            (Kind::Profile, _) => drop(inventory.profiles.remove(&parsed)),
-            (Kind::Group, _) => inventory.groups.remove(&parsed),
-            (Kind::Machine, None) => {}
-        });
-        if let Some(id) = machine {
-            self.boots.forget(id);
-        }
-        Ok(())
+        let mut tries = 0..TRIES;
+        let judged = loop {
+            if let Some(expected) = options.expected {
+                let first = meant.first().map(|one| (one.spec.kind(), &one.name));
+                if let Some((kind, name)) = first.or_else(|| gone.first().map(|(kind, name)| (*kind, name))) {
+                    self.expect(kind, name, expected)?;
+                }
+            }
+            let judged = self.judge(self.draft(meant, gone, options)?).await?;
+            self.allow(&judged, options)?;
+            let writes = judged.draft.writes(&self.journal, actor, options.message.as_deref());
+            match self.journal.commit(writes).await {
+                Ok(()) => break judged,
+                // A machine went on with its life meanwhile: what is declared of it goes on top of that.
+                Err(StoreError::Conflict { .. }) if tries.next().is_some() => tokio::task::yield_now().await,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        self.roster.change(|inventory| judged.draft.put(inventory))?;
+        judged.draft.gone_machines().for_each(|machine| self.boots.forget(machine));
+        self.machines.arm_ready(actor).await?;
+        Ok(Applied { plan: Some(judged.hash.clone()), items: judged.draft.items() })
     }
 
     fn expect(&self, kind: Kind, name: &Name, expected: i64) -> Result<(), ChangeError> {
@@ -178,23 +193,9 @@ impl Changes {
         }
     }
 
-    /// What each document changes, with warnings; or everything that is wrong.
-    fn plan(&self, meant: &[Meant]) -> Result<Vec<(Step, Vec<String>)>, ChangeError> {
-        let now = self.journal.now();
-        let mut after = self.roster.read(Inventory::clone);
-        let mut steps = Vec::with_capacity(meant.len());
-        for one in meant {
-            let step = step(&after, one, now)?;
-            step.put(&mut after)?;
-            steps.push(step);
-        }
-        let found: Vec<Findings> = check::check(&after, meant.iter().map(|one| (one.spec.kind(), &one.name)));
-        let mistakes: Vec<Mistake> =
-            meant.iter().zip(&found).flat_map(|(one, found)| mistakes(one, &found.errors)).collect();
-        if !mistakes.is_empty() {
-            return Err(ChangeError::Mistakes(mistakes));
-        }
-        Ok(steps.into_iter().zip(found.into_iter().map(|found| found.warnings)).collect())
+    fn draft(&self, meant: &[Meant], gone: &[(Kind, Name)], options: &Options) -> Result<Draft, ChangeError> {
+        let before = self.roster.read(Clone::clone);
+        Draft::new(before, meant, gone, options, self.journal.now())
     }
 
     async fn take_images(&self, meant: &[Meant]) -> Result<(), Vec<Mistake>> {

@@ -5,7 +5,7 @@ use crate::{
         delivery,
         inventory::Inventory,
         machine::Machine,
-        profile::{self, Context, MachineContext, Wrong},
+        profile::{self, Context, Limit, MachineContext, Wrong},
         stage::Revision,
     },
     secret::{Secret, SiteKey},
@@ -15,7 +15,7 @@ use pilotlight_types::{
     BootId, Mac,
     agent::AgentConfig,
     api::Boot,
-    resource::{Labels, MachineSpec, ProfileSpec},
+    resource::{Labels, MachineSpec, Name, ProfileSpec},
 };
 use serde_json::Value;
 use std::{
@@ -66,6 +66,28 @@ impl Promised {
     }
 }
 
+/// Where a machine boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The interface that boots.
+    pub mac: Mac,
+    /// The address that it has there, where that is known.
+    pub address: Option<IpAddr>,
+    /// An address of its network: that one, or another.
+    pub from: Option<IpAddr>,
+}
+
+/// What goes into a machine's config.
+#[derive(Debug, Clone)]
+pub struct Makings {
+    /// The profile's layers and itself, lowest first.
+    pub layers: Vec<(Name, Arc<ProfileSpec>)>,
+    /// What its image takes.
+    pub limit: Option<Limit>,
+    /// What its templates may use.
+    pub context: Context,
+}
+
 /// Why a config cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -110,17 +132,10 @@ impl Configs {
         revision: &Revision,
         local: IpAddr,
     ) -> Result<Value, ConfigError> {
-        let (layers, limit, context) = self.roster.read(|inventory| {
-            let spec = inventory.profile_revisions.get(revision);
-            let layers = spec.map(|spec| inventory.layers(&revision.profile, spec));
-            let limit = spec.and_then(|spec| inventory.limit(spec));
-            (
-                layers,
-                limit,
-                self.context(inventory, machine, boot.mac, boot.address, spec.map(|spec| &**spec)),
-            )
-        });
-        let layers = layers.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
+        let at = Place { mac: boot.mac, address: boot.address, from: boot.address };
+        let makings = self.roster.read(|inventory| self.makings(inventory, machine, at, revision));
+        let Makings { layers, limit, context } =
+            makings.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
         let mut configs = profile::configs(&layers, &context, limit.as_ref()).map_err(|wrongs| {
             ConfigError::Profile { machine: machine.name.to_string(), why: told(wrongs) }
         })?;
@@ -128,36 +143,47 @@ impl Configs {
         Ok(delivery::merged(&configs))
     }
 
-    /// The profile's kernel arguments for a machine that boots from `mac`.
+    /// What goes into the config of a machine at that place, were this the inventory.
+    pub fn makings(
+        &self,
+        inventory: &Inventory,
+        machine: &Machine,
+        at: Place,
+        revision: &Revision,
+    ) -> Option<Makings> {
+        let spec = inventory.profile_revisions.get(revision)?;
+        Some(Makings {
+            layers: inventory.layers(&revision.profile, spec),
+            limit: inventory.limit(spec),
+            context: self.context(inventory, machine, at, spec),
+        })
+    }
+
+    /// The profile's kernel arguments for a machine at that place, were this the inventory.
     pub fn kernel_args(
         &self,
+        inventory: &Inventory,
         machine: Option<&Machine>,
-        mac: Mac,
-        address: Option<IpAddr>,
+        at: Place,
         revision: &Revision,
     ) -> Result<Vec<String>, ConfigError> {
-        let made = self.roster.read(|inventory| {
-            let spec = inventory.profile_revisions.get(revision)?;
-            if profile::has_fixed_args(spec) {
-                return Some(Ok(spec.kernel_args.clone()));
-            }
+        let Some(spec) = inventory.profile_revisions.get(revision) else { return Ok(Vec::new()) };
+        if profile::has_fixed_args(spec) {
+            return Ok(spec.kernel_args.clone());
+        }
+        let mac = at.mac.to_string();
+        let context = match machine {
+            Some(machine) => self.context(inventory, machine, at, spec),
             // A machine that nobody knows has a name and an interface, and that is all.
-            let unknown = MachineContext::new(
-                &mac.to_string(),
-                &Labels::default(),
-                &MachineSpec::default(),
-                &mac.to_string(),
-                address,
-            );
-            let context = match machine {
-                Some(machine) => self.context(inventory, machine, mac, address, Some(spec)),
-                None => Context::new(unknown, BTreeMap::new(), &self.site.name),
-            };
-            Some(profile::kernel_args(spec, &context))
-        });
-        made.unwrap_or_else(|| Ok(Vec::new())).map_err(|wrongs| {
-            let name = machine.map_or_else(|| mac.to_string(), |machine| machine.name.to_string());
-            ConfigError::Profile { machine: name, why: told(wrongs) }
+            None => {
+                let (labels, spec) = (Labels::default(), MachineSpec::default());
+                let unknown = MachineContext::new(&mac, &labels, &spec, &mac, at.address);
+                Context::new(unknown, BTreeMap::new(), &self.site.name)
+            }
+        };
+        profile::kernel_args(spec, &context).map_err(|wrongs| ConfigError::Profile {
+            machine: machine.map_or(mac, |machine| machine.name.to_string()),
+            why: told(wrongs),
         })
     }
 
@@ -166,9 +192,8 @@ impl Configs {
         &self,
         inventory: &Inventory,
         machine: &Machine,
-        mac: Mac,
-        address: Option<IpAddr>,
-        spec: Option<&ProfileSpec>,
+        Place { mac, address, from }: Place,
+        spec: &ProfileSpec,
     ) -> Context {
         let facts = machine.facts.as_ref().map(|reported| &reported.facts);
         let about = MachineContext::new(
@@ -179,10 +204,10 @@ impl Configs {
             address,
         )
         .with_facts(facts);
-        let subnet = address.and_then(|address| inventory.subnet_of(address));
+        let subnet = from.and_then(|from| inventory.subnet_of(from));
         Context::new(about, inventory.variables(machine), &self.site.name)
             .on(subnet.map(|(name, subnet)| (name, &*subnet.spec)))
-            .joining(spec.and_then(|spec| spec.cluster.as_ref()))
+            .joining(spec.cluster.as_ref())
     }
 
     /// Keeps what was promised to a boot; what was promised to boots that are not `open` is let go now and then.
@@ -232,7 +257,8 @@ impl Configs {
     }
 }
 
-fn told(wrongs: Vec<Wrong>) -> String {
+/// Everything that is wrong, in one sentence.
+pub fn told(wrongs: Vec<Wrong>) -> String {
     let all: Vec<String> = wrongs.into_iter().map(|w| format!("{}: {}", w.path, w.detail)).collect();
     all.join("; ")
 }

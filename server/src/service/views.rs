@@ -10,6 +10,7 @@ use crate::{
         inventory::{ByName, Declared, Inventory},
         machine::Machine,
         selector::Selector,
+        stage::Stage,
     },
     service::{leases::Leases, leases6::Leases6},
 };
@@ -72,9 +73,13 @@ impl Views {
         self.roster.read(|inventory| {
             let field = |machine: &Machine| {
                 let (stage, rack) = (machine.stage.name(), machine.spec.rack.clone());
+                let machine = machine.id;
                 move |key: &str| match key {
                     "stage" => Some(stage.to_owned()),
                     "rack" => rack.clone(),
+                    "drift" => {
+                        inventory.machine(machine).map(|machine| drifted(inventory, machine).to_string())
+                    }
                     _ => None,
                 }
             };
@@ -107,6 +112,12 @@ impl Views {
         counts
     }
 
+    /// How many machines run something else than they should.
+    pub fn drifted(&self) -> usize {
+        self.roster
+            .read(|inventory| inventory.machines().filter(|machine| drifted(inventory, machine)).count())
+    }
+
     /// How many addresses of each subnet are held.
     pub fn leases(&self, now: pilotlight_types::Timestamp) -> Vec<(String, usize)> {
         self.leases.held(now).into_iter().map(|(subnet, held)| (subnet.to_string(), held)).collect()
@@ -128,9 +139,10 @@ impl Views {
                 .map(|run| run.revision),
             name: wanted.profile.to_string(),
             desired: wanted.revision,
+            drift: drifted(inventory, machine),
         });
         let why = match &machine.stage {
-            crate::domain::stage::Stage::Failed { why, .. } => Some(why.clone()),
+            Stage::Failed { why, .. } => Some(why.clone()),
             _ => None,
         };
         let boot = self.boots.of(machine.id);
@@ -155,6 +167,16 @@ impl Views {
             revision: machine.version,
         }
     }
+}
+
+/// Whether a machine runs something else than it should: another revision, or another profile. What never ran anything is new, and
+/// what is retired is nobody's concern.
+fn drifted(inventory: &Inventory, machine: &Machine) -> bool {
+    let Some(running) = machine.running.as_ref().filter(|_| machine.stage != Stage::Retired) else {
+        return false;
+    };
+    let assigned = inventory.assigned(machine).map(|assigned| assigned.revision);
+    assigned.as_ref().or_else(|| machine.stage.armed()).is_some_and(|wanted| wanted != running)
 }
 
 /// What a machine said in its newest boot and in its facts that does not fit it, as things are now.

@@ -29,6 +29,7 @@ pub fn secure(rig: &Rig) -> Router {
     let api = Api {
         views: rig.views.clone(),
         changes: rig.changes.clone(),
+        revisions: rig.revisions.clone(),
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
         console: rig.console.clone(),

@@ -17,6 +17,7 @@ mod leases;
 mod machines;
 mod pacing;
 mod packets;
+mod plans;
 mod postgres;
 mod rig;
 mod store;

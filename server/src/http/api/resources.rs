@@ -1,8 +1,11 @@
-//! What is declared: lists, one, write, delete, and `apply` for many at once.
-use super::{Page, machines, next};
+//! What is declared: lists, one, write, delete. Many at once are in `plans`.
+use super::{Page, machines, next, plans::Asked};
 use crate::{
     http::{auth::Caller, problem::Failure},
-    service::{changes::Changes, views::Views},
+    service::{
+        changes::{Changes, Options},
+        views::Views,
+    },
 };
 use axum::{
     Json, Router,
@@ -10,10 +13,10 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::get,
 };
 use pilotlight_types::{
-    api::{Applied, AppliedItem, Change, List, Resource},
+    api::{AppliedItem, Change, List, Resource},
     resource::Kind,
 };
 use serde_json::{Value, json};
@@ -24,29 +27,12 @@ struct ResourcesApi {
     changes: Changes,
 }
 
-/// How many documents one `apply` may have.
-const MOST_DOCUMENTS: usize = 10_000;
-
 pub(super) fn router(views: Views, changes: Changes) -> Router {
     Router::new()
-        .route("/apply", post(apply))
         .route("/{kind}", get(list))
         .route("/machines/{name}", get(machine).put(put_machine).delete(delete_machine))
         .route("/{kind}/{name}", get(one).put(put).delete(delete))
         .with_state(ResourcesApi { views, changes })
-}
-
-async fn apply(
-    State(api): State<ResourcesApi>,
-    Caller(actor): Caller,
-    body: Bytes,
-) -> Result<Json<Applied>, Failure> {
-    let documents: Vec<Value> = serde_json::from_slice(&body)
-        .map_err(|e| Failure::bad_request(format!("a JSON list of documents is expected: {e}")))?;
-    if documents.len() > MOST_DOCUMENTS {
-        return Err(Failure::bad_request(format!("at most {MOST_DOCUMENTS} documents are taken at once")));
-    }
-    Ok(Json(Applied { items: api.changes.apply(&documents, &actor).await? }))
 }
 
 async fn list(
@@ -82,12 +68,13 @@ fn shown(resource: &Resource) -> Result<Response, Failure> {
 async fn put(
     State(api): State<ResourcesApi>,
     Path((kind, name)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let kind = kind_of(&kind)?;
-    let item = api.write(kind, &name, caller, &headers, &body).await?;
+    let item = api.write(kind, &name, caller, asked.options(expected(&headers)?)?, &body).await?;
     let resource =
         api.views.resource(kind, &name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
     Ok((status(&item), shown(&resource)?).into_response())
@@ -96,11 +83,12 @@ async fn put(
 async fn put_machine(
     State(api): State<ResourcesApi>,
     Path(name): Path<String>,
+    Query(asked): Query<Asked>,
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let item = api.write(Kind::Machine, &name, caller, &headers, &body).await?;
+    let item = api.write(Kind::Machine, &name, caller, asked.options(expected(&headers)?)?, &body).await?;
     let machine = api.views.machine(&name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
     Ok((status(&item), machines::shown(&machine)?).into_response())
 }
@@ -108,20 +96,22 @@ async fn put_machine(
 async fn delete(
     State(api): State<ResourcesApi>,
     Path((kind, name)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
     Caller(actor): Caller,
     headers: HeaderMap,
 ) -> Result<StatusCode, Failure> {
-    api.changes.delete(kind_of(&kind)?, &name, expected(&headers)?, &actor).await?;
+    api.changes.delete_with(kind_of(&kind)?, &name, &asked.options(expected(&headers)?)?, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn delete_machine(
     State(api): State<ResourcesApi>,
     Path(name): Path<String>,
+    Query(asked): Query<Asked>,
     Caller(actor): Caller,
     headers: HeaderMap,
 ) -> Result<StatusCode, Failure> {
-    api.changes.delete(Kind::Machine, &name, expected(&headers)?, &actor).await?;
+    api.changes.delete_with(Kind::Machine, &name, &asked.options(expected(&headers)?)?, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -132,7 +122,7 @@ impl ResourcesApi {
         kind: Kind,
         name: &str,
         caller: Caller,
-        headers: &HeaderMap,
+        options: Options,
         body: &Bytes,
     ) -> Result<AppliedItem, Failure> {
         let mut document: Value = serde_json::from_slice(body)
@@ -146,8 +136,10 @@ impl ResourcesApi {
             }
             map.insert(key.to_owned(), wanted);
         }
-        let items = self.changes.apply_at(&[document], expected(headers)?, &caller.0).await?;
-        items.into_iter().next().ok_or_else(|| Failure::unavailable("nothing was written"))
+        // One resource alone is no set of files: whatever is from one stays from that.
+        let options = Options { source: None, prune: false, ..options };
+        let applied = self.changes.apply_with(&[document], &options, &caller.0).await?;
+        applied.items.into_iter().next().ok_or_else(|| Failure::unavailable("nothing was written"))
     }
 }
 
@@ -155,7 +147,7 @@ fn status(item: &AppliedItem) -> StatusCode {
     if item.change == Change::Created { StatusCode::CREATED } else { StatusCode::OK }
 }
 
-fn kind_of(plural: &str) -> Result<Kind, Failure> {
+pub(super) fn kind_of(plural: &str) -> Result<Kind, Failure> {
     let found = Kind::ALL.into_iter().find(|kind| kind.plural() == plural);
     found.ok_or_else(|| {
         Failure::not_found(format!("there is no kind of resource called `{}`", plural.escape_default()))

@@ -1,0 +1,258 @@
+//! What machines get at their next boots, as the inventory is and as it would be: made by the rules that the boot path uses, and
+//! compared. Nothing is written down, and nobody is told.
+mod group;
+mod render;
+
+use super::{
+    boots::{Boots, Said},
+    configs::Configs,
+    delivery::Delivery,
+};
+use crate::domain::{
+    affected::Touched,
+    firmware::{Firmware, Identity, classify},
+    identity::Says,
+    inventory::Inventory,
+    machine::Machine,
+    next_boot::{NextBoot, Own},
+    profile::Kept,
+    stage::{Event, Revision},
+};
+use group::Groups;
+use pilotlight_types::{
+    Mac, MachineId,
+    api::BootChange,
+    resource::{Kind, Name, SubnetMode},
+};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+use uuid::Uuid;
+
+/// Stands for the MAC of a machine that none is known of: no interface has it.
+const NO_MAC: Mac = Mac::new([0; 6]);
+
+/// Foresees boots.
+#[derive(Debug, Clone)]
+pub struct NextBoots {
+    boots: Boots,
+    delivery: Delivery,
+    configs: Configs,
+}
+
+/// What comes of a change.
+#[derive(Debug, Clone, Default)]
+pub struct Effects {
+    /// The machines whose next boot differs, those with the same difference together.
+    pub boots: Vec<BootChange>,
+    /// The machines that get something else once they are provisioned again.
+    pub provision: Vec<BootChange>,
+    /// Every machine whose next boot differs, by name.
+    pub machines: Vec<String>,
+    /// Those of them that were accepted before: which the guard is for.
+    pub guarded: Vec<String>,
+    /// One line for each machine, that is the same only if what comes to it is the same.
+    pub facts: Vec<String>,
+    /// Machines whose configs could be made and cannot any more, in words.
+    pub broken: Vec<String>,
+}
+
+/// Who asks, from where: the same before and after.
+#[derive(Clone)]
+struct Asker {
+    mac: Mac,
+    uuid: Option<Uuid>,
+    serial: Option<String>,
+    /// An address of the network that it asks from, where one is known.
+    from: Option<IpAddr>,
+    /// The address that it had in its newest boot.
+    last: Option<IpAddr>,
+    firmware: Firmware,
+}
+
+impl NextBoots {
+    /// Foresees what these would do.
+    pub const fn new(boots: Boots, delivery: Delivery, configs: Configs) -> Self {
+        Self { boots, delivery, configs }
+    }
+
+    /// The machines whose next boot differs between two inventories, of which these resources differ.
+    pub fn compare<'a>(
+        &self,
+        before: &Inventory,
+        after: &Inventory,
+        changes: impl IntoIterator<Item = (Kind, &'a Name)>,
+    ) -> Effects {
+        let mut after = after.clone();
+        // As the daemon does right after the change.
+        let armed = arm(&mut after);
+        let touched = Touched::by(before, &after, changes);
+        let place =
+            |machine: &Machine| self.boots.of(machine.id).and_then(|boot| boot.address).or(reserved(machine));
+        let mut candidates = touched.machines(before, &after, place);
+        candidates.extend(armed);
+        let provisioned = provisioned(before, &after, &candidates);
+        let mut kept = Kept::default();
+        let (mut boots, mut later) = (Groups::default(), Groups::default());
+        let mut effects = Effects::default();
+        for id in candidates {
+            let (was, is) = (before.machine(id), after.machine(id));
+            let Some(machine) = is.or(was) else { continue };
+            let asker = self.asker(before, &after, was, is);
+            let (asker, one, other) = self.both(before, &after, asker, &mut kept);
+            let own = own(machine, &asker);
+            if one != other {
+                effects.machines.push(own.name.clone());
+                if was.is_some_and(|was| was.is_vouched_for()) {
+                    effects.guarded.push(own.name.clone());
+                }
+                effects.broken.extend(breaks(&own.name, &one, &other));
+                boots.add(&own, &one, &other);
+            }
+            if let Some(inventory) = provisioned.as_ref().filter(|inventory| {
+                inventory.machine(id).map(|machine| &machine.stage) != is.map(|machine| &machine.stage)
+            }) {
+                let then = self.render(inventory, &asker, &mut kept);
+                if then != other {
+                    effects.broken.extend(breaks(&own.name, &other, &then));
+                    later.add(&own, &other, &then);
+                }
+            }
+        }
+        effects.machines.sort();
+        effects.guarded.sort();
+        effects.facts.extend(boots.facts("its next boot differs"));
+        effects.facts.extend(later.facts("it differs once it is provisioned"));
+        effects.facts.sort();
+        (effects.boots, effects.provision) = (boots.shown(), later.shown());
+        effects
+    }
+
+    /// What a machine gets before and after. One that may be anywhere is followed to the first network where that differs.
+    fn both(
+        &self,
+        before: &Inventory,
+        after: &Inventory,
+        asker: Asker,
+        kept: &mut Kept,
+    ) -> (Asker, NextBoot, NextBoot) {
+        let places = if asker.from.is_some() { BTreeSet::new() } else { networks(before, after) };
+        let mut first = None;
+        for from in places {
+            let asker = Asker { from: Some(from), ..asker.clone() };
+            let (one, other) = (self.render(before, &asker, kept), self.render(after, &asker, kept));
+            if one != other {
+                return (asker, one, other);
+            }
+            first.get_or_insert((asker, one, other));
+        }
+        first.unwrap_or_else(|| {
+            let (one, other) = (self.render(before, &asker, kept), self.render(after, &asker, kept));
+            (asker, one, other)
+        })
+    }
+
+    /// Who a machine is, and where it asks from: as in its newest boot, else as it is declared.
+    fn asker(
+        &self,
+        before: &Inventory,
+        after: &Inventory,
+        was: Option<&Arc<Machine>>,
+        is: Option<&Arc<Machine>>,
+    ) -> Asker {
+        let boot = is.or(was).and_then(|machine| self.boots.of(machine.id));
+        let said = boot.as_deref().map(|boot| {
+            let Said { uuid, serial } = Said::of(boot);
+            (boot.mac, uuid, serial)
+        });
+        // It says what it said last, unless that would be another machine's by now.
+        let is_it = |said: &(Mac, Option<Uuid>, Option<String>)| {
+            let says = Says { mac: said.0, uuid: said.1, serial: said.2.as_deref() };
+            [(before, was), (after, is)].iter().any(|(inventory, machine)| {
+                let found = inventory.who(says).map(|found| found.machine.id);
+                machine.is_some_and(|machine| found == Some(machine.id))
+            })
+        };
+        let declared = || {
+            let spec =
+                |machine: &Machine| (machine.macs().next(), machine.spec.uuid, machine.spec.serial.clone());
+            let (mac, uuid, serial) = is.or(was).map(|machine| spec(machine)).unwrap_or_default();
+            (mac.unwrap_or(NO_MAC), uuid, serial)
+        };
+        let (mac, uuid, serial) = said.filter(is_it).unwrap_or_else(declared);
+        let last = boot.as_ref().and_then(|boot| boot.address);
+        let of = |machine: Option<&Arc<Machine>>| machine.and_then(|machine| reserved(machine));
+        let from = last.or_else(|| of(is)).or_else(|| of(was));
+        Asker { mac, uuid, serial, from, last, firmware: self.firmware(mac) }
+    }
+
+    /// What asks first: the firmware that was heard lately, else a PC's with UEFI.
+    fn firmware(&self, mac: Mac) -> Firmware {
+        self.boots.firmware().of(mac).unwrap_or_else(|| {
+            classify(&Identity {
+                vendor_class: Some("PXEClient:Arch:00007:UNDI:003000"),
+                archs: &[7],
+                ..Identity::default()
+            })
+        })
+    }
+}
+
+/// The networks that we answer on or would answer on.
+fn networks(before: &Inventory, after: &Inventory) -> BTreeSet<IpAddr> {
+    let subnets = after.subnets.values().chain(before.subnets.values());
+    let answered = subnets.filter(|subnet| subnet.spec.mode != SubnetMode::Ignore);
+    answered.map(|subnet| IpAddr::V4(subnet.spec.cidr.network())).collect()
+}
+
+/// Arms what is ready to be armed; returns which.
+fn arm(inventory: &mut Inventory) -> Vec<MachineId> {
+    let ready: Vec<(Arc<Machine>, Revision)> =
+        inventory.to_arm().map(|(machine, revision)| (machine.clone(), revision)).collect();
+    for (machine, revision) in &ready {
+        provision(inventory, machine, revision);
+    }
+    ready.into_iter().map(|(machine, _)| machine.id).collect()
+}
+
+/// The inventory as it would be if every machine were provisioned again whose profile is another or has a new revision; none, if there
+/// is none.
+fn provisioned(before: &Inventory, after: &Inventory, candidates: &BTreeSet<MachineId>) -> Option<Inventory> {
+    let mut provisioned = None;
+    for machine in candidates.iter().filter_map(|id| after.machine(*id)) {
+        let Some(assigned) = after.assigned(machine) else { continue };
+        let was = before.machine(machine.id).and_then(|machine| before.assigned(machine));
+        let news = was.is_none_or(|was| was.revision != assigned.revision);
+        if news && machine.stage.armed().is_some_and(|armed| *armed != assigned.revision) {
+            provision(provisioned.get_or_insert_with(|| after.clone()), machine, &assigned.revision);
+        }
+    }
+    provisioned
+}
+
+fn provision(inventory: &mut Inventory, machine: &Arc<Machine>, revision: &Revision) {
+    if let Ok(stage) = machine.stage.on(&Event::Provision(revision.clone())) {
+        inventory.put(Arc::new(Machine { stage, ..Machine::clone(machine) }));
+    }
+}
+
+fn reserved(machine: &Machine) -> Option<IpAddr> {
+    machine.spec.ip.map(IpAddr::V4)
+}
+
+fn own(machine: &Machine, asker: &Asker) -> Own {
+    let addresses = [asker.last, reserved(machine), machine.spec.ip6.map(IpAddr::V6)];
+    Own {
+        name: machine.name.to_string(),
+        macs: machine.macs().chain([asker.mac]).collect(),
+        addresses: addresses.into_iter().flatten().filter(|ip| *ip != Ipv4Addr::UNSPECIFIED).collect(),
+    }
+}
+
+/// That a machine would be left without a config that it can have now.
+fn breaks(name: &str, before: &NextBoot, after: &NextBoot) -> Option<String> {
+    let why = |boot: &NextBoot| boot.config.broken().map(str::to_owned);
+    why(after).filter(|_| why(before).is_none()).map(|why| format!("{name} would wait when it boots: {why}"))
+}
