@@ -146,8 +146,8 @@ struct ChangeArgs {
     /// Why, in words: it is kept with the revisions that come of it
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
-    /// Refuse, unless it would do exactly what the plan with this hash says
-    #[arg(long, value_name = "HASH")]
+    /// Refuse, unless it would do exactly what this plan says: its hash, or the file that `plan -o json` wrote
+    #[arg(long, value_name = "HASH|FILE")]
     expect_plan: Option<String>,
     /// Change the next boot of so many machines: needed where the guard lets fewer through
     #[arg(long, value_name = "NUMBER")]
@@ -155,11 +155,11 @@ struct ChangeArgs {
 }
 
 impl ChangeArgs {
-    fn query(&self) -> Vec<(&'static str, String)> {
+    fn query(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
         let message = self.message.iter().map(|message| ("message", message.clone()));
-        let plan = self.expect_plan.iter().map(|hash| ("expect_plan", hash.clone()));
+        let plan = self.expect_plan.as_deref().map(plan::hash).transpose()?.map(|hash| ("expect_plan", hash));
         let allow = self.allow_machines.iter().map(|number| ("allow_machines", number.to_string()));
-        message.chain(plan).chain(allow).collect()
+        Ok(message.chain(plan).chain(allow).collect())
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     client::{Client, Refused, segment},
     sources::{Source, documents, place, read},
 };
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use pilotlight_types::{
     api::{Applied, Change, Plan, Revision},
     resource::Kind,
@@ -39,7 +39,7 @@ pub(super) async fn apply(args: ApplyArgs) -> Result<ExitCode> {
     if documents.iter().any(|document| document.get("kind").and_then(Value::as_str) == Some("Image")) {
         eprintln!("taking images in: the server fetches each file that it does not have yet, and checks it");
     }
-    query.extend(args.change.query());
+    query.extend(args.change.query()?);
     let asked = client.post_with("/apply", &query, &documents).await;
     let applied: Applied = asked.map_err(|error| located(error, &sources))?;
     told(&applied);
@@ -61,9 +61,20 @@ pub(super) async fn rollback(args: RollbackArgs) -> Result<ExitCode> {
     }
     let mut change = args.change;
     change.message.get_or_insert_with(|| format!("rolled back to revision {to}"));
-    let applied: Applied = client.post_with("/apply", &change.query(), &documents).await?;
+    let applied: Applied = client.post_with("/apply", &change.query()?, &documents).await?;
     told(&applied);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The hash of a plan, given as such or by the file that it was written to.
+pub(super) fn hash(given: &str) -> Result<String> {
+    if given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(given.to_owned());
+    }
+    let of_plan = || format!("`{given}` is neither a plan's hash nor a file that `plan -o json` wrote");
+    let text = std::fs::read_to_string(given).with_context(of_plan)?;
+    let plan: Plan = serde_json::from_str(&text).with_context(of_plan)?;
+    Ok(plan.hash)
 }
 
 fn sources(files: &[std::path::PathBuf]) -> Result<Vec<Source>> {

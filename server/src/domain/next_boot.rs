@@ -2,6 +2,7 @@
 use super::{delivery, diff};
 use pilotlight_types::{Mac, api::BootPart, resource::Name};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write, net::IpAddr, sync::Arc};
 
 /// All that a machine gets at its next boot and that is not made anew each time, as ids and one-time tokens are.
@@ -91,7 +92,12 @@ impl NextBoot {
             add("ignition".into(), diff::lines(&why(&self.config), &why(&after.config)));
             return parts;
         }
-        if self.config != after.config {
+        if let (Config::None, Config::Layers(..)) | (Config::Layers(..), Config::None) =
+            (&self.config, &after.config)
+        {
+            // A whole config is no difference to read: it is named, and has a hash.
+            add("ignition".into(), diff::lines(&self.config.named(), &after.config.named()));
+        } else if self.config != after.config {
             let (one, other) = (self.config.layers(), after.config.layers());
             let host = |config: &Config| match config {
                 Config::Layers(_, host) => format!("/etc/hostname: {host}\n"),
@@ -123,6 +129,16 @@ impl Config {
     /// Why it cannot be made, if it cannot.
     pub fn broken(&self) -> Option<&str> {
         if let Self::Broken(why) = self { Some(why) } else { None }
+    }
+
+    /// The layers by name, each with a hash of what people may see of it.
+    fn named(&self) -> String {
+        let Self::Layers(layers, host) = self else { return String::new() };
+        let hash = |config: &Value| hex::encode(Sha256::digest(readable(config).to_string()));
+        let line = |(name, config): &Layer| {
+            format!("the config of {name}, {}\n", hash(config).get(..12).unwrap_or_default())
+        };
+        layers.iter().map(line).fold(format!("/etc/hostname: {host}\n"), |text, line| text + &line)
     }
 
     fn layers(&self) -> &[Layer] {

@@ -77,15 +77,29 @@ pub struct Place {
     pub from: Option<IpAddr>,
 }
 
+/// A profile, by its name.
+type Layer = (Name, Arc<ProfileSpec>);
+
 /// What goes into a machine's config.
 #[derive(Debug, Clone)]
 pub struct Makings {
     /// The profile's layers and itself, lowest first.
-    pub layers: Vec<(Name, Arc<ProfileSpec>)>,
+    pub layers: Vec<Layer>,
     /// What its image takes.
     pub limit: Option<Limit>,
     /// What its templates may use.
     pub context: Context,
+}
+
+impl Makings {
+    /// Whether the same config is made of both.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Layer, &Layer)| one.0 == other.0 && Arc::ptr_eq(&one.1, &other.1);
+        self.limit == other.limit
+            && self.layers.len() == other.layers.len()
+            && self.layers.iter().zip(&other.layers).all(same)
+            && self.context == other.context
+    }
 }
 
 /// Why a config cannot be made.

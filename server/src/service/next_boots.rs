@@ -14,7 +14,7 @@ use crate::domain::{
     identity::Says,
     inventory::Inventory,
     machine::Machine,
-    next_boot::{NextBoot, Own},
+    next_boot::{Config, NextBoot, Own},
     profile::Kept,
     stage::{Event, Revision},
 };
@@ -24,12 +24,20 @@ use pilotlight_types::{
     api::BootChange,
     resource::{Kind, Name, SubnetMode},
 };
+use render::Making;
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
+    num::NonZeroUsize,
     sync::Arc,
 };
 use uuid::Uuid;
+
+/// The most threads that look at boots at once.
+const MOST_THREADS: usize = 8;
+
+/// The fewest machines that are worth a thread of their own.
+const FEWEST: usize = 32;
 
 /// Stands for the MAC of a machine that none is known of: no interface has it.
 const NO_MAC: Mac = Mac::new([0; 6]);
@@ -57,6 +65,45 @@ pub struct Effects {
     pub facts: Vec<String>,
     /// Machines whose configs could be made and cannot any more, in words.
     pub broken: Vec<String>,
+}
+
+/// The inventory as it is, as it would be, and as it would be with what is out of date armed anew.
+#[derive(Clone, Copy)]
+struct Views<'a> {
+    before: &'a Inventory,
+    after: &'a Inventory,
+    provisioned: Option<&'a Inventory>,
+}
+
+/// What was found out.
+#[derive(Default)]
+struct Found {
+    boots: Groups,
+    later: Groups,
+    machines: Vec<String>,
+    guarded: Vec<String>,
+    broken: Vec<String>,
+}
+
+impl Found {
+    fn absorb(&mut self, mut other: Self) {
+        self.boots.absorb(other.boots);
+        self.later.absorb(other.later);
+        self.machines.append(&mut other.machines);
+        self.guarded.append(&mut other.guarded);
+        self.broken.append(&mut other.broken);
+    }
+
+    fn effects(mut self) -> Effects {
+        let boots = self.boots.facts("its next boot differs");
+        let mut facts: Vec<String> =
+            boots.chain(self.later.facts("it differs once it is provisioned")).collect();
+        for list in [&mut facts, &mut self.machines, &mut self.guarded, &mut self.broken] {
+            list.sort();
+        }
+        let (machines, guarded, broken) = (self.machines, self.guarded, self.broken);
+        Effects { boots: self.boots.shown(), provision: self.later.shown(), machines, guarded, facts, broken }
+    }
 }
 
 /// Who asks, from where: the same before and after.
@@ -94,40 +141,49 @@ impl NextBoots {
         let mut candidates = touched.machines(before, &after, place);
         candidates.extend(armed);
         let provisioned = provisioned(before, &after, &candidates);
-        let mut kept = Kept::default();
-        let (mut boots, mut later) = (Groups::default(), Groups::default());
-        let mut effects = Effects::default();
-        for id in candidates {
-            let (was, is) = (before.machine(id), after.machine(id));
+        let views = Views { before, after: &after, provisioned: provisioned.as_ref() };
+        let candidates: Vec<MachineId> = candidates.into_iter().collect();
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
+        let share = candidates.len().div_ceil(threads).max(FEWEST);
+        let mut found = Found::default();
+        std::thread::scope(|scope| {
+            let shares: Vec<_> =
+                candidates.chunks(share).map(|ids| scope.spawn(move || self.look(views, ids))).collect();
+            shares.into_iter().filter_map(|share| share.join().ok()).for_each(|share| found.absorb(share));
+        });
+        found.effects()
+    }
+
+    /// Compares the boots of these machines.
+    fn look(&self, views: Views<'_>, ids: &[MachineId]) -> Found {
+        let Views { before, after, provisioned } = views;
+        let (mut kept, mut found) = (Kept::default(), Found::default());
+        for id in ids {
+            let (was, is) = (before.machine(*id), after.machine(*id));
             let Some(machine) = is.or(was) else { continue };
-            let asker = self.asker(before, &after, was, is);
-            let (asker, one, other) = self.both(before, &after, asker, &mut kept);
+            let asker = self.asker(before, after, was, is);
+            let (asker, (one, other, making)) = self.both(before, after, asker, &mut kept);
             let own = own(machine, &asker);
             if one != other {
-                effects.machines.push(own.name.clone());
+                found.machines.push(own.name.clone());
                 if was.is_some_and(|was| was.is_vouched_for()) {
-                    effects.guarded.push(own.name.clone());
+                    found.guarded.push(own.name.clone());
                 }
-                effects.broken.extend(breaks(&own.name, &one, &other));
-                boots.add(&own, &one, &other);
+                found.broken.extend(breaks(&own.name, &one, &other));
+                found.boots.add(&own, &one, &other);
             }
-            if let Some(inventory) = provisioned.as_ref().filter(|inventory| {
-                inventory.machine(id).map(|machine| &machine.stage) != is.map(|machine| &machine.stage)
-            }) {
-                let then = self.render(inventory, &asker, &mut kept);
-                if then != other {
-                    effects.broken.extend(breaks(&own.name, &other, &then));
-                    later.add(&own, &other, &then);
+            let armed_anew = provisioned.filter(|inventory| {
+                inventory.machine(*id).map(|machine| &machine.stage) != is.map(|machine| &machine.stage)
+            });
+            if let Some(inventory) = armed_anew {
+                let (then, now) = finished(self.render(inventory, &asker), (other, making), &mut kept);
+                if then != now {
+                    found.broken.extend(breaks(&own.name, &now, &then));
+                    found.later.add(&own, &now, &then);
                 }
             }
         }
-        effects.machines.sort();
-        effects.guarded.sort();
-        effects.facts.extend(boots.facts("its next boot differs"));
-        effects.facts.extend(later.facts("it differs once it is provisioned"));
-        effects.facts.sort();
-        (effects.boots, effects.provision) = (boots.shown(), later.shown());
-        effects
+        found
     }
 
     /// What a machine gets before and after. One that may be anywhere is followed to the first network where that differs.
@@ -137,21 +193,34 @@ impl NextBoots {
         after: &Inventory,
         asker: Asker,
         kept: &mut Kept,
-    ) -> (Asker, NextBoot, NextBoot) {
-        let places = if asker.from.is_some() { BTreeSet::new() } else { networks(before, after) };
-        let mut first = None;
-        for from in places {
-            let asker = Asker { from: Some(from), ..asker.clone() };
-            let (one, other) = (self.render(before, &asker, kept), self.render(after, &asker, kept));
-            if one != other {
-                return (asker, one, other);
+    ) -> (Asker, (NextBoot, NextBoot, Making)) {
+        let mut places: Vec<Asker> =
+            if asker.from.is_some() { Vec::new() } else { networks(before, after, &asker) };
+        let last = places.pop().unwrap_or(asker);
+        for asker in places {
+            let both = self.at(before, after, &asker, kept);
+            if both.0 != both.1 {
+                return (asker, both);
             }
-            first.get_or_insert((asker, one, other));
         }
-        first.unwrap_or_else(|| {
-            let (one, other) = (self.render(before, &asker, kept), self.render(after, &asker, kept));
-            (asker, one, other)
-        })
+        let both = self.at(before, after, &last, kept);
+        (last, both)
+    }
+
+    /// What a machine gets before and after where it asks from; and what the config is made of that it gets after.
+    fn at(
+        &self,
+        before: &Inventory,
+        after: &Inventory,
+        asker: &Asker,
+        kept: &mut Kept,
+    ) -> (NextBoot, NextBoot, Making) {
+        let ((mut one, was), (mut other, is)) = (self.render(before, asker), self.render(after, asker));
+        // Most changes leave the configs of most machines alone, and making them is what takes long.
+        if !was.is_same(&is) {
+            (one.config, other.config) = (was.config(kept), is.config(kept));
+        }
+        (one, other, is)
     }
 
     /// Who a machine is, and where it asks from: as in its newest boot, else as it is declared.
@@ -200,11 +269,26 @@ impl NextBoots {
     }
 }
 
-/// The networks that we answer on or would answer on.
-fn networks(before: &Inventory, after: &Inventory) -> BTreeSet<IpAddr> {
+/// Who asks from each of the networks that we answer on or would answer on.
+fn networks(before: &Inventory, after: &Inventory, asker: &Asker) -> Vec<Asker> {
     let subnets = after.subnets.values().chain(before.subnets.values());
     let answered = subnets.filter(|subnet| subnet.spec.mode != SubnetMode::Ignore);
-    answered.map(|subnet| IpAddr::V4(subnet.spec.cidr.network())).collect()
+    let networks: BTreeSet<IpAddr> = answered.map(|subnet| IpAddr::V4(subnet.spec.cidr.network())).collect();
+    networks.into_iter().map(|from| Asker { from: Some(from), ..asker.clone() }).collect()
+}
+
+/// Two boots with their configs, unless those are the same.
+fn finished(
+    (mut then, makes): (NextBoot, Making),
+    (mut now, made): (NextBoot, Making),
+    kept: &mut Kept,
+) -> (NextBoot, NextBoot) {
+    (then.config, now.config) = if makes.is_same(&made) {
+        (Config::None, Config::None)
+    } else {
+        (makes.config(kept), made.config(kept))
+    };
+    (then, now)
 }
 
 /// Arms what is ready to be armed; returns which.

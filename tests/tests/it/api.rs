@@ -7,6 +7,7 @@ pub mod changes;
 pub mod events;
 pub mod mistakes;
 pub mod packets;
+pub mod plans;
 
 /// Calls a macro with every story of the API.
 macro_rules! each_api_story {
@@ -25,6 +26,10 @@ macro_rules! each_api_story {
             events::the_list_of_events_is_complete_and_in_order,
             mistakes::what_is_wrong_is_refused_with_file_line_and_column_and_nothing_is_applied,
             mistakes::every_refusal_is_a_problem_document,
+            plans::a_plan_ends_with_2_where_something_changes_and_the_apply_of_it_goes_through,
+            plans::everything_is_exported_and_applied_to_an_empty_daemon_and_exported_again,
+            plans::an_older_revision_is_compared_and_comes_back,
+            plans::a_viewer_may_plan_and_nothing_else,
             packets::a_capture_of_real_firmware_is_explained_packet_by_packet,
         }
     };

@@ -2,7 +2,7 @@
 use crate::domain::next_boot::{NextBoot, Own, Shown};
 use pilotlight_types::api::{BootChange, BootPart};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// The most lines of differences in all: what is beyond is counted, and its machines are named.
 const MOST_LINES: usize = 20_000;
@@ -23,13 +23,31 @@ impl Groups {
         let text = text(&parts);
         let hash = hex::encode(Sha256::digest(&text));
         self.facts.push((own.name.clone(), hash.get(..16).unwrap_or_default().to_owned()));
-        let group = self.of.entry(own.taken_out(&text)).or_insert_with(|| BootChange {
-            machines: Vec::new(),
-            before: before.answer.clone(),
-            after: after.answer.clone(),
-            parts,
-        });
-        group.machines.push(own.name.clone());
+        let (before, after) = (before.answer.clone(), after.answer.clone());
+        let one = BootChange { machines: vec![own.name.clone()], before, after, parts };
+        self.put(own.taken_out(&text), one);
+    }
+
+    /// All of others.
+    pub(super) fn absorb(&mut self, others: Self) {
+        self.facts.extend(others.facts);
+        for (key, group) in others.of {
+            self.put(key, group);
+        }
+    }
+
+    fn put(&mut self, key: String, mut new: BootChange) {
+        match self.of.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(new)),
+            Entry::Occupied(mut place) => {
+                let group = place.get_mut();
+                // What is shown is that of the first by name, which stands first.
+                if new.machines.first() < group.machines.first() {
+                    std::mem::swap(group, &mut new);
+                }
+                group.machines.append(&mut new.machines);
+            }
+        }
     }
 
     /// One line for each machine.

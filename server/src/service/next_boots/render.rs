@@ -11,20 +11,20 @@ use crate::{
     },
     service::{
         boots::Asked,
-        configs::{Place, told},
+        configs::{Makings, Place, told},
         images::Images,
         leases::lease_time,
     },
 };
-use pilotlight_types::resource::SubnetSpec;
+use pilotlight_types::resource::{Name, SubnetSpec};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Our own address, where nobody has asked it yet.
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl NextBoots {
-    /// What the machine gets that asks so, were this the inventory.
-    pub(super) fn render(&self, inventory: &Inventory, asker: &Asker, kept: &mut Kept) -> NextBoot {
+    /// What the machine gets that asks so, were this the inventory; and what its config is made of, which is not made yet.
+    pub(super) fn render(&self, inventory: &Inventory, asker: &Asker) -> (NextBoot, Making) {
         let from = asker.from.unwrap_or(LOCAL);
         // No DHCP packet has a serial number.
         let first =
@@ -51,7 +51,7 @@ impl NextBoots {
                 .preview_in(inventory, &asked, &name, at, LOCAL)
                 .replace("//0.0.0.0:", "//SERVER:"),
         };
-        NextBoot {
+        let boot = NextBoot {
             answer: asked.decision.plan.to_string(),
             steps: vec![
                 asked.decision.plan.to_string(),
@@ -61,20 +61,53 @@ impl NextBoots {
             dhcp: subnet.map(|subnet| dhcp(inventory, &firmware, subnet)).unwrap_or_default(),
             script,
             image: image(inventory, &asked),
-            config: self.config(inventory, &asked, at, kept),
+            config: Config::None,
+        };
+        (boot, self.making(inventory, &asked, at))
+    }
+
+    fn making(&self, inventory: &Inventory, asked: &Asked, at: Place) -> Making {
+        let (Plan::Boot { profile, .. }, Some(machine)) = (&asked.decision.plan, &asked.machine) else {
+            return Making::Nothing;
+        };
+        match self.configs.makings(inventory, machine, at, profile) {
+            Some(makings) => Making::Of(Box::new(makings), machine.name.clone()),
+            None => Making::Broken(format!("profile {profile} is not in the inventory")),
+        }
+    }
+}
+
+/// What a config is made of.
+pub(super) enum Making {
+    /// None is asked for.
+    Nothing,
+    /// These, for a machine of that name.
+    Of(Box<Makings>, Name),
+    /// Something that is not there.
+    Broken(String),
+}
+
+impl Making {
+    /// Whether the same is made of both: then neither needs to be made.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Nothing, Self::Nothing) => true,
+            (Self::Of(one, name), Self::Of(other, other_name)) => name == other_name && one.is_same(other),
+            _ => false,
         }
     }
 
-    fn config(&self, inventory: &Inventory, asked: &Asked, at: Place, kept: &mut Kept) -> Config {
-        let (Plan::Boot { profile, .. }, Some(machine)) = (&asked.decision.plan, &asked.machine) else {
-            return Config::None;
-        };
-        let Some(makings) = self.configs.makings(inventory, machine, at, profile) else {
-            return Config::Broken(format!("profile {profile} is not in the inventory"));
-        };
-        match kept.configs(&makings.layers, &makings.context, makings.limit.as_ref()) {
-            Ok(layers) => Config::Layers(layers, machine.name.clone()),
-            Err(wrongs) => Config::Broken(told(wrongs)),
+    /// Makes it.
+    pub(super) fn config(&self, kept: &mut Kept) -> Config {
+        match self {
+            Self::Nothing => Config::None,
+            Self::Broken(why) => Config::Broken(why.clone()),
+            Self::Of(makings, name) => {
+                match kept.configs(&makings.layers, &makings.context, makings.limit.as_ref()) {
+                    Ok(layers) => Config::Layers(layers, name.clone()),
+                    Err(wrongs) => Config::Broken(told(wrongs)),
+                }
+            }
         }
     }
 }
@@ -150,7 +183,8 @@ fn dhcp(inventory: &Inventory, asked: &Asked, subnet: &SubnetSpec) -> Vec<String
 /// An option's bytes as a text where they are one, else in hex.
 fn option(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ') => {
+        // Numbers and an address have up to four bytes, which may look like letters.
+        Ok(text) if text.len() > 4 && text.chars().all(|c| c.is_ascii_graphic() || c == ' ') => {
             format!("{text:?}")
         }
         _ => format!("0x{}", hex::encode(bytes)),
