@@ -6,7 +6,7 @@ pub use error::StartError;
 
 use self::host::{
     bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, names, our_addresses, port,
-    warn_of_missing,
+    vault, warn_of_missing,
 };
 use crate::{
     clock::Clock,
@@ -22,10 +22,12 @@ use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
     neighbor::{Adverts, Solicitations},
+    reception,
     reconcile::{self, Stalls},
     service::{
         access::Access,
         agents::Agents,
+        audit::Audit,
         boots::Boots,
         changes::Changes,
         configs::Configs,
@@ -45,6 +47,8 @@ use crate::{
         ports::Ports,
         revisions::Revisions,
         roster::Roster,
+        scopes::Scopes,
+        secrets::{Secrets, Vault},
         sightings::Sightings,
         views::Views,
     },
@@ -58,7 +62,7 @@ use crate::{
 };
 use axum::Router;
 use pilotlight_types::{
-    api::{NewToken, Role},
+    api::{self, NewToken, Role},
     resource::LinkRate,
 };
 use std::{
@@ -87,6 +91,7 @@ pub struct App {
     syslog: Option<syslog::Listener>,
     console: Console,
     stalls: Stalls,
+    vault: Option<Vault>,
     serving: Arc<AtomicBool>,
     db: Db,
     _lock: nix::fcntl::Flock<std::fs::File>,
@@ -148,13 +153,20 @@ impl App {
             let site = (settings.site.to_string(), ca.pem.clone(), data.site_key()?);
             Configs::new(roster.clone(), files.clone(), ports, site)
         };
+        let vault = settings.vault.clone().map(vault).transpose()?;
+        let secrets = Secrets::new(settings.secret_files.clone(), vault.clone());
         let known = (boots.clone(), roster.clone(), journal.clone());
-        let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
+        let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());
         let history = History::new(db.clone());
         let access = Access::load(&db, journal.clone()).await?;
         if access.is_empty() {
-            let new = NewToken { name: "admin".into(), role: Role::Admin, expires: None };
+            let new = NewToken {
+                name: "admin".into(),
+                role: Role::Admin,
+                expires: None,
+                scope: api::Scope::default(),
+            };
             data.write_admin_token(&access.create(new, &Actor::daemon()).await?)?;
         }
         let views = Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone());
@@ -164,6 +176,8 @@ impl App {
             metrics: metrics.clone(),
             views: views.clone(),
             boots: boots.clone(),
+            delivery: delivery.clone(),
+            secrets: secrets.clone(),
             sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
@@ -216,7 +230,9 @@ impl App {
             console: console.clone(),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             packets: Packets { dhcp: answers.clone(), dhcp6: answers6.clone() },
+            audit: Audit::new(db.clone()),
             access: access.clone(),
+            scopes: Scopes::new(roster.clone()),
             journal: journal.clone(),
             history: history.clone(),
             stop: life.soft.clone(),
@@ -265,6 +281,7 @@ impl App {
             syslog,
             console,
             stalls,
+            vault,
             serving,
             db,
             _lock: lock,
@@ -293,7 +310,7 @@ impl App {
             let listener = DhcpListener::new(socket, role, self.answers.clone(), DhcpSettings::default());
             let (stop, tasks) = (stop.clone(), life.tasks.clone());
             life.spawn("dhcp", async move {
-                listener.run(stop, tasks).await;
+                reception::run(listener, stop, tasks).await;
                 Ok(())
             });
         }
@@ -302,7 +319,7 @@ impl App {
             let listener = dhcp6::listener::Listener::new(socket, self.answers6.clone());
             let (stop, tasks) = (stop.clone(), life.tasks.clone());
             life.spawn("dhcp6", async move {
-                listener.run(stop, tasks).await;
+                reception::run(listener, stop, tasks).await;
                 Ok(())
             });
         }
@@ -336,6 +353,13 @@ impl App {
             console.run(stop_console).await;
             Ok(())
         });
+        if let Some(vault) = self.vault {
+            let stop_vault = stop.clone();
+            life.spawn("vault", async move {
+                vault.run(stop_vault).await;
+                Ok(())
+            });
+        }
         let (stalls, stop_stalls) = (self.stalls, stop.clone());
         life.spawn("stalls", async move {
             reconcile::run(stalls, stop_stalls).await;

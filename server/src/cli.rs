@@ -1,4 +1,5 @@
 //! The command line: the daemon, and the client commands, which talk REST like anybody else.
+mod audit;
 mod beside;
 mod boot;
 mod client;
@@ -18,7 +19,7 @@ mod token;
 
 use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pilotlight_types::api::Role;
+use pilotlight_types::{api::Role, resource::Kind};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes
@@ -72,6 +73,11 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Play a machine that boots, against the servers on an interface, and say what is wrong
     Probe(probe::ProbeArgs),
+    /// Look at the audit log: who changed what
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Work with API tokens
     Token {
         #[command(subcommand)]
@@ -157,8 +163,8 @@ struct ChangeArgs {
 impl ChangeArgs {
     fn query(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
         let message = self.message.iter().map(|message| ("message", message.clone()));
-        let plan = self.expect_plan.as_deref().map(plan::hash).transpose()?.map(|hash| ("expect_plan", hash));
-        let allow = self.allow_machines.iter().map(|number| ("allow_machines", number.to_string()));
+        let plan = self.expect_plan.as_deref().map(plan::hash).transpose()?.map(|hash| ("expect-plan", hash));
+        let allow = self.allow_machines.iter().map(|number| ("allow-machines", number.to_string()));
         Ok(message.chain(plan).chain(allow).collect())
     }
 }
@@ -323,7 +329,14 @@ enum BootCommand {
 #[derive(Debug, Args)]
 struct MachineArgs {
     /// The machine
-    name: String,
+    #[arg(required_unless_present = "selector", conflicts_with = "selector")]
+    name: Option<String>,
+    /// Every machine with these labels, such as rack=r1
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Only say what would come of it
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -347,6 +360,49 @@ struct EventsArgs {
 }
 
 #[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Show the newest rows
+    List {
+        /// Only those of this token
+        #[arg(long, value_name = "NAME")]
+        actor: Option<String>,
+        /// Only those of one object, such as profile/worker
+        #[arg(long, value_name = "KIND/NAME")]
+        object: Option<String>,
+        /// Only those from this time on (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only those before this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// How many at the most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Print every row as a line of JSON, oldest first
+    Export {
+        /// Only those after this one
+        #[arg(long, value_name = "ROW", default_value_t = 0)]
+        after: i64,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Say whether every row is as it was written, or which one is not
+    Verify {
+        /// The last hash of an earlier time, if nothing was written since
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Make a token, and print it: it is not shown again
     Create {
@@ -358,6 +414,12 @@ enum TokenCommand {
         /// When it ends (RFC 3339); never, without this
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
+        /// Only for these kinds of resources, such as profiles,groups; for all, without this
+        #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+        kinds: Vec<Kind>,
+        /// Only for what has these labels, such as site=dc1
+        #[arg(long, value_name = "SELECTOR")]
+        selector: Option<String>,
         #[command(flatten)]
         server: Server,
     },
@@ -382,7 +444,11 @@ enum TokenCommand {
 enum RoleArg {
     /// See everything that is no secret
     Viewer,
-    /// Change everything
+    /// Act on machines, as well: accept, provision, hold, release, retire
+    Operator,
+    /// Change what is declared, as well
+    Editor,
+    /// Everything: tokens and the audit log, as well
     Admin,
 }
 
@@ -390,6 +456,8 @@ impl From<RoleArg> for Role {
     fn from(role: RoleArg) -> Self {
         match role {
             RoleArg::Viewer => Self::Viewer,
+            RoleArg::Operator => Self::Operator,
+            RoleArg::Editor => Self::Editor,
             RoleArg::Admin => Self::Admin,
         }
     }
@@ -449,6 +517,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
         Command::Events(args) => events::run(args).await,
+        Command::Audit { command } => audit::run(command).await,
         Command::Token { command } => token::run(command).await,
     };
     ended(done.map(|()| ExitCode::SUCCESS))

@@ -17,7 +17,9 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Settings, Vec<
             parse(&text).map_err(|e| problem(e.to_string().trim_end().to_owned()))?
         }
     };
-    Settings::check(fragment.overridden(overrides))
+    let settings = Settings::check(fragment.overridden(overrides))?;
+    file.map_or(Ok(()), |file| settings.check_own_file(file))?;
+    Ok(settings)
 }
 
 /// The text of a configuration file.

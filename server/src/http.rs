@@ -7,19 +7,21 @@ mod connection;
 mod health;
 mod listen;
 mod log;
-
+pub mod openapi;
 mod problem;
+mod routes;
 mod status;
 
 pub use agent::AgentApi;
-pub use auth::ENDPOINTS;
 pub use boot::{BootFiles, Tally};
 pub use connection::{Patience, serve as serve_plain};
 pub use health::Health;
 pub use listen::TlsListener;
+pub use routes::{Operation, Reach};
 pub use status::StatusPage;
 
 use crate::{metrics::HttpMetrics, service::access::Access};
+use auth::Gate;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -86,6 +88,11 @@ fn single_slashes(mut request: Request) -> Request {
     request
 }
 
+/// Every endpoint for people and scripts.
+pub fn operations() -> Vec<Operation> {
+    api::operations().into_iter().chain(status::routes().operations()).collect()
+}
+
 /// What `[https]` serves: the REST API, agents, Ignition configs, the status page, health.
 pub fn secure(
     (api, access): (api::Api, Access),
@@ -94,10 +101,12 @@ pub fn secure(
     health: Health,
     metrics: &HttpMetrics,
 ) -> Router {
+    let gate = Gate::new(access, api.scopes.clone(), operations());
     let people = Router::new()
-        .nest("/api/v1", api::router(api))
-        .merge(status::router(status))
-        .layer(middleware::from_fn_with_state(access, auth::require));
+        .merge(api::router(api))
+        .merge(status::routes().with_state(status))
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn_with_state(gate, auth::require));
     let routes = people
         .nest("/agent/v1", agent::router(agent))
         .merge(health::router(health))

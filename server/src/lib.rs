@@ -21,6 +21,7 @@ pub mod interface;
 pub mod lifecycle;
 pub mod metrics;
 pub mod neighbor;
+pub mod reception;
 pub mod reconcile;
 pub mod secret;
 pub mod service;

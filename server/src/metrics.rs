@@ -34,6 +34,12 @@ struct SubnetLabels {
     subnet: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SecretLabels {
+    source: &'static str,
+    reason: &'static str,
+}
+
 /// Every metric of the daemon.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -108,6 +114,8 @@ struct StateMetrics {
     leases6: Family<SubnetLabels, Gauge>,
     boots: Gauge,
     foreign_servers: Gauge,
+    secret_failures: Family<SecretLabels, Counter>,
+    secrets_waiting: Gauge,
 }
 
 /// What there is.
@@ -125,6 +133,10 @@ pub struct State {
     pub boots: usize,
     /// Other DHCP servers seen lately where we are the server.
     pub foreign_servers: usize,
+    /// How often a secret could not be had since the start, by source and reason.
+    pub secret_failures: Vec<((&'static str, &'static str), u64)>,
+    /// Boots that wait for one.
+    pub secrets_waiting: usize,
     /// How machines are paced, in each subnet where they boot.
     pub pacing: Vec<PacingState>,
 }
@@ -214,6 +226,16 @@ impl Metrics {
         registry.register("leases6_held", leases6, state.leases6.clone());
         registry.register("boots_open", "Boots that go on", state.boots.clone());
         registry.register(
+            "secret_failures",
+            "Secrets of configs that could not be had, by where they are and why",
+            state.secret_failures.clone(),
+        );
+        registry.register(
+            "boots_waiting_for_secrets",
+            "Boots whose config waits for a secret",
+            state.secrets_waiting.clone(),
+        );
+        registry.register(
             "pacing_loading",
             "Machines that load their image, by subnet",
             state.loading.clone(),
@@ -251,6 +273,11 @@ impl Metrics {
             self.state.leases6.get_or_create(&SubnetLabels { subnet }).set(number(count));
         }
         self.state.boots.set(number(now.boots));
+        self.state.secrets_waiting.set(number(now.secrets_waiting));
+        self.state.secret_failures.clear();
+        for ((source, reason), count) in now.secret_failures {
+            self.state.secret_failures.get_or_create(&SecretLabels { source, reason }).inc_by(count);
+        }
         self.state.foreign_servers.set(number(now.foreign_servers));
         for paced in now.pacing {
             let subnet = SubnetLabels { subnet: paced.subnet };

@@ -1,6 +1,10 @@
 //! Values that must not be seen: no Display, a Debug that says nothing, and hashes for keeping.
+pub mod source;
+pub mod vault;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -17,6 +21,12 @@ impl<T> Secret<T> {
     /// The value, for the one place that needs it.
     pub const fn expose(&self) -> &T {
         &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The use cases: domain rules, the store and the clock put together. The edges (DHCP, TFTP, HTTP, reconcilers, CLI) call these.
 pub mod access;
 pub mod agents;
+pub mod audit;
 pub mod boots;
 pub mod changes;
 pub mod configs;
@@ -21,6 +22,8 @@ pub mod pacing;
 pub mod ports;
 pub mod revisions;
 pub mod roster;
+pub mod scopes;
+pub mod secrets;
 pub mod sightings;
 pub mod views;
 

@@ -1,6 +1,7 @@
 //! The database: SQLite inside, or PostgreSQL. Rows and SQL; nothing here decides anything.
 //!
 //! Everything is read once, at start. Every write goes through the one [`Writer`], which commits in batches.
+mod audit;
 mod boots;
 mod codec;
 mod console;
@@ -13,10 +14,11 @@ mod resources;
 mod tokens;
 mod writer;
 
+pub use audit::{AuditFilter, AuditHead, AuditRow, StoredAudit};
 pub use boots::{BootRow, NewBootToken, TokenUse};
 pub use console::ConsoleRow;
 pub use db::{Db, Tx};
-pub use events::{AuditRow, NewEvent};
+pub use events::NewEvent;
 pub use leases::LeaseRow;
 pub use leases6::Lease6Row;
 pub use resources::{ResourceRow, RevisionRow};

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 pub use agent::Running;
 pub use dhcp::Segment;
+pub use ignition::{config_ign, merged};
 pub use ipxe::escaped;
 
 use dhcp::{Client, Lease, Program};

@@ -1,23 +1,33 @@
 //! Bodies of the REST API, `/api/v1/…`.
+mod action;
+mod audit;
 mod boot;
 mod packet;
 mod plan;
 mod revision;
 mod token;
 
+pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
+pub use audit::{AuditBreak, AuditCheck, AuditEntry};
 pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
-pub use token::{CreatedToken, NewToken, Role, Token};
+pub use token::{CreatedToken, NewToken, Role, Scope, Token};
 
-use crate::{BootId, EventId, Mac, MachineId, Timestamp, facts::Facts, resource::Kind};
+use crate::{
+    BootId, EventId, Mac, MachineId, Timestamp,
+    facts::Facts,
+    resource::{Kind, Name},
+};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub struct List<T> {
     /// The items, in the list's own order.
     pub items: Vec<T>,
@@ -27,7 +37,7 @@ pub struct List<T> {
 }
 
 /// An error, as RFC 9457 has it (`application/problem+json`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// The HTTP status again.
     pub status: u16,
@@ -43,10 +53,16 @@ pub struct Problem {
     /// Each mistake in what was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Mistake>,
+    /// What is there now, where somebody else wrote it since the caller read it (412).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Value>,
+    /// What the caller sent then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Value>,
 }
 
 /// One mistake in what was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mistake {
     /// Which of the documents that were sent, from 0.
     pub document: usize,
@@ -60,7 +76,7 @@ pub struct Mistake {
 }
 
 /// `POST /api/v1/apply`: what became of each document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
     /// One for each document, in the order in which they were sent; then one for each resource that was deleted.
     pub items: Vec<AppliedItem>,
@@ -70,7 +86,7 @@ pub struct Applied {
 }
 
 /// What became of one document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AppliedItem {
     /// Its kind.
     pub kind: Kind,
@@ -83,8 +99,37 @@ pub struct AppliedItem {
     pub warnings: Vec<String>,
 }
 
+/// `?dry-run=true`: what a write would change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DryRun {
+    /// Always true: nothing was changed.
+    pub dry_run: bool,
+    /// One for each object, in the order in which they were asked for.
+    pub items: Vec<PlannedItem>,
+}
+
+/// What would become of one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedItem {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What would be done.
+    pub change: Change,
+    /// What is declared of it now: `labels` and `spec`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What would be declared of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+    /// What is allowed but probably not meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
 /// What a write did to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// It is new.
@@ -109,7 +154,7 @@ impl fmt::Display for Change {
 }
 
 /// A machine: what was declared, and what is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// Its id, whatever it is called.
     pub id: MachineId,
@@ -153,7 +198,7 @@ pub struct Machine {
 }
 
 /// What a machine should run, and what it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MachineProfile {
     /// The profile's name.
     pub name: String,
@@ -167,7 +212,7 @@ pub struct MachineProfile {
 }
 
 /// An operator's lock on a machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hold {
     /// Why.
     pub reason: String,
@@ -177,9 +222,10 @@ pub struct Hold {
     pub since: Timestamp,
 }
 
-/// A resource of any kind but Machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Resource {
+/// A resource of any kind but Machine. `T` is the kind's spec, or JSON where the kind does not matter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Resource")]
+pub struct Resource<T = Value> {
     /// Its kind.
     pub kind: Kind,
     /// Its name.
@@ -188,15 +234,51 @@ pub struct Resource {
     #[serde(default, skip_serializing_if = "crate::resource::Labels::is_empty")]
     pub labels: crate::resource::Labels,
     /// What was declared.
-    pub spec: Value,
+    pub spec: T,
     /// Counts its changes: what `If-Match` takes.
     pub revision: i64,
     /// When it was last changed.
     pub updated: Timestamp,
 }
 
+/// `PUT` of a resource: what is declared. `kind` and `name` may be left out, as the path says them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Declaration")]
+#[serde(deny_unknown_fields)]
+pub struct Declaration<T = Value> {
+    /// Its kind, which is the path's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Its name, which is the path's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "crate::resource::Labels::is_empty")]
+    pub labels: crate::resource::Labels,
+    /// What is wanted.
+    pub spec: T,
+}
+
+/// `POST /api/v1/machines/{name}/hold`: an operator's lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldRequest {
+    /// Why, in up to 500 printable characters.
+    #[schemars(length(min = 1, max = 500))]
+    pub reason: String,
+}
+
+/// `?watch=true`: an object that is gone, or is not selected any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gone {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+}
+
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Its place in the order of all events: what `Last-Event-ID` takes.
     pub seq: i64,
@@ -220,7 +302,7 @@ pub struct Event {
 }
 
 /// `GET /api/v1/machines/{name}/explain`: what a machine gets now, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// The machine's name, if it has one.
     pub machine: Option<String>,
@@ -234,4 +316,21 @@ pub struct Explanation {
     pub script: Option<String>,
     /// The Ignition config that it would be given, secrets masked.
     pub ignition: Option<Value>,
+    /// The secrets in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretPlace>,
+}
+
+/// A secret of a config: where it is, and never what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretPlace {
+    /// Its name in templates.
+    pub name: String,
+    /// Who declares it: `profile worker`.
+    pub from: String,
+    /// Where its value is: `Vault secret/data/db#password`.
+    pub place: String,
+    /// Why the daemon's configuration does not let it be read, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }

@@ -13,10 +13,11 @@ pub use hardware::{
 };
 pub use host::{BootTimes, Kernel, Os};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// All facts of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Facts {
     /// The version of this document's shape; [`Facts::VERSION`] in what this code writes. 0 is never valid.

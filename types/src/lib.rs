@@ -8,6 +8,7 @@ mod id;
 pub mod identity;
 mod mac;
 pub mod resource;
+mod schema;
 mod time;
 
 pub use id::{BootId, EventId, MachineId, TokenId};

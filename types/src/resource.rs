@@ -2,23 +2,26 @@
 mod firmware;
 mod options;
 mod range6;
+mod secret;
 mod spec;
 mod value;
 
 pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
 pub use options::{DhcpOptions, OptionValue, Percent};
 pub use range6::Ipv6Range;
+pub use secret::{SecretName, SecretRef};
 pub use spec::{
     BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, OtherFile, ProfileFile,
     ProfileSpec, SubnetMode, SubnetSpec, Unknown,
 };
 pub use value::{Duration, Ipv4Range, Labels, LinkRate, Name, Oui, Sha256, ValueError};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// The kinds of resources, in the order in which they depend on each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
     /// How one make of firmware is answered.
     Firmware,
@@ -90,7 +93,8 @@ impl FromStr for Kind {
 }
 
 /// A resource as it is written and read back. `T` is the kind's spec, or JSON while the kind is still to be looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Document")]
 #[serde(deny_unknown_fields)]
 pub struct Document<T = serde_json::Value> {
     /// Which kind of resource.

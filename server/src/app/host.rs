@@ -10,12 +10,15 @@ use crate::{
     domain::firmware::table,
     interface,
     neighbor::Solicitations,
-    service::files::Files,
+    secret::vault::VaultAccess,
+    service::{files::Files, secrets::Vault},
 };
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::{
     collections::HashSet,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     sync::Arc,
 };
 use tokio::net::TcpListener;
@@ -96,19 +99,45 @@ pub(super) fn names() -> Vec<String> {
 
 /// What images are downloaded with.
 pub(super) fn download_client() -> Result<reqwest::Client, StartError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    client(roots)?.build().map_err(|e| StartError::HttpClient(e.to_string()))
+}
+
+/// The Vault that profiles have secrets in.
+pub(super) fn vault(access: VaultAccess) -> Result<Vault, StartError> {
+    let roots = match &access.ca {
+        None => rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+        Some(path) => authorities(path)?,
+    };
+    // The token would go along to wherever a redirect leads: they are followed with care, by hand.
+    let http = client(roots)?.redirect(reqwest::redirect::Policy::none()).no_proxy().build();
+    Ok(Vault::new(access, http.map_err(|e| StartError::HttpClient(e.to_string()))?))
+}
+
+fn authorities(path: &Path) -> Result<rustls::RootCertStore, StartError> {
+    let bad = |why: String| StartError::VaultCa(path.to_owned(), why);
+    let file = |source| StartError::File { what: path.to_owned(), source };
+    let pem = std::fs::read(path).map_err(file)?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|e| bad(e.to_string()))?;
+        roots.add(certificate).map_err(|e| bad(e.to_string()))?;
+    }
+    if roots.is_empty() { Err(bad("there is no certificate in it".to_owned())) } else { Ok(roots) }
+}
+
+fn client(roots: rustls::RootCertStore) -> Result<reqwest::ClientBuilder, StartError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| StartError::HttpClient(e.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(std::time::Duration::from_secs(10))
-        .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|e| StartError::HttpClient(e.to_string()))
+        .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")));
+    Ok(builder)
 }
 
 /// The rows of the firmware table that every site needs.

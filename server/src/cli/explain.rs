@@ -175,6 +175,12 @@ fn print(explanation: &Explanation) {
         println!("\nscript");
         script.lines().for_each(|line| println!("  {line}"));
     }
+    if !explanation.secrets.is_empty() {
+        println!("\nsecrets");
+    }
+    for secret in &explanation.secrets {
+        println!("  {}: {}, says {}", secret.name, secret.place, secret.from);
+    }
     if let Some(ignition) = &explanation.ignition {
         println!("\nIgnition config (secrets masked)");
         let text = serde_json::to_string_pretty(ignition).unwrap_or_default();

@@ -7,7 +7,7 @@ use super::{
 use crate::domain::yaml;
 use anyhow::{Result, bail};
 use pilotlight_types::{
-    api::{Boot, Machine, Resource},
+    api::{Boot, Machine, MachineAction, MachineResult, MachinesAnswer, MachinesRequest, Resource},
     resource::Kind,
 };
 use serde::Serialize;
@@ -127,23 +127,50 @@ pub(super) async fn delete(args: DeleteArgs) -> Result<()> {
     let kind: Kind = args.kind.parse()?;
     let name = segment(&args.name)?;
     let allow: Vec<_> =
-        args.allow_machines.map(|number| ("allow_machines", number.to_string())).into_iter().collect();
+        args.allow_machines.map(|number| ("allow-machines", number.to_string())).into_iter().collect();
     Client::new(&args.server)?.delete(&format!("/{}/{name}", kind.plural()), &allow).await?;
     println!("{}/{name} deleted", kind.name().to_lowercase());
     Ok(())
 }
 
 pub(super) async fn machine(command: MachineCommand) -> Result<()> {
-    let (args, action, body) = match command {
-        MachineCommand::Accept(args) => (args, "accept", json!({})),
-        MachineCommand::Provision(args) => (args, "provision", json!({})),
-        MachineCommand::Hold { machine, reason } => (machine, "hold", json!({"reason": reason})),
-        MachineCommand::Release(args) => (args, "release", json!({})),
-        MachineCommand::Retire(args) => (args, "retire", json!({})),
+    let (args, action, reason) = match command {
+        MachineCommand::Accept(args) => (args, MachineAction::Accept, None),
+        MachineCommand::Provision(args) => (args, MachineAction::Provision, None),
+        MachineCommand::Hold { machine, reason } => (machine, MachineAction::Hold, Some(reason)),
+        MachineCommand::Release(args) => (args, MachineAction::Release, None),
+        MachineCommand::Retire(args) => (args, MachineAction::Retire, None),
     };
-    let MachineArgs { name, server } = args;
-    let path = format!("/machines/{}/{action}", segment(&name)?);
-    let machine: Machine = Client::new(&server)?.post(&path, &body).await?;
-    print_machines(&[machine]);
+    let MachineArgs { name, selector, dry_run, server } = args;
+    let client = Client::new(&server)?;
+    if let (Some(name), false) = (&name, dry_run) {
+        let action = serde_json::to_value(action)?;
+        let path = format!("/machines/{}/{}", segment(name)?, action.as_str().unwrap_or_default());
+        let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
+        let machine: Machine = client.post(&path, &body).await?;
+        print_machines(&[machine]);
+        return Ok(());
+    }
+    let names = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    let request = MachinesRequest { action, selector, names, reason, dry_run };
+    let answer: MachinesAnswer = client.post("/machines/actions", &request).await?;
+    print_results(&answer)
+}
+
+fn print_results(answer: &MachinesAnswer) -> Result<()> {
+    let row = |result: &MachineResult| {
+        let done = match (result.done, answer.dry_run) {
+            (true, true) => "would be",
+            (true, false) => "yes",
+            (false, _) => "no",
+        };
+        let MachineResult { name, stage, detail, .. } = result.clone();
+        [name, done.to_owned(), stage.unwrap_or_default(), detail.unwrap_or_default()]
+    };
+    table::print(["NAME", "DONE", "STAGE", "WHY NOT"], &answer.items.iter().map(row).collect::<Vec<_>>());
+    let refused = answer.items.iter().filter(|result| !result.done).count();
+    if refused > 0 {
+        bail!("{refused} of {} machines did not take it", answer.items.len());
+    }
     Ok(())
 }

@@ -141,12 +141,16 @@ fn summary(plan: &Plan) -> String {
         1 => "The next boot of 1 machine differs.".to_owned(),
         many => format!("The next boots of {many} machines differ."),
     };
+    let hidden = match plan.hidden {
+        0 => String::new(),
+        hidden => format!(" {} out of the token's scope, and not shown.", count(hidden, "machine")),
+    };
     let later = match later {
         0 => String::new(),
         later => format!(" {} get something else once provisioned again.", count(later, "machine")),
     };
     format!(
-        "Plan: {} to create, {} to update, {} to delete, {} unchanged. {next}{later}",
+        "Plan: {} to create, {} to update, {} to delete, {} unchanged. {next}{hidden}{later}",
         of(Change::Created),
         of(Change::Updated),
         of(Change::Deleted),

@@ -1,6 +1,7 @@
 //! `probe`: plays a machine that boots, from its first DHCP packet to the files that its script names, against whatever
 //! servers are on an interface; prints each packet, and what is wrong with the answers.
 mod fetch;
+mod frames;
 pub(super) mod machine;
 mod script;
 pub(super) mod six;
@@ -95,9 +96,9 @@ trait Boots {
 pub(super) async fn run(args: ProbeArgs) -> Result<()> {
     if !args.ipv6 {
         let wire = Wire::open(&args.interface)?;
-        let mac = args.mac.unwrap_or(wire.mac);
+        let mac = args.mac.unwrap_or(wire.mac());
         let own = interface::addresses(&args.interface)?.first().copied();
-        let broadcast = mac != wire.mac || args.arch != Firmware::Bios;
+        let broadcast = mac != wire.mac() || args.arch != Firmware::Bios;
         ensure!(
             !args.proxy || own.is_some(),
             "{} has no IPv4 address, which a machine beside another DHCP server has",

@@ -1,4 +1,5 @@
 //! `render`: what a profile or a Butane file makes, without a server.
+mod secrets;
 mod subject;
 
 use super::sources::{Source, place};
@@ -59,6 +60,10 @@ pub(super) struct RenderArgs {
     /// The newest Ignition spec to write, such as 3.3.0; for a profile, its image says it
     #[arg(long, value_name = "VERSION")]
     ignition: Option<Version>,
+    /// Put in the values of secrets that are in files or in the environment of this command; without this, and for those in Vault,
+    /// the mask `<secret NAME>`
+    #[arg(long)]
+    with_secrets: bool,
     /// What to print
     #[arg(short, long, value_enum, default_value_t = RenderOutput::Ignition)]
     output: RenderOutput,
@@ -87,7 +92,9 @@ pub(super) fn run(args: &RenderArgs) -> Result<()> {
         let image = subject.limit.map_or_else(|| name.clone(), |limit| limit.image);
         subject.limit = Some(Limit { image, newest });
     }
-    let Subject { layers, limit, context, origin } = &subject;
+    let with = secrets::values(&subject, args.with_secrets)?;
+    let Subject { layers, limit, context, origin, .. } = &subject;
+    let context = &context.clone().with_secrets(with);
     let made = profile::parts(layers, context, limit.as_ref());
     let arguments = layers.last().map_or_else(
         || Ok(Vec::new()),

@@ -7,15 +7,15 @@ use super::{
 use anyhow::Result;
 use pilotlight_types::{
     Timestamp,
-    api::{CreatedToken, NewToken, Token},
+    api::{CreatedToken, NewToken, Scope, Token},
 };
-use serde_json::Value;
 
 pub(super) async fn run(command: TokenCommand) -> Result<()> {
     match command {
-        TokenCommand::Create { name, role, expires, server } => {
+        TokenCommand::Create { name, role, expires, kinds, selector, server } => {
             let expires = expires.map(|text| text.parse()).transpose()?;
-            let new = NewToken { name, role: role.into(), expires };
+            let scope = Scope { kinds, selector: selector.unwrap_or_default() };
+            let new = NewToken { name, role: role.into(), expires, scope };
             let created: CreatedToken = Client::new(&server)?.post("/tokens", &new).await?;
             println!("{}", created.token);
         }
@@ -37,15 +37,12 @@ pub(super) async fn run(command: TokenCommand) -> Result<()> {
 
 fn print(tokens: &[Token]) {
     let time = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
-    let role = |token: &Token| {
-        let name = serde_json::to_value(token.role).ok();
-        name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
     let row = |token: &Token| {
-        [token.name.clone(), role(token), token.created.to_string(), time(token.expires), time(token.used)]
+        let Token { name, role, scope, created, expires, used } = token;
+        [name.clone(), role.to_string(), scope.to_string(), created.to_string(), time(*expires), time(*used)]
     };
     table::print(
-        ["NAME", "ROLE", "CREATED", "ENDS", "LAST USED"],
+        ["NAME", "ROLE", "SCOPE", "CREATED", "ENDS", "LAST USED"],
         &tokens.iter().map(row).collect::<Vec<_>>(),
     );
 }

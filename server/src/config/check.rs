@@ -1,6 +1,8 @@
 //! What a configuration means, once it is known to mean something.
+mod secrets;
+
 use super::fragment::Fragment;
-use crate::secret::Secret;
+use crate::secret::{Secret, vault::VaultAccess};
 use pilotlight_types::resource::{Duration, Name};
 use std::{
     fmt,
@@ -46,6 +48,10 @@ pub struct Settings {
     pub patience: Duration,
     /// The database.
     pub database: DatabaseUrl,
+    /// The folders below which secrets of profiles may be in files.
+    pub secret_files: Vec<PathBuf>,
+    /// The Vault that has secrets of profiles.
+    pub vault: Option<VaultAccess>,
 }
 
 /// Which database.
@@ -139,6 +145,11 @@ impl Settings {
             let why = "everything below it is served to everybody, and server.data-dir, which has the keys, is there";
             found("ipxe.dir", why.into());
         }
+        let vault = secrets::vault(&from.vault, &mut found);
+        let secret_files = from.secrets.files.unwrap_or_default();
+        let own = [Some(&data_dir), certificate.as_ref().map(|(_, key)| key)];
+        let own = own.into_iter().flatten().chain(&from.vault.token_file).chain(&from.vault.secret_id_file);
+        secrets::check_files(&secret_files, own.map(PathBuf::as_path), &mut found);
         let packaged = || Some(PathBuf::from(AGENT)).filter(|path| path.is_file());
         let settings = (|| {
             Some(Self {
@@ -159,12 +170,25 @@ impl Settings {
                 patience: patience?,
                 guard_machines: from.guard.machines.unwrap_or(50),
                 database: database?,
+                secret_files,
+                vault,
             })
         })();
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
             _ => Err(problems),
         }
+    }
+}
+
+impl Settings {
+    /// Whether the file that this was read from, which may hold a password, is where profiles may read secrets.
+    pub(super) fn check_own_file(&self, file: &std::path::Path) -> Result<(), Vec<ConfigProblem>> {
+        let mut problems = Vec::new();
+        let mut found =
+            |place: &str, why: String| problems.push(ConfigProblem { place: place.to_owned(), why });
+        secrets::check_files(&self.secret_files, [file], &mut found);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 }
 

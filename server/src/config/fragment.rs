@@ -31,6 +31,10 @@ pub struct Fragment {
     pub guard: Guard,
     /// `[database]`
     pub database: Database,
+    /// `[secrets]`
+    pub secrets: Secrets,
+    /// `[vault]`
+    pub vault: Vault,
 }
 
 macro_rules! sections {
@@ -107,6 +111,36 @@ sections! {
         /// `sqlite`, or `postgres://…`.
         url: String,
     }
+    /// Secrets of profiles.
+    Secrets {
+        /// The folders below which they may be in files.
+        files: Vec<PathBuf>,
+    }
+    /// The Vault that has secrets of profiles.
+    Vault {
+        /// Its URL.
+        address: String,
+        /// The paths below which secrets may be read.
+        paths: Vec<String>,
+        /// The namespace that all of it is in.
+        namespace: String,
+        /// The daemon's token.
+        token: String,
+        /// A file with it.
+        token_file: PathBuf,
+        /// The id of the daemon's AppRole.
+        role_id: String,
+        /// A file with the AppRole's secret id.
+        secret_id_file: PathBuf,
+        /// Where AppRole is mounted.
+        auth_mount: String,
+        /// The authorities of its certificate, PEM.
+        ca: PathBuf,
+        /// How long a request may take.
+        timeout: String,
+        /// How long a secret is kept in memory.
+        cache: String,
+    }
 }
 
 /// Every key as a flag, and as a variable of the environment. They win over the file.
@@ -178,6 +212,60 @@ pub struct Overrides {
         help_heading = "Settings"
     )]
     pub database_url: Option<String>,
+    /// The folders below which secrets of profiles may be in files, separated by commas
+    #[arg(
+        long,
+        env = "PILOTLIGHT_SECRETS_FILES",
+        value_name = "DIRS",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    pub secrets_files: Option<Vec<PathBuf>>,
+    /// The Vault that has secrets of profiles, such as `https://vault.example:8200`
+    #[arg(long, env = "PILOTLIGHT_VAULT_ADDRESS", value_name = "URL", help_heading = "Settings")]
+    pub vault_address: Option<String>,
+    /// The paths below which secrets may be read, as in Vault's policies, separated by commas
+    #[arg(
+        long,
+        env = "PILOTLIGHT_VAULT_PATHS",
+        value_name = "PATHS",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    pub vault_paths: Option<Vec<String>>,
+    /// The namespace that the secrets and the daemon's token are in
+    #[arg(long, env = "PILOTLIGHT_VAULT_NAMESPACE", value_name = "NAME", help_heading = "Settings")]
+    pub vault_namespace: Option<String>,
+    /// The daemon's token; it belongs in the file or the environment, not in a flag
+    #[arg(
+        long,
+        env = "PILOTLIGHT_VAULT_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        help_heading = "Settings"
+    )]
+    pub vault_token: Option<String>,
+    /// A file with the daemon's token
+    #[arg(long, env = "PILOTLIGHT_VAULT_TOKEN_FILE", value_name = "FILE", help_heading = "Settings")]
+    pub vault_token_file: Option<PathBuf>,
+    /// The id of the daemon's AppRole
+    #[arg(long, env = "PILOTLIGHT_VAULT_ROLE_ID", value_name = "ID", help_heading = "Settings")]
+    pub vault_role_id: Option<String>,
+    /// A file with the secret id of the daemon's AppRole
+    #[arg(long, env = "PILOTLIGHT_VAULT_SECRET_ID_FILE", value_name = "FILE", help_heading = "Settings")]
+    pub vault_secret_id_file: Option<PathBuf>,
+    /// Where AppRole is mounted
+    #[arg(long, env = "PILOTLIGHT_VAULT_AUTH_MOUNT", value_name = "PATH", help_heading = "Settings")]
+    pub vault_auth_mount: Option<String>,
+    /// The authorities (PEM) that Vault's certificate may be from
+    #[arg(long, env = "PILOTLIGHT_VAULT_CA", value_name = "FILE", help_heading = "Settings")]
+    pub vault_ca: Option<PathBuf>,
+    /// How long one request to Vault may take
+    #[arg(long, env = "PILOTLIGHT_VAULT_TIMEOUT", value_name = "TIME", help_heading = "Settings")]
+    pub vault_timeout: Option<String>,
+    /// How long a secret of Vault is kept in memory
+    #[arg(long, env = "PILOTLIGHT_VAULT_CACHE", value_name = "TIME", help_heading = "Settings")]
+    pub vault_cache: Option<String>,
 }
 
 impl Fragment {
@@ -206,6 +294,18 @@ impl Fragment {
         lay(&mut self.boot.patience, &over.boot_patience);
         lay(&mut self.guard.machines, &over.guard_machines);
         lay(&mut self.database.url, &over.database_url);
+        lay(&mut self.secrets.files, &over.secrets_files);
+        lay(&mut self.vault.address, &over.vault_address);
+        lay(&mut self.vault.paths, &over.vault_paths);
+        lay(&mut self.vault.namespace, &over.vault_namespace);
+        lay(&mut self.vault.token, &over.vault_token);
+        lay(&mut self.vault.token_file, &over.vault_token_file);
+        lay(&mut self.vault.role_id, &over.vault_role_id);
+        lay(&mut self.vault.secret_id_file, &over.vault_secret_id_file);
+        lay(&mut self.vault.auth_mount, &over.vault_auth_mount);
+        lay(&mut self.vault.ca, &over.vault_ca);
+        lay(&mut self.vault.timeout, &over.vault_timeout);
+        lay(&mut self.vault.cache, &over.vault_cache);
         self
     }
 }

@@ -61,3 +61,58 @@ fn flags_win_over_the_file() {
     let fragment = parse("[http]\nlisten = \"127.0.0.1:2\"").unwrap().overridden(&overrides);
     assert_eq!(Settings::check(fragment).unwrap().http.to_string(), "127.0.0.1:1");
 }
+
+#[test]
+fn profiles_cannot_read_secrets_where_the_daemons_own_are() {
+    for (folder, own) in [
+        ("/srv/pilotlight", "[server]\ndata-dir = \"/srv/pilotlight/data\""),
+        ("/srv/pilotlight/data/secrets", "[server]\ndata-dir = \"/srv/pilotlight/data\""),
+        ("/etc/pilotlight", "[https]\ncertificate = \"/etc/x.pem\"\nkey = \"/etc/pilotlight/x.key\""),
+        (
+            "/etc/pilotlight",
+            "[vault]\naddress = \"https://v\"\npaths = [\"kv/data/a\"]\ntoken-file = \"/etc/pilotlight/token\"",
+        ),
+        ("relative", ""),
+        ("/", ""),
+        ("/etc/../var", ""),
+    ] {
+        let problems = checked(&format!("[secrets]\nfiles = [\"{folder}\"]\n{own}")).unwrap_err();
+        assert!(problems[0].starts_with("secrets.files: "), "{folder}: {problems:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pilotlight.toml");
+    std::fs::write(&file, format!("[secrets]\nfiles = [{:?}]", folder.path())).unwrap();
+    let problems = load(Some(&file), &Overrides::default()).unwrap_err();
+    assert!(problems[0].to_string().contains("the daemon's own"), "it may hold a password: {problems:?}");
+}
+
+#[test]
+fn a_vault_is_asked_over_tls_as_somebody_and_below_some_paths() {
+    let vault = |rest: &str| checked(&format!("[vault]\n{rest}"));
+    let good = "address = \"https://vault.example:8200/\"\npaths = [\"secret/data/pilotlight/*\"]\n";
+    let settings = vault(&format!("{good}token = \"hunter2\"")).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let access = settings.vault.unwrap();
+    assert_eq!(access.address, "https://vault.example:8200");
+    assert!(access.allows("secret/data/pilotlight/n1") && !access.allows("secret/data/other"));
+    for (text, place) in [
+        ("token = \"x\"", "vault.address"),
+        ("address = \"http://vault.example:8200\"\npaths = [\"kv/data/a\"]\ntoken = \"x\"", "vault.address"),
+        ("address = \"https://u:p@vault\"\npaths = [\"kv/data/a\"]\ntoken = \"x\"", "vault.address"),
+        ("address = \"https://vault\"\ntoken = \"x\"", "vault.paths"),
+        ("address = \"https://vault\"\npaths = [\"kv/a\"]\ntoken = \"x\"", "vault.paths"),
+        ("address = \"https://vault\"\npaths = [\"kv/data/a\"]", "vault.token"),
+        ("address = \"https://vault\"\npaths = [\"kv/data/a\"]\nrole-id = \"x\"", "vault.role-id"),
+        (
+            "address = \"https://vault\"\npaths = [\"kv/data/a\"]\ntoken = \"x\"\ntimeout = \"1m\"",
+            "vault.timeout",
+        ),
+    ] {
+        let problems = vault(text).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.starts_with(place)), "{text}: {problems:?}");
+        assert!(!problems.concat().contains("u:p"), "{problems:?}");
+    }
+    let local =
+        "address = \"http://127.0.0.1:8100\"\npaths = [\"kv/data/a\"]\ntoken-file = \"/run/vault/token\"";
+    assert!(vault(local).is_ok(), "Vault Agent");
+}

@@ -3,27 +3,20 @@ use super::{
     socket::{Datagram, Socket, Target},
     wire::{self, Reply, ReplyKind, Request},
 };
+use crate::reception::{Mute, Reception};
 use std::{
     error::Error,
     future::Future,
     io,
     net::{Ipv4Addr, SocketAddrV4},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::Semaphore, time};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 #[cfg(test)]
 mod tests;
-
-/// After an error of the socket itself.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How often it is looked whether the interface is still the same.
-const CHECK: Duration = Duration::from_secs(5);
 
 /// Which of the two ports this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,8 +147,7 @@ pub struct Listener<H> {
     handler: Arc<H>,
     settings: Settings,
     in_flight: Arc<Semaphore>,
-    /// The last packet could not be sent: it was logged, and the next is not.
-    mute: Arc<AtomicBool>,
+    mute: Arc<Mute>,
 }
 
 impl<H: Handler> Listener<H> {
@@ -164,43 +156,19 @@ impl<H: Handler> Listener<H> {
         let in_flight = Arc::new(Semaphore::new(settings.in_flight));
         Self { socket: Arc::new(socket), role, handler, settings, in_flight, mute: Arc::default() }
     }
+}
 
-    /// Serves until it is stopped. Answers that are being found then are still sent, as tasks of the tracker.
-    /// Errors of the network pass: they are logged when they begin, and an interface that was made anew is
-    /// taken again.
-    pub async fn run(mut self, stop: CancellationToken, tasks: TaskTracker) {
-        let mut check = time::interval(CHECK);
-        check.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        let mut last_error = None;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = check.tick() => self.renew(),
-                received = self.socket.recv() => match received {
-                    Ok(datagram) => {
-                        last_error = None;
-                        self.take(datagram, &tasks);
-                    }
-                    Err(error) => {
-                        self.report_receive(&error, &mut last_error);
-                        time::sleep(PAUSE).await;
-                    }
-                },
-            }
-        }
+impl<H: Handler> Reception for Listener<H> {
+    type Datagram = Datagram;
+
+    fn what(&self) -> String {
+        format!("DHCP packets on {}, port {}", self.socket.interface(), self.socket.port())
     }
 
-    fn report_receive(&self, error: &io::Error, last: &mut Option<io::ErrorKind>) {
-        if last.replace(error.kind()) != Some(error.kind()) {
-            let (interface, port) = (self.socket.interface(), self.socket.port());
-            tracing::warn!(
-                error = error as &dyn Error,
-                "cannot receive DHCP packets on {interface}, port {port}"
-            );
-        }
+    async fn receive(&self) -> io::Result<Datagram> {
+        self.socket.recv().await
     }
 
-    /// Takes the port again if the interface is a new one of the same name.
     fn renew(&mut self) {
         if !self.socket.is_stale() {
             return;
@@ -247,7 +215,7 @@ impl<H: Handler> Listener<H> {
 async fn answer<H: Handler>(
     handler: &H,
     socket: &Socket,
-    mute: &AtomicBool,
+    mute: &Mute,
     request: Request,
     arrival: Arrival,
 ) -> Outcome {
@@ -260,20 +228,7 @@ async fn answer<H: Handler>(
         Role::Server => Target::Reply(wire::destination(&sent, &reply)),
         Role::BootServer => Target::Peer(from),
     };
-    match socket.send(&wire::encode(&sent, &reply), target, local).await {
-        Ok(()) => {
-            mute.store(false, Ordering::Relaxed);
-            outcome
-        }
-        Err(error) => {
-            if !mute.swap(true, Ordering::Relaxed) {
-                tracing::warn!(
-                    error = &error as &dyn Error,
-                    "cannot send a DHCP answer on {}",
-                    socket.interface()
-                );
-            }
-            Outcome::Failed
-        }
-    }
+    let done = socket.send(&wire::encode(&sent, &reply), target, local).await;
+    let what = || format!("a DHCP answer on {}", socket.interface());
+    if mute.was_sent(done, what) { outcome } else { Outcome::Failed }
 }

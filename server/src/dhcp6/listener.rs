@@ -3,25 +3,22 @@ use super::{
     socket::{Datagram, Socket},
     wire::{self, CLIENT_PORT, Question, Reply, SERVER_PORT},
 };
-use crate::{domain::duid::Duid, interface};
+use crate::{
+    domain::duid::Duid,
+    interface,
+    reception::{Mute, Reception},
+};
 use std::{
     error::Error,
     future::Future,
     io,
     net::{Ipv6Addr, SocketAddrV6},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::Semaphore, time};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
-/// After an error of the socket itself.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How often it is looked whether the interface is still the same, and which addresses it has.
-const CHECK: Duration = Duration::from_secs(5);
 /// How many packets are being answered at once.
 const IN_FLIGHT: usize = 4096;
 /// How long an answer may take: clients ask again after a second, and firmware after four.
@@ -115,8 +112,7 @@ pub struct Listener<H> {
     handler: Arc<H>,
     ours: Arc<[Ipv6Addr]>,
     in_flight: Arc<Semaphore>,
-    /// The last packet could not be sent: it was logged, and the next is not.
-    mute: Arc<AtomicBool>,
+    mute: Arc<Mute>,
 }
 
 impl<H: Handler> Listener<H> {
@@ -126,40 +122,20 @@ impl<H: Handler> Listener<H> {
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
         Self { socket: Arc::new(socket), handler, ours, in_flight, mute: Arc::default() }
     }
+}
 
-    /// Serves until it is stopped. Answers that are being found then are still sent, as tasks of the tracker.
-    /// Errors of the network pass: they are logged when they begin, and an interface that was made anew is
-    /// taken again.
-    pub async fn run(mut self, stop: CancellationToken, tasks: TaskTracker) {
-        let mut check = time::interval(CHECK);
-        check.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        let mut last_error = None;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = check.tick() => self.renew(),
-                received = self.socket.recv() => match received {
-                    Ok(datagram) => {
-                        last_error = None;
-                        self.take(datagram, &tasks);
-                    }
-                    Err(error) => {
-                        self.report_receive(&error, &mut last_error);
-                        time::sleep(PAUSE).await;
-                    }
-                },
-            }
-        }
+impl<H: Handler> Reception for Listener<H> {
+    type Datagram = Datagram;
+
+    fn what(&self) -> String {
+        format!("DHCPv6 packets on {}", self.socket.interface())
     }
 
-    fn report_receive(&self, error: &io::Error, last: &mut Option<io::ErrorKind>) {
-        if last.replace(error.kind()) != Some(error.kind()) {
-            let interface = self.socket.interface();
-            tracing::warn!(error = error as &dyn Error, "cannot receive DHCPv6 packets on {interface}");
-        }
+    async fn receive(&self) -> io::Result<Datagram> {
+        self.socket.recv().await
     }
 
-    /// Looks at the interface's addresses again, and takes the port again if it is a new one of the same name.
+    /// The interface's addresses are looked at again, too.
     fn renew(&mut self) {
         // While the interface is away this fails, quietly.
         if self.socket.is_stale()
@@ -197,7 +173,7 @@ impl<H: Handler> Listener<H> {
 async fn answer<H: Handler>(
     handler: &H,
     socket: &Socket,
-    mute: &AtomicBool,
+    mute: &Mute,
     question: &Question,
     arrival: &Arrival,
 ) -> Outcome {
@@ -206,19 +182,9 @@ async fn answer<H: Handler>(
     let bytes = wire::encode(question, handler.duid(), &reply);
     // What was sent to our own address is answered from there; a group is nobody's address.
     let source = if arrival.to.is_multicast() { Ipv6Addr::UNSPECIFIED } else { arrival.to };
-    match socket.send(&bytes, destination(question, arrival.from), source).await {
-        Ok(()) => {
-            mute.store(false, Ordering::Relaxed);
-            outcome
-        }
-        Err(error) => {
-            if !mute.swap(true, Ordering::Relaxed) {
-                let interface = socket.interface();
-                tracing::warn!(error = &error as &dyn Error, "cannot send a DHCPv6 answer on {interface}");
-            }
-            Outcome::Failed
-        }
-    }
+    let done = socket.send(&bytes, destination(question, arrival.from), source).await;
+    let what = || format!("a DHCPv6 answer on {}", socket.interface());
+    if mute.was_sent(done, what) { outcome } else { Outcome::Failed }
 }
 
 /// Where the answer goes: to the client's port, to the relay's, or to the one that a relay says it has of its own (RFC 8357).

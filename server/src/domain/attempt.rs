@@ -147,7 +147,10 @@ pub fn diagnosis(boot: &Boot) -> String {
         (Phase::Rootfs, false) => {
             "it never asked for its Ignition config: the initrd with config.ign was lost (it is silent about that), or ignition.firstboot is missing"
         }
-        (Phase::Ignition, _) => {
+        (Phase::Ignition, true) => {
+            "it asked for its config, which could not be made (its Ignition phase says why), and stopped asking: it was switched off, or cannot reach the server any more"
+        }
+        (Phase::Ignition, false) => {
             "it fetched its config and the agent did not report: Ignition refused the config or failed, or the agent cannot reach the server"
         }
         (Phase::Agent, _) => "the agent started and did not report the facts",

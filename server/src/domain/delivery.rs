@@ -47,15 +47,20 @@ pub fn merged(configs: &[Value]) -> Value {
     json!({"ignition": {"version": SPEC, "config": {"merge": merge}}})
 }
 
-/// The `config.ign` that sends Ignition to the config.
-pub fn pointer(url: &str, token: &str, ca_pem: &str, config: &[u8]) -> Value {
+/// The `config.ign` that sends Ignition to the config, with its hash. A config with secrets has none there (docs/adr/0007): it
+/// crosses the wire in the clear, and whoever knows the rest of the config could try secrets until the hash is right.
+pub fn pointer(url: &str, token: &str, ca_pem: &str, config: Option<&[u8]>) -> Value {
+    let mut replace = json!({
+        "source": url,
+        "httpHeaders": [{"name": "Authorization", "value": format!("Bearer {token}")}],
+    });
+    if let (Some(config), Some(replace)) = (config, replace.as_object_mut()) {
+        let hash = format!("sha512-{}", hex::encode(Sha512::digest(config)));
+        replace.insert("verification".to_owned(), json!({"hash": hash}));
+    }
     json!({"ignition": {
         "version": SPEC,
-        "config": {"replace": {
-            "source": url,
-            "httpHeaders": [{"name": "Authorization", "value": format!("Bearer {token}")}],
-            "verification": {"hash": format!("sha512-{}", hex::encode(Sha512::digest(config)))},
-        }},
+        "config": {"replace": replace},
         "security": {"tls": {"certificateAuthorities": [{"source": data_url(ca_pem.as_bytes())}]}},
     }})
 }
@@ -217,7 +222,7 @@ mod tests {
             shown.contains("\"core\"") && shown.contains("/etc/hostname"),
             "merged configs are opened: {shown}"
         );
-        let pointer = pointer("https://10.77.0.1:8443/x", "secret-token", "PEM", b"{}");
+        let pointer = pointer("https://10.77.0.1:8443/x", "secret-token", "PEM", Some(b"{}"));
         assert!(!masked(&pointer).to_string().contains("secret-token"));
     }
 }

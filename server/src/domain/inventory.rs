@@ -5,13 +5,16 @@ use super::{
     identity::{Says, serial_key, uuid_key},
     machine::Machine,
     matcher::Candidate,
-    profile::Limit,
+    profile::{Limit, SecretUse, declared_secrets},
     stage::{Revision, Stage},
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    resource::{BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SubnetSpec},
+    resource::{
+        BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SecretName,
+        SubnetSpec,
+    },
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -223,6 +226,16 @@ impl Inventory {
         self.group_of(machine).map(|group| group.spec.variables.clone()).unwrap_or_default()
     }
 
+    /// The secrets that these layers, a machine's group and the machine declare for its config.
+    pub fn secrets(
+        &self,
+        layers: &[(Name, Arc<ProfileSpec>)],
+        machine: &Machine,
+    ) -> BTreeMap<SecretName, SecretUse> {
+        let group = self.group_of(machine).map(|group| (group.name, group.spec));
+        declared_secrets(layers, group, Some((&machine.name, &machine.spec)))
+    }
+
     /// The newest Ignition spec that a profile's image takes.
     pub fn limit(&self, spec: &ProfileSpec) -> Option<Limit> {
         let name = spec.image.as_ref()?;
@@ -234,6 +247,16 @@ impl Inventory {
         let group = machine.and_then(|machine| self.group_of(machine)).map(|group| &group.spec.options);
         let own = machine.map(|machine| &machine.spec.options);
         dhcp_options::merge([Some(&subnet.options), group, own].into_iter().flatten())
+    }
+
+    /// Whether a machine runs something else than it should: another revision, or another profile. What never ran anything is new,
+    /// and what is retired is nobody's concern.
+    pub fn drifts(&self, machine: &Machine) -> bool {
+        let Some(running) = machine.running.as_ref().filter(|_| machine.stage != Stage::Retired) else {
+            return false;
+        };
+        let assigned = self.assigned(machine).map(|assigned| assigned.revision);
+        assigned.as_ref().or_else(|| machine.stage.armed()).is_some_and(|wanted| wanted != running)
     }
 
     /// What this revision of a profile boots.

@@ -18,7 +18,9 @@ pub struct NextBoot {
     pub script: String,
     /// The files of the image, by what they are.
     pub image: Vec<String>,
-    /// What Ignition gets.
+    /// The secrets of its config, and where their values are.
+    pub secrets: Vec<String>,
+    /// What Ignition gets, with masks for secrets.
     pub config: Config,
 }
 
@@ -58,6 +60,7 @@ impl PartialEq for NextBoot {
             && self.dhcp == other.dhcp
             && self.script == other.script
             && self.image == other.image
+            && self.secrets == other.secrets
             && self.config == other.config
     }
 }
@@ -83,6 +86,7 @@ impl NextBoot {
         add("dhcp".into(), lines(&self.dhcp, &after.dhcp));
         add("script".into(), diff::lines(&self.script, &after.script));
         add("image".into(), lines(&self.image, &after.image));
+        add("secrets".into(), lines(&self.secrets, &after.secrets));
         if let (Config::Broken(_), _) | (_, Config::Broken(_)) = (&self.config, &after.config) {
             let why = |config: &Config| match config {
                 Config::Broken(why) => format!("the config cannot be made, so the machine waits: {why}\n"),
@@ -265,6 +269,7 @@ mod tests {
             dhcp: vec!["domain example.com".into()],
             script: "#!ipxe\n".into(),
             image: Vec::new(),
+            secrets: Vec::new(),
             config: Config::Layers(layers, "n1".parse().unwrap()),
         }
     }

@@ -3,12 +3,17 @@ mod context;
 mod files;
 mod kept;
 mod provenance;
+mod secrets;
 mod template;
 
 pub use context::{ClusterContext, Context, MachineContext, SiteContext, SubnetContext};
 pub use files::{MOST_BYTES, MOST_FILES};
 pub use kept::Kept;
 pub use provenance::{Line, Part, Whole, check_whole, merged, parts};
+pub use secrets::{
+    Place, SecretUse, SecretValues, VARIABLES, check as check_secrets, declared as declared_secrets,
+    differ_in_texts_only, mask, place, used as used_secrets,
+};
 pub use template::{UNKNOWN, without_tags};
 
 use super::{
@@ -82,11 +87,19 @@ pub fn config(spec: &ProfileSpec, context: &Context) -> Result<Option<Config>, V
     }
 }
 
+/// Why kernel arguments take no secrets.
+const NO_SECRETS: &str = "kernel arguments cannot hold secrets: they cross the network in plain HTTP, and every program on the machine can read \
+                          them; write the secret to a file in `butane`";
+
 /// The profile's kernel arguments for one machine. One that its template leaves empty is left out.
 pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>, Vec<Wrong>> {
     let (mut args, mut wrongs) = (Vec::new(), Vec::new());
     for (index, argument) in spec.kernel_args.iter().enumerate() {
         let path = format!("spec.kernelArgs[{index}]");
+        if !template::secrets(argument).is_empty() {
+            wrongs.push(wrong(&path, NO_SECRETS.to_owned()));
+            continue;
+        }
         match template::fill(argument, context) {
             Ok(filled) if filled.is_empty() && template::is_template(argument) => {}
             Ok(filled) => match check_argument(&filled) {
@@ -106,7 +119,10 @@ pub fn has_fixed_args(spec: &ProfileSpec) -> bool {
 
 /// Whether what the profile makes is the same for every machine.
 pub fn is_fixed(spec: &ProfileSpec) -> bool {
-    has_fixed_args(spec) && spec.butane.as_ref().is_none_or(|text| !template::is_template(text))
+    let is_fixed = |text: &str| !template::is_template(text);
+    has_fixed_args(spec)
+        && spec.butane.as_deref().is_none_or(is_fixed)
+        && spec.secrets.values().all(|reference| is_fixed(reference.text()))
 }
 
 /// The config as an image takes it that knows no newer spec than that; or all in it that needs a newer one.
@@ -177,6 +193,10 @@ impl<'t> Trace<'t> {
 
 fn transpiled(spec: &ProfileSpec, text: &str, context: &Context) -> Result<Config, Vec<Wrong>> {
     let files = files::of(&spec.files)?;
+    let undeclared = undeclared(text, context);
+    if !undeclared.is_empty() {
+        return Err(undeclared);
+    }
     let filled = template::fill(text, context).map_err(|bad| {
         vec![Wrong { position: bad.line.map(|line| (line, 1)), ..wrong("spec.butane", bad.message) }]
     })?;
@@ -201,6 +221,22 @@ fn transpiled(spec: &ProfileSpec, text: &str, context: &Context) -> Result<Confi
             Err(errors.into_iter().map(told).collect())
         }
     }
+}
+
+/// The secrets that a template uses and nobody declares: some filters would make an empty text of them.
+fn undeclared(text: &str, context: &Context) -> Vec<Wrong> {
+    let mut missing = template::secrets(text);
+    missing.retain(|name| !name.is_empty() && !context.secrets.has(name));
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let lines = template::variables(text);
+    let told = |name: String| {
+        let line = lines.iter().position(|names| names.contains(&format!("secrets.{name}")));
+        let detail = format!("there is no secret `{name}`: declare where it is under `secrets`");
+        Wrong { position: line.map(|line| (line + 1, 1)), ..wrong("spec.butane", detail) }
+    };
+    missing.into_iter().map(told).collect()
 }
 
 fn raw(ignition: &Value) -> Result<Config, Vec<Wrong>> {

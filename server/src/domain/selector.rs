@@ -20,6 +20,17 @@ enum Term {
 pub struct SelectorError(String);
 
 impl Selector {
+    /// Whether it takes everything.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes what both take.
+    pub fn and(mut self, other: &Self) -> Self {
+        self.0.extend(other.0.iter().cloned());
+        self
+    }
+
     /// Whether a resource with these labels is meant. `field` knows what is no label, such as `stage`.
     pub fn takes(&self, labels: &Labels, field: impl Fn(&str) -> Option<String>) -> bool {
         let value = |key: &str| field(key).or_else(|| labels.get(key).map(str::to_owned));

@@ -1,14 +1,23 @@
-//! The REST API, `/api/v1`. Who may call what is in [`super::ENDPOINTS`].
+//! The REST API, `/api/v1`. Each file has its endpoints: what each does, who may call it, what it takes and answers.
+mod actions;
+mod audit;
 mod boots;
+mod conditions;
 mod events;
 mod machines;
 mod plans;
 mod resources;
 mod tokens;
+mod watch;
 
-use super::problem::Failure;
+use super::{
+    openapi,
+    problem::Failure,
+    routes::{Operation, Reach, Routes},
+};
 use crate::service::{
     access::Access,
+    audit::Audit,
     boots::Boots,
     changes::Changes,
     console::Console,
@@ -17,11 +26,18 @@ use crate::service::{
     journal::Journal,
     machines::Machines,
     revisions::Revisions,
+    scopes::Scopes,
     views::Views,
 };
-use axum::Router;
-use pilotlight_types::resource::Name;
+use axum::{
+    Router,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use pilotlight_types::{api::Role, resource::Name};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 /// What the REST API needs: each part of it takes what it uses.
@@ -43,8 +59,12 @@ pub struct Api {
     pub explain: Explain,
     /// Explains packets.
     pub packets: Packets,
+    /// The audit log.
+    pub audit: Audit,
     /// Tokens.
     pub access: Access,
+    /// What is in whose scope.
+    pub scopes: Scopes,
     /// Events as they come.
     pub journal: Journal,
     /// Events that were.
@@ -53,30 +73,110 @@ pub struct Api {
     pub stop: CancellationToken,
 }
 
+/// Where the paths of the API begin.
+const PREFIX: &str = "/api/v1";
+
 pub(super) fn router(api: Api) -> Router {
-    let Api { views, changes, revisions, machines, boots, console, explain, packets, .. } = api;
-    let Api { access, journal, history, stop, .. } = api;
+    let Api {
+        views,
+        changes,
+        revisions,
+        machines,
+        boots,
+        console,
+        explain,
+        packets,
+        audit,
+        access,
+        scopes,
+        journal,
+        history,
+        stop,
+    } = api;
     Router::new()
-        .merge(machines::router(views.clone(), machines, (explain, packets)))
-        .merge(boots::router((boots, console), views.clone(), journal.clone()))
-        .merge(events::router(journal, history, stop))
-        .merge(tokens::router(access))
-        .merge(plans::router(changes.clone(), revisions))
-        .merge(resources::router(views, changes))
+        .merge(about().with_state(()))
+        .merge(audit::routes().with_state(audit))
+        .merge(actions::routes().with_state(actions::ActionsApi {
+            machines: machines.clone(),
+            scopes: scopes.clone(),
+            views: views.clone(),
+        }))
+        .merge(boots::routes().with_state(boots::BootsApi {
+            boots,
+            console,
+            views: views.clone(),
+            scopes: scopes.clone(),
+            journal: journal.clone(),
+        }))
+        .merge(plans::routes().with_state(plans::PlansApi { changes: changes.clone(), revisions }))
+        .merge(resources::routes().with_state(resources::ResourcesApi {
+            views: views.clone(),
+            changes,
+            watching: watch::Watching {
+                views: views.clone(),
+                journal: journal.clone(),
+                history: history.clone(),
+                stop: stop.clone(),
+            },
+        }))
+        .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
+        .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
+        .merge(tokens::routes().with_state(access))
+}
+
+/// Every endpoint of the API, in the order of the document.
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all = [
+        about().operations(),
+        actions::routes().operations(),
+        audit::routes().operations(),
+        boots::routes().operations(),
+        events::routes().operations(),
+        machines::routes().operations(),
+        plans::routes().operations(),
+        resources::routes().operations(),
+        tokens::routes().operations(),
+    ]
+    .concat();
+    all.sort_by(|a, b| (&a.path, a.method.as_str()).cmp(&(&b.path, b.method.as_str())));
+    all
+}
+
+/// The API itself.
+fn about() -> Routes<()> {
+    let document = Operation::get("/openapi.json", Role::Viewer)
+        .called("getOpenApi", "This document")
+        .about(Reach::Each)
+        .answers::<Value>(200, "the document, OpenAPI 3.1");
+    Routes::under(PREFIX).on(document, open_api)
+}
+
+async fn open_api() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi::text()).into_response()
 }
 
 /// How a list is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Page {
+    /// Which are meant, by labels, as kubectl has it: `role=worker,rack!=r1,gpu,!spare`. Machines have `stage`, `rack` and `drift` too.
     selector: Option<String>,
+    /// The `next` of the page before.
     cursor: Option<String>,
-    limit: Option<usize>,
+    /// How many at the most, from 1 to 5000; 500 without it.
+    limit: Option<u32>,
+    /// `true`: a stream of server-sent events of what there is, and of each change. `cursor` and `limit` are not looked at then.
+    #[serde(default)]
+    watch: bool,
+}
+
+/// How many items a page may have, within bounds.
+fn limit(asked: Option<u32>) -> usize {
+    usize::try_from(asked.unwrap_or(500)).unwrap_or(usize::MAX).clamp(1, 5000)
 }
 
 impl Page {
-    /// How many items, within bounds.
     fn limit(&self) -> usize {
-        self.limit.unwrap_or(500).clamp(1, 5000)
+        limit(self.limit)
     }
 
     fn after(&self) -> Result<Option<Name>, Failure> {

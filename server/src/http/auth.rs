@@ -1,57 +1,66 @@
-//! Who may call what: one table, and the gate that keeps to it.
+//! Who may call what: the gate that keeps to what the endpoints say of themselves.
 use super::{
     log::RequestId,
     problem::{Failure, unauthorized},
+    routes::{Operation, Reach},
 };
-use crate::service::{
-    access::{Access, Bearer},
-    journal::Actor,
+use crate::{
+    domain::scope::{OutOfScope, Scope},
+    http::Peer,
+    service::{
+        access::{Access, Bearer},
+        journal::Actor,
+        scopes::Scopes,
+    },
 };
 use axum::{
-    extract::{FromRequestParts, MatchedPath, Request, State},
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pilotlight_types::api::Role;
+use std::{collections::HashMap, sync::Arc};
 
-/// Every endpoint for people and scripts, and the least role that may call it. What is not here, nobody may call.
-pub const ENDPOINTS: &[(Method, &str, Role)] = &[
-    (Method::POST, "/api/v1/apply", Role::Admin),
-    (Method::GET, "/api/v1/boots", Role::Viewer),
-    (Method::GET, "/api/v1/boots/{id}", Role::Viewer),
-    (Method::GET, "/api/v1/boots/{id}/console", Role::Viewer),
-    (Method::GET, "/api/v1/events", Role::Viewer),
-    (Method::GET, "/api/v1/explain", Role::Viewer),
-    (Method::POST, "/api/v1/explain", Role::Viewer),
-    (Method::GET, "/api/v1/machines", Role::Viewer),
-    (Method::GET, "/api/v1/machines/{name}", Role::Viewer),
-    (Method::PUT, "/api/v1/machines/{name}", Role::Admin),
-    (Method::DELETE, "/api/v1/machines/{name}", Role::Admin),
-    (Method::GET, "/api/v1/machines/{name}/explain", Role::Viewer),
-    (Method::POST, "/api/v1/machines/{name}/accept", Role::Admin),
-    (Method::POST, "/api/v1/machines/{name}/hold", Role::Admin),
-    (Method::POST, "/api/v1/machines/{name}/provision", Role::Admin),
-    (Method::POST, "/api/v1/machines/{name}/release", Role::Admin),
-    (Method::POST, "/api/v1/machines/{name}/retire", Role::Admin),
-    // It changes nothing and shows what a viewer may see: a merge request's pipeline needs no more than that.
-    (Method::POST, "/api/v1/plan", Role::Viewer),
-    (Method::GET, "/api/v1/tokens", Role::Admin),
-    (Method::POST, "/api/v1/tokens", Role::Admin),
-    (Method::DELETE, "/api/v1/tokens/{name}", Role::Admin),
-    (Method::GET, "/api/v1/{kind}", Role::Viewer),
-    (Method::GET, "/api/v1/{kind}/{name}", Role::Viewer),
-    (Method::PUT, "/api/v1/{kind}/{name}", Role::Admin),
-    (Method::DELETE, "/api/v1/{kind}/{name}", Role::Admin),
-    (Method::GET, "/api/v1/{kind}/{name}/revisions", Role::Viewer),
-    (Method::GET, "/api/v1/{kind}/{name}/revisions/{revision}", Role::Viewer),
-    (Method::GET, "/", Role::Viewer),
-    (Method::GET, "/status", Role::Viewer),
-];
+/// What may be done at one path, by whom, and to what.
+type Methods = Vec<(Method, Role, Reach)>;
 
-/// Lets a request through if the table says that its bearer may make it.
-pub(super) async fn require(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+/// Lets requests through to the endpoints that their bearers may call. What is not in its table, nobody may call.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    access: Access,
+    scopes: Scopes,
+    table: Arc<HashMap<String, Methods>>,
+}
+
+impl Gate {
+    /// A gate in front of these.
+    pub(super) fn new(
+        access: Access,
+        scopes: Scopes,
+        operations: impl IntoIterator<Item = Operation>,
+    ) -> Self {
+        let mut table: HashMap<String, Methods> = HashMap::new();
+        for Operation { method, path, role, reach, .. } in operations {
+            table.entry(path).or_default().push((method, role, reach));
+        }
+        Self { access, scopes, table: Arc::new(table) }
+    }
+
+    /// Holds a request against its bearer's scope, as far as its path says what it is about.
+    fn in_scope(&self, scope: &Scope, reach: Reach, name: Option<&str>) -> Result<(), OutOfScope> {
+        match (reach, name) {
+            (Reach::Each, _) => Ok(()),
+            (Reach::Whole, _) => scope.permits_all(),
+            (Reach::Kind(kind), None) => scope.permits_kind(kind),
+            (Reach::Kind(kind), Some(name)) => self.scopes.permits(scope, kind, name),
+        }
+    }
+}
+
+/// Lets a request through if its bearer may make it.
+pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     // A browser sends the password that it was told along with other sites' forms too: it is good for looking only.
     let password = request.method().is_safe().then(|| password(request.headers())).flatten();
     let Some(token) = token(request.headers()).or(password) else {
@@ -60,42 +69,40 @@ pub(super) async fn require(State(access): State<Access>, mut request: Request, 
         )
         .into_response();
     };
-    let Some(bearer) = access.bearer(&token) else {
+    let Some(bearer) = gate.access.bearer(&token) else {
         return unauthorized("this token is unknown, or has ended").into_response();
     };
-    let path =
-        request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    // Nothing is there: the router says so.
+    let Some(path) = path else { return next.run(request).await };
+    let Some(methods) = gate.table.get(&path) else {
+        return super::problem::no_such_path(request.uri().clone()).await.into_response();
+    };
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    match ENDPOINTS.iter().find(|(m, p, _)| m == method && *p == path) {
-        Some((.., needed)) if bearer.role >= *needed => {
-            request.extensions_mut().insert(bearer);
-            next.run(request).await
-        }
-        Some((.., needed)) => forbidden(&bearer, *needed).into_response(),
-        // Not in the table: nothing is there, or the method is not taken. The router says which.
-        None if path.is_empty() => next.run(request).await,
-        None => {
-            let known = ENDPOINTS.iter().any(|(_, p, _)| *p == path);
-            if known {
-                super::problem::no_such_method(request.uri().clone()).await
-            } else {
-                super::problem::no_such_path(request.uri().clone()).await
-            }
-            .into_response()
-        }
+    // The router says which methods are taken.
+    let Some((_, needed, reach)) = methods.iter().find(|(known, ..)| known == method) else {
+        return next.run(request).await;
+    };
+    if bearer.role < *needed {
+        return forbidden(&bearer, *needed).into_response();
     }
+    let (mut parts, body) = request.into_parts();
+    // As the handler will read it, with what is escaped put right: n%31 is n1.
+    let name = match RawPathParams::from_request_parts(&mut parts, &()).await {
+        Ok(params) => params.iter().find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned()),
+        Err(_) => return super::problem::no_such_path(parts.uri).await.into_response(),
+    };
+    let mut request = Request::from_parts(parts, body);
+    if let Err(error) = gate.in_scope(&bearer.scope, *reach, name.as_deref()) {
+        return Failure::from(error).into_response();
+    }
+    request.extensions_mut().insert(bearer);
+    next.run(request).await
 }
 
 fn forbidden(bearer: &Bearer, needed: Role) -> Failure {
-    let role = |role: Role| {
-        serde_json::to_value(role).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-    };
-    let detail = format!(
-        "token `{}` has the role {}, and this takes the role {}",
-        bearer.name,
-        role(bearer.role),
-        role(needed)
-    );
+    let Bearer { name, role, .. } = bearer;
+    let detail = format!("token `{name}` has the role {role}, and this takes the role {needed}");
     Failure::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
 }
 
@@ -124,6 +131,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let bearer = parts.extensions.get::<Bearer>().ok_or_else(|| unauthorized("who asks is not known"))?;
         let request = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
-        Ok(Self(Actor { name: bearer.name.clone(), request }))
+        let remote = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.remote.ip());
+        let Bearer { name, scope, .. } = bearer.clone();
+        Ok(Self(Actor { name, request, remote, scope }))
     }
 }

@@ -2,7 +2,10 @@
 use super::problem::Failure;
 use crate::{
     metrics::{Metrics, PacingState, State as MetricsState},
-    service::{boots::Boots, history::History, journal::Journal, sightings::Sightings, views::Views},
+    service::{
+        boots::Boots, delivery::Delivery, history::History, journal::Journal, secrets::Secrets,
+        sightings::Sightings, views::Views,
+    },
 };
 use axum::{
     Json, Router,
@@ -31,6 +34,10 @@ pub struct Health {
     pub views: Views,
     /// Boots.
     pub boots: Boots,
+    /// Configs, some of which wait.
+    pub delivery: Delivery,
+    /// Secrets of configs.
+    pub secrets: Secrets,
     /// Other DHCP servers.
     pub sightings: Sightings,
     /// The time.
@@ -75,6 +82,8 @@ async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
         leases: health.views.leases(health.journal.now()),
         leases6: health.views.leases6(health.journal.now()),
         boots: health.boots.open().len(),
+        secret_failures: health.secrets.failures().into_iter().collect(),
+        secrets_waiting: health.delivery.waiting(),
         foreign_servers: health.sightings.foreign_servers(),
     };
     let text = health.metrics.encode(now).map_err(|e| Failure::unavailable(e.to_string()))?;

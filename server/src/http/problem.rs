@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 has them. What the server did wrong is logged, and not told.
 use crate::{
+    domain::scope::OutOfScope,
     errors,
     service::{
         StoreError,
@@ -17,6 +18,33 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pilotlight_types::api::{Mistake, Problem};
+use serde_json::Value;
+
+/// The codes that the API refuses with, and their titles, by status. Clients rely on them: they are only ever added to.
+const CODES: &[(u16, &str, &str)] = &[
+    (400, "bad-request", "The request cannot be understood"),
+    (401, "unauthorized", "Who are you?"),
+    (403, "forbidden", "That is not yours to do"),
+    (404, "not-found", "There is no such thing"),
+    (405, "method-not-allowed", "That cannot be done here"),
+    (409, "conflict", "It is not as you think it is"),
+    (409, "guard", "More machines than may be without saying so"),
+    (409, "needed", "Others need it"),
+    (409, "refused", "The machine's stage does not allow that"),
+    (410, "gone", "That boot is over"),
+    (412, "precondition-failed", "It was changed since you read it"),
+    (412, "plan-differs", "It is not the plan that you saw"),
+    (413, "too-large", "That is too much at once"),
+    (422, "invalid", "What was sent is not right"),
+    (500, "internal", "The server failed"),
+    (503, "unavailable", "Ask again later"),
+];
+
+/// The codes of a status, with their titles; those of all that the server itself did wrong, or cannot do now, for 500.
+pub(super) fn codes_of(status: u16) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let meant = move |known: u16| known == status || status == 500 && known > 500;
+    CODES.iter().filter(move |(known, ..)| meant(*known)).map(|(_, code, title)| (*code, *title))
+}
 
 /// An error on its way to a client. Its codes are listed in docs/errors.md, and only ever added to.
 #[derive(Debug, Clone)]
@@ -33,6 +61,8 @@ impl Failure {
             detail,
             request_id: None,
             errors: Vec::new(),
+            current: None,
+            sent: None,
         }))
     }
 
@@ -64,6 +94,23 @@ impl Failure {
     /// Not now.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Ask again later", detail)
+    }
+
+    /// Its code, and what happened.
+    pub(super) fn told(self) -> (String, String) {
+        (self.0.code, self.0.detail)
+    }
+
+    /// With what is there now, and what was sent: whoever was too late loses neither.
+    pub(super) fn with_versions(mut self, current: Option<Value>, sent: Option<Value>) -> Self {
+        (self.0.current, self.0.sent) = (current, sent);
+        self
+    }
+
+    /// A body that cannot be read: 400 where it is no JSON, 422 where it is JSON of another shape.
+    pub(super) fn bad_body(expected: &str, error: &serde_json::Error) -> Self {
+        let detail = format!("{expected} is expected: {error}");
+        if error.is_data() { Self::mistakes(detail, Vec::new()) } else { Self::bad_request(detail) }
     }
 
     fn mistakes(detail: String, errors: Vec<Mistake>) -> Self {
@@ -142,6 +189,7 @@ impl From<ChangeError> for Failure {
         match error {
             ChangeError::Store(error) => error.into(),
             ChangeError::Machine(error) => error.into(),
+            ChangeError::OutOfScope(error) => error.into(),
             ChangeError::Mistakes(errors) => Self::mistakes(detail, errors),
             ChangeError::NotFound(..) => Self::not_found(detail),
             ChangeError::Changed(..) => Self::precondition(detail),
@@ -163,13 +211,21 @@ impl From<ChangeError> for Failure {
     }
 }
 
+impl From<OutOfScope> for Failure {
+    fn from(error: OutOfScope) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", error.to_string())
+    }
+}
+
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Store(error) => error.into(),
             TokenError::Exists(_) | TokenError::Last(_) => Self::conflict(error.to_string()),
             TokenError::NotFound(_) => Self::not_found(error.to_string()),
-            TokenError::Name | TokenError::Expired(_) => Self::mistakes(error.to_string(), Vec::new()),
+            TokenError::Name | TokenError::Scope(_) | TokenError::Expired(_) => {
+                Self::mistakes(error.to_string(), Vec::new())
+            }
         }
     }
 }

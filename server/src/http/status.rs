@@ -1,5 +1,8 @@
 //! The status page: what one looks at when nothing else works. No script, one page, made on the server.
-use super::problem::Failure;
+use super::{
+    problem::Failure,
+    routes::{Operation, Reach, Routes},
+};
 use crate::{
     domain::selector::Selector,
     service::{
@@ -11,15 +14,13 @@ use crate::{
     },
 };
 use axum::{
-    Router,
     extract::State,
     http::header,
     response::{Html, IntoResponse, Redirect, Response},
-    routing::get,
 };
 use pilotlight_types::{
     Timestamp,
-    api::{Event, Machine, Phase},
+    api::{Event, Machine, Phase, Role},
 };
 use std::fmt::Write;
 
@@ -48,11 +49,15 @@ const MOST_EVENTS: i64 = 40;
 
 const STYLE: &str = include_str!("status.css");
 
-pub(super) fn router(page: StatusPage) -> Router {
-    Router::new()
-        .route("/", get(|| async { Redirect::temporary("/status") }))
-        .route("/status", get(status))
-        .with_state(page)
+pub(super) fn routes() -> Routes<StatusPage> {
+    let page = |path: &'static str| Operation::get(path, Role::Viewer);
+    Routes::under("")
+        .on(page("/").called("redirectToStatus", "Leads to `/status`").about(Reach::Each), redirect)
+        .on(page("/status").called("showStatus", "The status page, for people"), status)
+}
+
+async fn redirect() -> Redirect {
+    Redirect::temporary("/status")
 }
 
 async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {

@@ -2,6 +2,7 @@
 use super::journal::{Actor, Journal};
 use crate::{
     clock::random,
+    domain::{scope::Scope, selector::SelectorError},
     secret::{Secret, new_token, token_hash},
     store::{Db, StoreError, TokenRow, Write},
 };
@@ -22,10 +23,25 @@ const NOTED: Duration = Duration::from_secs(60);
 /// The API tokens.
 #[derive(Debug, Clone)]
 pub struct Access {
-    tokens: Arc<RwLock<HashMap<String, TokenRow>>>,
+    tokens: Arc<RwLock<HashMap<String, Known>>>,
     journal: Journal,
     // One after the other: of two that revoke each other, one must see what the other did.
     revoking: Arc<Mutex<()>>,
+}
+
+/// A token, with its scope understood.
+#[derive(Debug, Clone)]
+struct Known {
+    row: TokenRow,
+    scope: Scope,
+}
+
+impl TryFrom<TokenRow> for Known {
+    type Error = SelectorError;
+
+    fn try_from(row: TokenRow) -> Result<Self, SelectorError> {
+        Ok(Self { scope: Scope::new(&row.scope)?, row })
+    }
 }
 
 /// Who a token speaks for.
@@ -35,6 +51,8 @@ pub struct Bearer {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Which objects it may do that to.
+    pub scope: Scope,
 }
 
 /// Why a token was not made.
@@ -43,6 +61,9 @@ pub enum TokenError {
     /// The name is none.
     #[error("a token's name is 1 to 63 letters, digits, `.`, `_`, `-` and `@`")]
     Name,
+    /// Its scope is none.
+    #[error("the scope's selector: {0}")]
+    Scope(#[from] SelectorError),
     /// It would be over before it begins.
     #[error("the token would have ended at {0} already")]
     Expired(Timestamp),
@@ -64,7 +85,9 @@ impl Access {
     /// Reads the tokens.
     pub async fn load(db: &Db, journal: Journal) -> Result<Self, StoreError> {
         let rows = db.read().await?.tokens().await?;
-        let tokens = rows.into_iter().map(|row| (row.hash.clone(), row)).collect();
+        let unreadable = |e: SelectorError| StoreError::Unreadable { what: "scope", why: e.to_string() };
+        let known = |row: TokenRow| Ok((row.hash.clone(), Known::try_from(row).map_err(unreadable)?));
+        let tokens = rows.into_iter().map(known).collect::<Result<_, StoreError>>()?;
         Ok(Self { tokens: Arc::new(RwLock::new(tokens)), journal, revoking: Arc::default() })
     }
 
@@ -78,11 +101,12 @@ impl Access {
         let (now, hash) = (self.journal.now(), token_hash(token));
         let (bearer, noted) = {
             let tokens = self.read();
-            let row = tokens.get(&hash).filter(|row| row.expires.is_none_or(|end| end > now))?;
-            (Bearer { name: row.name.clone(), role: row.role }, row.used)
+            let Known { row, scope } =
+                tokens.get(&hash).filter(|known| known.row.expires.is_none_or(|end| end > now))?;
+            (Bearer { name: row.name.clone(), role: row.role, scope: scope.clone() }, row.used)
         };
         if noted.is_none_or(|noted| now.since(noted) >= NOTED)
-            && let Some(row) = self.write().get_mut(&hash)
+            && let Some(Known { row, .. }) = self.write().get_mut(&hash)
         {
             row.used = Some(now);
             self.journal.later(vec![Write::TokenUse(row.id, now)]);
@@ -92,9 +116,9 @@ impl Access {
 
     /// The tokens, by name.
     pub fn list(&self) -> Vec<Token> {
-        let shown = |row: &TokenRow| {
-            let TokenRow { name, role, created, expires, used, .. } = row.clone();
-            Token { name, role, created, expires, used }
+        let shown = |known: &Known| {
+            let TokenRow { name, role, scope, created, expires, used, .. } = known.row.clone();
+            Token { name, role, scope, created, expires, used }
         };
         let mut tokens: Vec<Token> = self.read().values().map(shown).collect();
         tokens.sort_by(|a, b| a.name.cmp(&b.name));
@@ -106,16 +130,18 @@ impl Access {
         let _one_at_a_time = self.revoking.lock().await;
         let row = {
             let tokens = self.read();
-            let found = tokens.values().find(|row| row.name == name);
+            let found = tokens.values().map(|known| &known.row).find(|row| row.name == name);
             let row = found.ok_or_else(|| TokenError::NotFound(name.chars().take(80).collect()))?;
-            let stays = |row: &&TokenRow| row.role == Role::Admin && row.expires.is_none();
-            if stays(&row) && tokens.values().filter(stays).count() == 1 {
+            let stays = |row: &&TokenRow| {
+                row.role == Role::Admin && row.expires.is_none() && row.scope.is_everything()
+            };
+            if stays(&row) && tokens.values().map(|known| &known.row).filter(stays).count() == 1 {
                 return Err(TokenError::Last(row.name.clone()));
             }
             row.clone()
         };
         let object = format!("token/{name}");
-        let before = serde_json::to_value(row.role).ok();
+        let before = Some(granted(&row));
         let told =
             self.journal.event("token.revoked", &object, actor, None, format!("token {name} was revoked"));
         let audit = self.journal.audit(actor, "deleted", object, before, None);
@@ -124,11 +150,11 @@ impl Access {
         Ok(())
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, TokenRow>> {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Known>> {
         self.tokens.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, TokenRow>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Known>> {
         self.tokens.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,11 +168,13 @@ impl Access {
         if let Some(end) = new.expires.filter(|end| *end <= now) {
             return Err(TokenError::Expired(end));
         }
+        let scope = Scope::new(&new.scope)?;
         let token = new_token();
         let row = TokenRow {
             id: TokenId::new(now, random()),
             name: new.name.clone(),
             role: new.role,
+            scope: new.scope.clone(),
             hash: token_hash(token.expose()),
             created: now,
             expires: new.expires,
@@ -156,13 +184,18 @@ impl Access {
         let writes = vec![
             Write::Token(row.clone()),
             self.journal.event("token.created", &object, actor, None, format!("token {} was made", new.name)),
-            self.journal.audit(actor, "created", object, None, serde_json::to_value(new.role).ok()),
+            self.journal.audit(actor, "created", object, None, Some(granted(&row))),
         ];
         match self.journal.commit(writes).await {
             Err(StoreError::Conflict { .. }) => return Err(TokenError::Exists(new.name)),
             other => other?,
         }
-        self.write().insert(row.hash.clone(), row);
+        self.write().insert(row.hash.clone(), Known { row, scope });
         Ok(token)
     }
+}
+
+/// What a token may do, for the audit log.
+fn granted(row: &TokenRow) -> serde_json::Value {
+    serde_json::json!({"role": row.role, "scope": row.scope})
 }

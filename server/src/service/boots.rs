@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     domain::{attempt, boot::Plan, machine::Machine, stage::Event},
-    store::{BootRow, Db, StoreError, Write},
+    store::{BootRow, Db, StoreError, TokenUse, Write},
 };
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
@@ -204,6 +204,11 @@ impl Boots {
             return Ok(Some(Arc::unwrap_or_clone(boot)));
         }
         Ok(self.db.read().await?.boot(id).await?.map(|row| Arc::unwrap_or_clone(row.boot)))
+    }
+
+    /// Whether a one-time token could be used like this now; it is not used up.
+    pub async fn takes(&self, token: &TokenUse) -> Result<bool, StoreError> {
+        self.db.read().await?.boot_token_is_good(token).await
     }
 
     /// Boots that started before `before`, newest first.

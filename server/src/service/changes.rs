@@ -20,18 +20,19 @@ use crate::{
     domain::{
         document::{Meant, Spec, understand},
         inventory::check,
+        scope::Scope,
     },
     store::StoreError,
 };
-use draft::Draft;
+use draft::{Draft, Wanted};
+use judge::Judged;
 use pilotlight_types::{
-    api::{Applied, AppliedItem, Mistake, Plan},
+    api::{Applied, AppliedItem, Mistake, Plan, PlannedItem},
     resource::{Kind, Name},
 };
 use remembered::Remembered;
 use serde_json::Value;
 use std::sync::Arc;
-use step::current;
 use tokio::sync::Mutex;
 
 /// Changes what is declared.
@@ -50,6 +51,26 @@ pub struct Changes {
     one_at_a_time: Arc<Mutex<()>>,
 }
 
+/// What the caller of a change expects to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Expected {
+    /// Whatever it is.
+    #[default]
+    Anything,
+    /// Nothing of that name.
+    Absent,
+    /// Something of that name.
+    Present,
+    /// It, at one of these revisions.
+    OneOf(Vec<i64>),
+}
+
+impl From<Option<i64>> for Expected {
+    fn from(revision: Option<i64>) -> Self {
+        revision.map_or(Self::Anything, |revision| Self::OneOf(vec![revision]))
+    }
+}
+
 /// How documents are applied.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -59,8 +80,8 @@ pub struct Options {
     pub prune: bool,
     /// What there is to say of the revisions that come of it.
     pub message: Option<String>,
-    /// The revision that the caller knows of the first document's resource.
-    pub expected: Option<i64>,
+    /// What the caller expects of the first document's resource.
+    pub expected: Expected,
     /// The hash of the plan that the caller saw.
     pub expect_plan: Option<String>,
     /// How many machines' next boots may change.
@@ -84,27 +105,31 @@ impl Changes {
     }
 
     /// What an apply of these documents would do. Nothing is changed, and nothing fetched.
-    pub async fn plan(&self, documents: &[Value], options: &Options) -> Result<Plan, ChangeError> {
+    pub async fn plan(
+        &self,
+        documents: &[Value],
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<Plan, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        let draft = self.draft(&meant, &[], options)?;
-        let judged = self.judge(draft).await?;
+        let judged = self.foresee(&Wanted { meant: &meant, gone: &[], options }, &actor.scope).await?;
         self.plans.keep(judged.hash.clone(), judged.facts.clone());
         Ok(judged.shown())
     }
 
     /// Makes what is declared be as in these documents. All of them, or none.
     pub async fn apply(&self, documents: &[Value], actor: &Actor) -> Result<Vec<AppliedItem>, ChangeError> {
-        Ok(self.apply_with(documents, &Options::default(), actor).await?.items)
+        self.apply_at(documents, Expected::Anything, actor).await
     }
 
-    /// The same, if the first document's resource is at the revision that the caller knows.
+    /// The same, if the first document's resource is as the caller expects.
     pub async fn apply_at(
         &self,
         documents: &[Value],
-        expected: Option<i64>,
+        expected: impl Into<Expected>,
         actor: &Actor,
     ) -> Result<Vec<AppliedItem>, ChangeError> {
-        let options = Options { expected, ..Options::default() };
+        let options = Options { expected: expected.into(), ..Options::default() };
         Ok(self.apply_with(documents, &options, actor).await?.items)
     }
 
@@ -116,24 +141,37 @@ impl Changes {
         actor: &Actor,
     ) -> Result<Applied, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        let draft = self.draft(&meant, &[], options)?;
+        let wanted = Wanted { meant: &meant, gone: &[], options };
         if meant.iter().any(|one| one.spec.kind() == Kind::Image) {
             // What is refused in the end is not fetched first. Fetching takes its time, and harms nobody.
-            self.allow(&self.judge(draft).await?, options)?;
+            self.allowed(&wanted, &actor.scope).await?;
             self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
         }
-        self.carry_out(&meant, &[], options, actor).await
+        self.carry_out(&wanted, actor).await
     }
 
-    /// Deletes a resource. `expected` is the revision that the caller knows.
+    /// Says what [`Changes::apply_with`] would do now to each, or why it would refuse, and does nothing. Images' files are not fetched.
+    pub async fn rehearse(
+        &self,
+        documents: &[Value],
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<Vec<PlannedItem>, ChangeError> {
+        let meant = understand(documents).map_err(ChangeError::Mistakes)?;
+        let judged = self.allowed(&Wanted { meant: &meant, gone: &[], options }, &actor.scope).await?;
+        Ok(judged.draft.planned())
+    }
+
+    /// Deletes a resource that is as the caller expects.
     pub async fn delete(
         &self,
         kind: Kind,
         name: &str,
-        expected: Option<i64>,
+        expected: impl Into<Expected>,
         actor: &Actor,
     ) -> Result<(), ChangeError> {
-        self.delete_with(kind, name, &Options { expected, ..Options::default() }, actor).await
+        self.delete_with(kind, name, &Options { expected: expected.into(), ..Options::default() }, actor)
+            .await
     }
 
     /// The same, in this way.
@@ -144,32 +182,30 @@ impl Changes {
         options: &Options,
         actor: &Actor,
     ) -> Result<(), ChangeError> {
-        let not_found = || ChangeError::NotFound(kind, name.chars().take(80).collect());
-        let name: Name = name.parse().map_err(|_| not_found())?;
-        self.roster.read(|inventory| current(inventory, kind, &name)).ok_or_else(not_found)?;
-        self.carry_out(&[], &[(kind, name)], options, actor).await.map(drop)
+        let gone = [(kind, named(kind, name)?)];
+        self.carry_out(&Wanted { meant: &[], gone: &gone, options }, actor).await.map(drop)
     }
 
-    /// Writes these, and deletes those.
-    async fn carry_out(
+    /// Says what [`Changes::delete_with`] would do now, or why it would refuse, and does nothing.
+    pub async fn rehearse_delete(
         &self,
-        meant: &[Meant],
-        gone: &[(Kind, Name)],
+        kind: Kind,
+        name: &str,
         options: &Options,
         actor: &Actor,
-    ) -> Result<Applied, ChangeError> {
+    ) -> Result<Vec<PlannedItem>, ChangeError> {
+        let gone = [(kind, named(kind, name)?)];
+        let judged = self.allowed(&Wanted { meant: &[], gone: &gone, options }, &actor.scope).await?;
+        Ok(judged.draft.planned())
+    }
+
+    /// Writes what is wanted.
+    async fn carry_out(&self, wanted: &Wanted<'_>, actor: &Actor) -> Result<Applied, ChangeError> {
         let _guard = self.one_at_a_time.lock().await;
         let mut tries = 0..TRIES;
         let judged = loop {
-            if let Some(expected) = options.expected {
-                let first = meant.first().map(|one| (one.spec.kind(), &one.name));
-                if let Some((kind, name)) = first.or_else(|| gone.first().map(|(kind, name)| (*kind, name))) {
-                    self.expect(kind, name, expected)?;
-                }
-            }
-            let judged = self.judge(self.draft(meant, gone, options)?).await?;
-            self.allow(&judged, options)?;
-            let writes = judged.draft.writes(&self.journal, actor, options.message.as_deref());
+            let judged = self.allowed(wanted, &actor.scope).await?;
+            let writes = judged.draft.writes(&self.journal, actor, wanted.options.message.as_deref());
             match self.journal.commit(writes).await {
                 Ok(()) => break judged,
                 // A machine went on with its life meanwhile: what is declared of it goes on top of that.
@@ -183,19 +219,17 @@ impl Changes {
         Ok(Applied { plan: Some(judged.hash.clone()), items: judged.draft.items() })
     }
 
-    fn expect(&self, kind: Kind, name: &Name, expected: i64) -> Result<(), ChangeError> {
-        let now = self.roster.read(|inventory| current(inventory, kind, name)).map(|(_, revision)| revision);
-        let changed = |why: String| Err(ChangeError::Changed(kind, name.clone(), why));
-        match now {
-            Some(now) if now == expected => Ok(()),
-            Some(now) => changed(format!("it is at revision {now}")),
-            None => changed("it is not there".into()),
-        }
+    /// What would come of it now, for whoever has that scope.
+    async fn foresee(&self, wanted: &Wanted<'_>, scope: &Scope) -> Result<Judged, ChangeError> {
+        let before = self.roster.read(Clone::clone);
+        self.judge(Draft::new(before, wanted, scope, self.journal.now())?, scope).await
     }
 
-    fn draft(&self, meant: &[Meant], gone: &[(Kind, Name)], options: &Options) -> Result<Draft, ChangeError> {
-        let before = self.roster.read(Clone::clone);
-        Draft::new(before, meant, gone, options, self.journal.now())
+    /// The same, unless it may not be.
+    async fn allowed(&self, wanted: &Wanted<'_>, scope: &Scope) -> Result<Judged, ChangeError> {
+        let judged = self.foresee(wanted, scope).await?;
+        self.allow(&judged, wanted.options, scope)?;
+        Ok(judged)
     }
 
     async fn take_images(&self, meant: &[Meant]) -> Result<(), Vec<Mistake>> {
@@ -209,6 +243,11 @@ impl Changes {
         }
         if all.is_empty() { Ok(()) } else { Err(all) }
     }
+}
+
+/// The name of a resource that is to be there: what is no name, nothing has.
+fn named(kind: Kind, name: &str) -> Result<Name, ChangeError> {
+    name.parse().map_err(|_| ChangeError::NotFound(kind, name.chars().take(80).collect()))
 }
 
 fn mistakes(one: &Meant, findings: &[check::Finding]) -> Vec<Mistake> {

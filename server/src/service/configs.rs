@@ -1,12 +1,16 @@
 //! The Ignition config of a machine, made for one boot: its profile's layers, then what every host needs from us.
+mod draft;
+
+pub use draft::{Draft, Makings};
+
 use super::{files::Files, ports::Ports, roster::Roster};
 use crate::{
     domain::{
         delivery,
         inventory::Inventory,
         machine::Machine,
-        profile::{self, Context, Limit, MachineContext, Wrong},
-        stage::Revision,
+        profile::{self, Context, MachineContext, SecretValues, Wrong},
+        stage::{Revision, Stage},
     },
     secret::{Secret, SiteKey},
 };
@@ -15,7 +19,7 @@ use pilotlight_types::{
     BootId, Mac,
     agent::AgentConfig,
     api::Boot,
-    resource::{Labels, MachineSpec, Name, ProfileSpec},
+    resource::{Labels, MachineSpec, ProfileSpec},
 };
 use serde_json::Value;
 use std::{
@@ -66,40 +70,15 @@ impl Promised {
     }
 }
 
-/// Where a machine boots.
+/// Where a machine boots from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Spot {
     /// The interface that boots.
     pub mac: Mac,
     /// The address that it has there, where that is known.
     pub address: Option<IpAddr>,
     /// An address of its network: that one, or another.
     pub from: Option<IpAddr>,
-}
-
-/// A profile, by its name.
-type Layer = (Name, Arc<ProfileSpec>);
-
-/// What goes into a machine's config.
-#[derive(Debug, Clone)]
-pub struct Makings {
-    /// The profile's layers and itself, lowest first.
-    pub layers: Vec<Layer>,
-    /// What its image takes.
-    pub limit: Option<Limit>,
-    /// What its templates may use.
-    pub context: Context,
-}
-
-impl Makings {
-    /// Whether the same config is made of both.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let same = |(one, other): (&Layer, &Layer)| one.0 == other.0 && Arc::ptr_eq(&one.1, &other.1);
-        self.limit == other.limit
-            && self.layers.len() == other.layers.len()
-            && self.layers.iter().zip(&other.layers).all(same)
-            && self.context == other.context
-    }
 }
 
 /// Why a config cannot be made.
@@ -115,6 +94,34 @@ pub enum ConfigError {
         machine: String,
         /// Each mistake, with the layer that it is in.
         why: String,
+    },
+    /// It would have secrets, and nobody accepted the machine.
+    #[error("nobody accepted {0} yet: it gets no config with secrets")]
+    Unknown(String),
+    /// A secret's place cannot be told for this machine.
+    #[error("secret `{secret}` of {from} is nowhere for {machine}: {why}")]
+    NoPlace {
+        /// Its name.
+        secret: String,
+        /// Who declares it.
+        from: String,
+        /// Whose.
+        machine: String,
+        /// Why not.
+        why: String,
+    },
+    /// With the values of its secrets, the config is wrong.
+    #[error(
+        "with the values of its secrets ({names}), the config of {machine} is wrong: {why}; what it says is not told, for a secret may be in \
+         it; `tojson` quotes any text: {{{{ secrets.NAME | tojson }}}}"
+    )]
+    Secrets {
+        /// Whose.
+        machine: String,
+        /// What is wrong, without what it says.
+        why: String,
+        /// The secrets that it holds.
+        names: String,
     },
     /// The agent's part cannot be made.
     #[error("the agent's credential cannot be made")]
@@ -138,39 +145,47 @@ impl Configs {
         &self.site.ca_pem
     }
 
-    /// The config of a machine in this boot, for a machine that reaches us at `local`.
-    pub fn make(
+    /// What the config of a machine in this boot is made of, for a machine that reaches us at `local`.
+    pub fn draft(
         &self,
         machine: &Machine,
         boot: &Boot,
         revision: &Revision,
         local: IpAddr,
-    ) -> Result<Value, ConfigError> {
-        let at = Place { mac: boot.mac, address: boot.address, from: boot.address };
-        let makings = self.roster.read(|inventory| self.makings(inventory, machine, at, revision));
-        let Makings { layers, limit, context } =
-            makings.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
-        let mut configs = profile::configs(&layers, &context, limit.as_ref()).map_err(|wrongs| {
-            ConfigError::Profile { machine: machine.name.to_string(), why: told(wrongs) }
-        })?;
-        configs.push(self.additions(machine, boot, local)?);
-        Ok(delivery::merged(&configs))
+    ) -> Result<Draft, ConfigError> {
+        let at = Spot { mac: boot.mac, address: boot.address, from: boot.address };
+        let makings = self.roster.read(|inventory| self.makings(inventory, machine, at, revision))?;
+        Ok(Draft { makings, additions: self.additions(machine, boot, local)? })
     }
 
-    /// What goes into the config of a machine at that place, were this the inventory.
+    /// What the profile's part of the config of a machine at that place is made of, were this the inventory.
     pub fn makings(
         &self,
         inventory: &Inventory,
         machine: &Machine,
-        at: Place,
+        at: Spot,
         revision: &Revision,
-    ) -> Option<Makings> {
-        let spec = inventory.profile_revisions.get(revision)?;
-        Some(Makings {
-            layers: inventory.layers(&revision.profile, spec),
-            limit: inventory.limit(spec),
-            context: self.context(inventory, machine, at, spec),
-        })
+    ) -> Result<Makings, ConfigError> {
+        let spec = inventory.profile_revisions.get(revision);
+        let spec = spec.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
+        let layers = inventory.layers(&revision.profile, spec);
+        let declared = inventory.secrets(&layers, machine);
+        let secrets = profile::used_secrets(&layers, &declared);
+        let context = self.context(inventory, machine, at, spec);
+        let context = context.with_secrets(SecretValues::masks(declared.keys()));
+        if !secrets.is_empty() && machine.stage == Stage::Discovered {
+            return Err(ConfigError::Unknown(machine.name.to_string()));
+        }
+        let placed = |secret: profile::SecretUse| match profile::place(&secret.reference, &context) {
+            Ok(place) => Ok((secret, place)),
+            Err(why) => {
+                let (from, machine) = (secret.from, machine.name.to_string());
+                Err(ConfigError::NoPlace { secret: secret.name.to_string(), from, machine, why })
+            }
+        };
+        let secrets = secrets.into_iter().map(placed).collect::<Result<_, _>>()?;
+        let limit = inventory.limit(spec);
+        Ok(Makings { machine: machine.name.clone(), layers, limit, context, secrets })
     }
 
     /// The profile's kernel arguments for a machine at that place, were this the inventory.
@@ -178,7 +193,7 @@ impl Configs {
         &self,
         inventory: &Inventory,
         machine: Option<&Machine>,
-        at: Place,
+        at: Spot,
         revision: &Revision,
     ) -> Result<Vec<String>, ConfigError> {
         let Some(spec) = inventory.profile_revisions.get(revision) else { return Ok(Vec::new()) };
@@ -206,7 +221,7 @@ impl Configs {
         &self,
         inventory: &Inventory,
         machine: &Machine,
-        Place { mac, address, from }: Place,
+        Spot { mac, address, from }: Spot,
         spec: &ProfileSpec,
     ) -> Context {
         let facts = machine.facts.as_ref().map(|reported| &reported.facts);
@@ -272,7 +287,7 @@ impl Configs {
 }
 
 /// Everything that is wrong, in one sentence.
-pub fn told(wrongs: Vec<Wrong>) -> String {
+pub(super) fn told(wrongs: Vec<Wrong>) -> String {
     let all: Vec<String> = wrongs.into_iter().map(|w| format!("{}: {}", w.path, w.detail)).collect();
     all.join("; ")
 }

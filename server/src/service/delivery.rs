@@ -1,12 +1,15 @@
 //! What a machine is handed on its way: the script, the image's files, the initrd with the pointer, and its config.
+mod waiting;
+
 use super::{
     boots::{Asked, Boots, Seen, ends_with_script},
-    configs::{ConfigError, Configs, Place},
+    configs::{ConfigError, Configs, Spot},
     images::Images,
     journal::{Actor, Journal},
     machines::object,
     ports::Ports,
     roster::Roster,
+    secrets::Secrets,
 };
 use crate::{
     domain::{
@@ -16,6 +19,7 @@ use crate::{
         inventory::Inventory,
         machine::Machine,
         pacing::Turn,
+        profile::{Place, SecretUse},
         script::{self, ScriptFor},
     },
     secret::{new_token, token_hash},
@@ -24,10 +28,11 @@ use crate::{
 use bytes::Bytes;
 use pilotlight_types::{
     BootId,
-    api::{Boot, Outcome, Phase},
+    api::{Boot, Outcome, Phase, SecretPlace},
 };
 use serde_json::Value;
 use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use waiting::Waiting;
 
 /// How long a one-time token is good for.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
@@ -41,6 +46,8 @@ pub struct Delivery {
     roster: Roster,
     journal: Journal,
     images: Images,
+    secrets: Secrets,
+    waiting: Waiting,
 }
 
 /// Why a machine is not handed something.
@@ -63,6 +70,9 @@ impl From<ConfigError> for Denied {
     }
 }
 
+/// A config as people see it, with the places of its secrets; or why there is none.
+pub type Previewed = Result<(Value, Vec<SecretPlace>), ConfigError>;
+
 /// A file of an image, for one boot.
 #[derive(Debug, Clone)]
 pub struct ImageFile {
@@ -77,10 +87,10 @@ impl Delivery {
     pub fn new(
         ports: Ports,
         configs: Configs,
-        images: Images,
+        (images, secrets): (Images, Secrets),
         (boots, roster, journal): (Boots, Roster, Journal),
     ) -> Self {
-        Self { ports, configs, boots, roster, journal, images }
+        Self { ports, configs, boots, roster, journal, images, secrets, waiting: Waiting::default() }
     }
 
     /// The script for a machine that asks from `peer`. There always is one.
@@ -163,7 +173,7 @@ impl Delivery {
     /// The script that a decision leads to, for people to read.
     pub fn preview(&self, asked: &Asked, machine: &str, local: IpAddr) -> String {
         let own = asked.machine.as_ref().and_then(|machine| machine.spec.ip).map(IpAddr::V4);
-        let at = Place { mac: asked.request.mac, address: own, from: own };
+        let at = Spot { mac: asked.request.mac, address: own, from: own };
         self.roster.read(|inventory| self.preview_in(inventory, asked, machine, at, local))
     }
 
@@ -173,7 +183,7 @@ impl Delivery {
         inventory: &Inventory,
         asked: &Asked,
         machine: &str,
-        at: Place,
+        at: Spot,
         local: IpAddr,
     ) -> String {
         let base = format!("{}/boot/BOOT", self.ports.http(local));
@@ -215,7 +225,8 @@ impl Delivery {
             return Err(self.refuse(&machine, id, why).await);
         }
         // The boot's id is on the kernel's command line: any program on the host could ask again later.
-        if boot.phase(Phase::Ignition).is_some() || boot.outcome == Some(Outcome::Active) {
+        let had = boot.phase(Phase::Ignition).is_some_and(|phase| phase.ended.is_some());
+        if had || boot.outcome == Some(Outcome::Active) {
             let why =
                 format!("{peer} asked again for the config of {}, which this boot has had", machine.name);
             return Err(self.refuse(&machine, id, why).await);
@@ -223,7 +234,8 @@ impl Delivery {
         let Some(pinned) = Pinned::of(&boot) else {
             return Err(Denied::NotNow("this boot has no config yet".into()));
         };
-        let config: Bytes = self.configs.make(&machine, &boot, &pinned.profile, local)?.to_string().into();
+        let draft = self.configs.draft(&machine, &boot, &pinned.profile, local)?;
+        let config: Bytes = draft.masked()?.to_string().into();
         let token = new_token();
         let stored = NewBootToken {
             hash: token_hash(token.expose()),
@@ -233,10 +245,14 @@ impl Delivery {
         };
         self.journal.commit(vec![Write::BootToken(stored)]).await?;
         let url = format!("{}/agent/v1/boots/{id}/ignition", self.ports.https(local));
-        let pointer = delivery::pointer(&url, token.expose(), self.configs.ca_pem(), &config);
-        // Boots that ended need theirs no more.
-        let open = |boot| self.boots.newest(boot).is_some_and(|(_, boot)| boot.ended.is_none());
-        self.configs.promise(id, config, open);
+        // One with secrets is made when it is fetched, with the values that they have then.
+        let promised = draft.secrets().is_empty().then_some(config);
+        let pointer = delivery::pointer(&url, token.expose(), self.configs.ca_pem(), promised.as_deref());
+        if let Some(config) = promised {
+            // Boots that ended need theirs no more.
+            let open = |boot| self.boots.newest(boot).is_some_and(|(_, boot)| boot.ended.is_none());
+            self.configs.promise(id, config, open);
+        }
         let initrd = delivery::initrd(pointer.to_string().as_bytes());
         initrd.map(Bytes::from).map_err(|e| Denied::NotNow(format!("the initrd was not made: {e}")))
     }
@@ -257,12 +273,21 @@ impl Delivery {
         if let Some(hold) = &machine.hold {
             return Err(Denied::NotNow(format!("{} is on hold: {}", machine.name, hold.reason)));
         }
+        let used = TokenUse { hash, boot: id, address: peer, at: self.journal.now() };
         let config = match self.configs.kept(id) {
             Some(config) => config,
-            // The daemon was started again since: the same config is made from the same things.
-            None => self.configs.make(&machine, &boot, &pinned.profile, local)?.to_string().into(),
+            None => {
+                // The daemon was started again since, and the same config is made from the same things; or it has secrets.
+                let draft = self.configs.draft(&machine, &boot, &pinned.profile, local)?;
+                if draft.secrets().is_empty() {
+                    draft.masked()?.to_string().into()
+                } else if self.boots.takes(&used).await? {
+                    self.with_secrets(&machine, &boot, &draft, &used.hash).await?
+                } else {
+                    return Err(self.refuse(&machine, id, bad_token(&machine, peer)).await);
+                }
+            }
         };
-        let used = TokenUse { hash: hash.clone(), boot: id, address: peer, at: self.journal.now() };
         let told = self.journal.event(
             "ignition.fetched",
             &object(&machine.name),
@@ -277,30 +302,42 @@ impl Delivery {
                 Ok(config)
             }
             Err(StoreError::Conflict { .. }) => {
-                let why = format!(
-                    "{peer} asked for the config of {} with a one-time token that is used, too old, or another's",
-                    machine.name
-                );
-                Err(self.refuse(&machine, id, why).await)
+                Err(self.refuse(&machine, id, bad_token(&machine, peer)).await)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The config that a machine would get now, for people to read: secrets are masked.
-    pub fn preview_config(&self, asked: &Asked, local: IpAddr) -> Option<Value> {
+    /// The config that a machine would get now, for people to read: secrets are masked, and told by where they are.
+    pub fn preview_config(&self, asked: &Asked, local: IpAddr) -> Option<Previewed> {
         let Plan::Boot { profile, .. } = &asked.decision.plan else { return None };
         let machine = asked.machine.as_ref()?;
         let now = self.journal.now();
         let mut boot = attempt::new(BootId::new(now, [0; 10]), &machine.name, asked.request.mac, now);
-        boot.address = machine.spec.ip.map(IpAddr::V4);
-        self.configs.make(machine, &boot, profile, local).ok().map(|config| delivery::masked(&config))
+        let newest = || self.boots.of(machine.id).and_then(|newest| newest.address);
+        boot.address = machine.spec.ip.map(IpAddr::V4).or_else(newest);
+        let made = self.configs.draft(machine, &boot, profile, local).and_then(|draft| {
+            let config = delivery::masked(&draft.masked()?);
+            Ok((config, draft.secrets().to_vec()))
+        });
+        Some(made.map(|(config, secrets)| {
+            (config, secrets.iter().map(|(secret, place)| self.told_of(secret, place)).collect())
+        }))
+    }
+
+    fn told_of(&self, secret: &SecretUse, place: &Place) -> SecretPlace {
+        SecretPlace {
+            name: secret.name.to_string(),
+            from: secret.from.clone(),
+            place: place.to_string(),
+            refused: self.secrets.allows(place).err().map(|why| why.to_string()),
+        }
     }
 
     /// What a machine is served by this plan, and how many bytes those are; or what is missing.
     fn pin(&self, asked: &Asked, peer: IpAddr) -> Result<Option<(Pinned, u64)>, String> {
         let Plan::Boot { profile, image } = &asked.decision.plan else { return Ok(None) };
-        let at = Place { mac: asked.request.mac, address: Some(peer), from: Some(peer) };
+        let at = Spot { mac: asked.request.mac, address: Some(peer), from: Some(peer) };
         self.roster.read(|inventory| self.kernel_args(inventory, asked, at))?;
         let spec = self.roster.read(|inventory| inventory.images.get(image).map(|image| image.spec.clone()));
         let spec = spec.ok_or_else(|| format!("image {image} is not in the inventory any more"))?;
@@ -332,7 +369,7 @@ impl Delivery {
         self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot), message)
     }
 
-    fn kernel_args(&self, inventory: &Inventory, asked: &Asked, at: Place) -> Result<Vec<String>, String> {
+    fn kernel_args(&self, inventory: &Inventory, asked: &Asked, at: Spot) -> Result<Vec<String>, String> {
         let Plan::Boot { profile, .. } = &asked.decision.plan else { return Ok(Vec::new()) };
         let made = self.configs.kernel_args(inventory, asked.machine.as_deref(), at, profile);
         made.map_err(|error| error.to_string())
@@ -340,7 +377,7 @@ impl Delivery {
 
     /// The script for a machine that asks from `peer`.
     fn scripted(&self, asked: &Asked, machine: &str, peer: IpAddr, urls: (&str, &str)) -> String {
-        let at = Place { mac: asked.request.mac, address: Some(peer), from: Some(peer) };
+        let at = Spot { mac: asked.request.mac, address: Some(peer), from: Some(peer) };
         self.roster.read(|inventory| self.render(inventory, asked, machine, at, urls))
     }
 
@@ -349,7 +386,7 @@ impl Delivery {
         inventory: &Inventory,
         asked: &Asked,
         machine: &str,
-        at: Place,
+        at: Spot,
         (base, again): (&str, &str),
     ) -> String {
         let (plan, kernel_args) = match self.kernel_args(inventory, asked, at) {
@@ -396,4 +433,9 @@ impl Delivery {
             Err(error) => error.into(),
         }
     }
+}
+
+fn bad_token(machine: &Machine, peer: IpAddr) -> String {
+    let name = &machine.name;
+    format!("{peer} asked for the config of {name} with a one-time token that is used, too old, or another's")
 }

@@ -119,13 +119,33 @@ impl Explain {
         };
         let (firmware, asked) = (ask(false), ask(true));
         let name = asked.machine.as_ref().map(|machine| machine.name.to_string());
+        let mut because = because(&firmware, &asked);
+        let newest = asked.machine.as_ref().and_then(|machine| self.boots.of(machine.id));
+        because.extend(
+            newest
+                .and_then(|boot| self.delivery.waits(boot.id))
+                .map(|why| format!("its config waits: {why}")),
+        );
+        let (ignition, secrets) = match self.delivery.preview_config(&asked, local) {
+            Some(Ok((config, secrets))) => (Some(config), secrets),
+            Some(Err(why)) => {
+                because.push(format!("it has no config: {why}"));
+                (None, Vec::new())
+            }
+            None => (None, Vec::new()),
+        };
+        let refused = secrets.iter().filter_map(|secret| Some((secret, secret.refused.as_ref()?)));
+        because.extend(refused.map(|(secret, why)| {
+            format!("secret `{}` of {} cannot be had: {why}", secret.name, secret.from)
+        }));
         Ok(Explanation {
             answer: asked.decision.plan.to_string(),
-            because: because(&firmware, &asked),
+            because,
             decision: json!({"request": asked.request, "known": asked.known, "decision": asked.decision}),
             script: (!matches!(asked.decision.plan, Plan::Nothing { .. }))
                 .then(|| self.delivery.preview(&asked, name.as_deref().unwrap_or(&mac.to_string()), local)),
-            ignition: self.delivery.preview_config(&asked, local),
+            ignition,
+            secrets,
             machine: name,
         })
     }

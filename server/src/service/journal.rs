@@ -1,11 +1,12 @@
 //! Writing things down: the writer, the clock, and events in the words of the field.
 use crate::{
     clock::{Clock, random},
+    domain::scope::Scope,
     store::{AuditRow, NewEvent, StoreError, Write, Writer},
 };
 use pilotlight_types::{BootId, EventId, Timestamp, api::Event};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 use tokio::sync::broadcast;
 
 /// Who asks for a change, and by which request.
@@ -15,17 +16,31 @@ pub struct Actor {
     pub name: String,
     /// The id of the request.
     pub request: Option<String>,
+    /// The address that it came from.
+    pub remote: Option<IpAddr>,
+    /// Which objects it may be about.
+    pub scope: Scope,
 }
 
 impl Actor {
+    /// Somebody of this name, who may change everything.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), request: None, remote: None, scope: Scope::default() }
+    }
+
+    /// The same, by a request.
+    pub fn asking(self, request: impl Into<String>) -> Self {
+        Self { request: Some(request.into()), ..self }
+    }
+
     /// The daemon itself.
     pub fn daemon() -> Self {
-        Self { name: "pilotlight".into(), request: None }
+        Self::named("pilotlight")
     }
 
     /// A machine, by what it sent.
     pub fn machine() -> Self {
-        Self { name: "machine".into(), request: None }
+        Self::named("machine")
     }
 }
 
@@ -115,6 +130,7 @@ impl Journal {
         Write::Audit(Box::new(AuditRow {
             at: self.now(),
             actor: actor.name.clone(),
+            remote: actor.remote.map(|address| address.to_string()),
             action: action.to_owned(),
             object,
             before,

@@ -1,4 +1,5 @@
 //! What happens to machines: seen for the first time, accepted, armed, held, reported. One change of one machine at a time.
+mod acts;
 mod identity;
 
 pub use self::identity::Recognised;
@@ -22,7 +23,8 @@ use pilotlight_types::{
     api::Hold,
     resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
-use std::sync::Arc;
+use serde_json::json;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::Mutex;
 
 /// Changes machines.
@@ -252,6 +254,11 @@ impl Machines {
     fn told(&self, before: &Machine, after: &Machine, actor: &Actor) -> Vec<Write> {
         let object = object(&after.name);
         let mut writes = Vec::new();
+        // Who follows the machines waits until this revision is in memory.
+        let event = |kind, message| {
+            let data = BTreeMap::from([("revision".to_owned(), json!(after.version))]);
+            self.journal.event_with(kind, &object, actor, None, message, data)
+        };
         if before.stage != after.stage {
             let (kind, message) = match &after.stage {
                 Stage::Provisioning(revision) => {
@@ -265,14 +272,14 @@ impl Machines {
                 Stage::Retired => ("machine.retired", format!("{} is out of service", after.name)),
                 Stage::Discovered => ("machine.discovered", format!("{} is not accepted", after.name)),
             };
-            writes.push(self.journal.event(kind, &object, actor, None, message));
+            writes.push(event(kind, message));
         }
         if before.hold != after.hold {
             let (kind, message) = match &after.hold {
                 Some(hold) => ("machine.held", format!("{} is on hold: {}", after.name, hold.reason)),
                 None => ("machine.released", format!("{} is not on hold any more", after.name)),
             };
-            writes.push(self.journal.event(kind, &object, actor, None, message));
+            writes.push(event(kind, message));
         }
         if let Some(reply) = after.reply.filter(|_| before.reply != after.reply) {
             let message = format!(
@@ -280,14 +287,14 @@ impl Machines {
                 after.name,
                 reply.name()
             );
-            writes.push(self.journal.event("machine.firmware", &object, actor, None, message));
+            writes.push(event("machine.firmware", message));
         }
         if actor.request.is_some() {
-            let state = |m: &Machine| serde_json::json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())});
+            let state = |m: &Machine| json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())});
             writes.push(self.journal.audit(
                 actor,
                 "changed",
-                object,
+                object.clone(),
                 Some(state(before)),
                 Some(state(after)),
             ));

@@ -7,6 +7,7 @@ use super::{
     boots::{Boots, Said},
     configs::Configs,
     delivery::Delivery,
+    scopes::permits,
 };
 use crate::domain::{
     affected::Touched,
@@ -16,6 +17,7 @@ use crate::domain::{
     machine::Machine,
     next_boot::{Config, NextBoot, Own},
     profile::Kept,
+    scope::Scope,
     stage::{Event, Revision},
 };
 use group::Groups;
@@ -53,14 +55,16 @@ pub struct NextBoots {
 /// What comes of a change.
 #[derive(Debug, Clone, Default)]
 pub struct Effects {
-    /// The machines whose next boot differs, those with the same difference together.
+    /// The machines whose next boot differs, those with the same difference together. Those out of scope are not among them.
     pub boots: Vec<BootChange>,
     /// The machines that get something else once they are provisioned again.
     pub provision: Vec<BootChange>,
     /// Every machine whose next boot differs, by name.
-    pub machines: Vec<String>,
+    pub machines: BTreeSet<String>,
     /// Those of them that were accepted before: which the guard is for.
-    pub guarded: Vec<String>,
+    pub guarded: BTreeSet<String>,
+    /// Those of them that are out of scope.
+    pub hidden: BTreeSet<String>,
     /// One line for each machine, that is the same only if what comes to it is the same.
     pub facts: Vec<String>,
     /// Machines whose configs could be made and cannot any more, in words.
@@ -73,6 +77,17 @@ struct Views<'a> {
     before: &'a Inventory,
     after: &'a Inventory,
     provisioned: Option<&'a Inventory>,
+    /// Whose machines are shown.
+    scope: &'a Scope,
+}
+
+impl Views<'_> {
+    /// Whether a machine is in the scope, both as it is and as it would be.
+    fn shows(&self, machine: &Machine) -> bool {
+        let shows = |inventory| permits(inventory, self.scope, Kind::Machine, machine.name.as_str());
+        let mut both = [self.before, self.after].into_iter().filter_map(shows);
+        self.scope.is_everything() || both.all(|shown| shown.is_ok())
+    }
 }
 
 /// What was found out.
@@ -80,8 +95,9 @@ struct Views<'a> {
 struct Found {
     boots: Groups,
     later: Groups,
-    machines: Vec<String>,
-    guarded: Vec<String>,
+    machines: BTreeSet<String>,
+    guarded: BTreeSet<String>,
+    hidden: BTreeSet<String>,
     broken: Vec<String>,
 }
 
@@ -91,6 +107,7 @@ impl Found {
         self.later.absorb(other.later);
         self.machines.append(&mut other.machines);
         self.guarded.append(&mut other.guarded);
+        self.hidden.append(&mut other.hidden);
         self.broken.append(&mut other.broken);
     }
 
@@ -98,11 +115,10 @@ impl Found {
         let boots = self.boots.facts("its next boot differs");
         let mut facts: Vec<String> =
             boots.chain(self.later.facts("it differs once it is provisioned")).collect();
-        for list in [&mut facts, &mut self.machines, &mut self.guarded, &mut self.broken] {
-            list.sort();
-        }
-        let (machines, guarded, broken) = (self.machines, self.guarded, self.broken);
-        Effects { boots: self.boots.shown(), provision: self.later.shown(), machines, guarded, facts, broken }
+        facts.sort();
+        self.broken.sort();
+        let Self { boots, later, machines, guarded, hidden, broken } = self;
+        Effects { boots: boots.shown(), provision: later.shown(), machines, guarded, hidden, facts, broken }
     }
 }
 
@@ -125,12 +141,14 @@ impl NextBoots {
         Self { boots, delivery, configs }
     }
 
-    /// The machines whose next boot differs between two inventories, of which these resources differ.
+    /// The machines whose next boot differs between two inventories, of which these resources differ. What differs is shown of those
+    /// in scope.
     pub fn compare<'a>(
         &self,
         before: &Inventory,
         after: &Inventory,
         changes: impl IntoIterator<Item = (Kind, &'a Name)>,
+        scope: &Scope,
     ) -> Effects {
         let mut after = after.clone();
         // As the daemon does right after the change.
@@ -141,7 +159,7 @@ impl NextBoots {
         let mut candidates = touched.machines(before, &after, place);
         candidates.extend(armed);
         let provisioned = provisioned(before, &after, &candidates);
-        let views = Views { before, after: &after, provisioned: provisioned.as_ref() };
+        let views = Views { before, after: &after, provisioned: provisioned.as_ref(), scope };
         let candidates: Vec<MachineId> = candidates.into_iter().collect();
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
         let share = candidates.len().div_ceil(threads).max(FEWEST);
@@ -156,21 +174,24 @@ impl NextBoots {
 
     /// Compares the boots of these machines.
     fn look(&self, views: Views<'_>, ids: &[MachineId]) -> Found {
-        let Views { before, after, provisioned } = views;
+        let Views { before, after, provisioned, .. } = views;
         let (mut kept, mut found) = (Kept::default(), Found::default());
         for id in ids {
             let (was, is) = (before.machine(*id), after.machine(*id));
             let Some(machine) = is.or(was) else { continue };
             let asker = self.asker(before, after, was, is);
             let (asker, (one, other, making)) = self.both(before, after, asker, &mut kept);
-            let own = own(machine, &asker);
+            let (own, shown) = (own(machine, &asker), views.shows(machine));
             if one != other {
-                found.machines.push(own.name.clone());
+                found.machines.insert(own.name.clone());
                 if was.is_some_and(|was| was.is_vouched_for()) {
-                    found.guarded.push(own.name.clone());
+                    found.guarded.insert(own.name.clone());
                 }
-                found.broken.extend(breaks(&own.name, &one, &other));
-                found.boots.add(&own, &one, &other);
+                if !shown {
+                    found.hidden.insert(own.name.clone());
+                }
+                found.broken.extend(breaks(&own.name, &one, &other).filter(|_| shown));
+                found.boots.add(&own, (&one, &other), shown);
             }
             let armed_anew = provisioned.filter(|inventory| {
                 inventory.machine(*id).map(|machine| &machine.stage) != is.map(|machine| &machine.stage)
@@ -178,8 +199,8 @@ impl NextBoots {
             if let Some(inventory) = armed_anew {
                 let (then, now) = finished(self.render(inventory, &asker), (other, making), &mut kept);
                 if then != now {
-                    found.broken.extend(breaks(&own.name, &now, &then));
-                    found.later.add(&own, &now, &then);
+                    found.broken.extend(breaks(&own.name, &now, &then).filter(|_| shown));
+                    found.later.add(&own, (&now, &then), shown);
                 }
             }
         }
@@ -269,11 +290,17 @@ impl NextBoots {
     }
 }
 
-/// Who asks from each of the networks that we answer on or would answer on.
+/// Who asks from each of the networks that it may be on: those that we answer on, before or after. Where there are any that are there
+/// both before and after, it is on one of those: nobody moved it when a subnet was added or taken out.
 fn networks(before: &Inventory, after: &Inventory, asker: &Asker) -> Vec<Asker> {
-    let subnets = after.subnets.values().chain(before.subnets.values());
-    let answered = subnets.filter(|subnet| subnet.spec.mode != SubnetMode::Ignore);
-    let networks: BTreeSet<IpAddr> = answered.map(|subnet| IpAddr::V4(subnet.spec.cidr.network())).collect();
+    let subnets = || after.subnets.iter().chain(before.subnets.iter());
+    let answered = || subnets().filter(|(_, subnet)| subnet.spec.mode != SubnetMode::Ignore);
+    let stays = |name: &Name| before.subnets.contains_key(name) && after.subnets.contains_key(name);
+    let any_stays = answered().any(|(name, _)| stays(name));
+    let networks: BTreeSet<IpAddr> = answered()
+        .filter(|(name, _)| !any_stays || stays(name))
+        .map(|(_, subnet)| IpAddr::V4(subnet.spec.cidr.network()))
+        .collect();
     networks.into_iter().map(|from| Asker { from: Some(from), ..asker.clone() }).collect()
 }
 

@@ -17,17 +17,20 @@ impl Revisions {
         Self { db }
     }
 
-    /// The revisions of a resource before `before`, newest first, without what was declared. Those of one that is gone are there.
+    /// The revisions of a resource before `before`, newest first, with their labels and without their specs, and where the next ones
+    /// begin. Those of one that is gone are there.
     pub async fn list(
         &self,
         kind: Kind,
         name: &Name,
         before: i64,
         limit: i64,
-    ) -> Result<Vec<Revision>, StoreError> {
+    ) -> Result<(Vec<Revision>, Option<i64>), StoreError> {
         let rows = self.db.read().await?.revisions_of(kind, name, before, limit).await?;
-        let short = |row| Revision { labels: None, spec: None, ..shown(row) };
-        Ok(rows.into_iter().map(short).collect())
+        let full = i64::try_from(rows.len()).is_ok_and(|count| count >= limit);
+        let next = rows.last().filter(|_| full).map(|last| last.resource.revision);
+        let short = |row| Revision { spec: None, ..shown(row) };
+        Ok((rows.into_iter().map(short).collect(), next))
     }
 
     /// One revision of a resource.

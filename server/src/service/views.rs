@@ -2,6 +2,7 @@
 use super::{
     boots::{Boots, Said},
     roster::Roster,
+    scopes::field,
 };
 use crate::{
     domain::{
@@ -55,6 +56,54 @@ impl Views {
         })
     }
 
+    /// The objects of a kind whose names come after `after`, by name, as JSON: `limit` of those that are meant.
+    pub fn any(
+        &self,
+        kind: Kind,
+        selector: &Selector,
+        after: Option<&Name>,
+        limit: usize,
+    ) -> Vec<(Name, serde_json::Value)> {
+        fn named<T: Serialize>(name: &str, object: &T) -> Option<(Name, serde_json::Value)> {
+            Some((name.parse().ok()?, serde_json::to_value(object).ok()?))
+        }
+        if kind == Kind::Machine {
+            let machines = self.machines(selector, after, limit);
+            return machines.iter().filter_map(|machine| named(&machine.name, machine)).collect();
+        }
+        let resources = self.resources(kind, selector, after, limit);
+        resources.iter().filter_map(|resource| named(&resource.name, resource)).collect()
+    }
+
+    /// One object as JSON, if the selector takes it.
+    pub fn one_of(&self, kind: Kind, name: &str, selector: &Selector) -> Option<serde_json::Value> {
+        if kind == Kind::Machine {
+            let taken = self.roster.read(|inventory| {
+                inventory
+                    .machine_named(name)
+                    .is_some_and(|machine| selector.takes(&machine.labels, field(inventory, machine)))
+            });
+            return self
+                .machine(name)
+                .filter(|_| taken)
+                .and_then(|machine| serde_json::to_value(machine).ok());
+        }
+        let resource = self.resource(kind, name);
+        resource
+            .filter(|resource| selector.takes(&resource.labels, |_| None))
+            .and_then(|resource| serde_json::to_value(resource).ok())
+    }
+
+    /// The revision of an object.
+    pub fn revision(&self, kind: Kind, name: &str) -> Option<i64> {
+        match kind {
+            Kind::Machine => {
+                self.roster.read(|inventory| inventory.machine_named(name).map(|machine| machine.version))
+            }
+            _ => self.resource(kind, name).map(|resource| resource.revision),
+        }
+    }
+
     /// One resource.
     pub fn resource(&self, kind: Kind, name: &str) -> Option<Resource> {
         let name: Name = name.parse().ok()?;
@@ -71,21 +120,18 @@ impl Views {
     /// The machines whose names come after `after`, by name: `limit` of those that are meant.
     pub fn machines(&self, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<api::Machine> {
         self.roster.read(|inventory| {
-            let field = |machine: &Machine| {
-                let (stage, rack) = (machine.stage.name(), machine.spec.rack.clone());
-                let machine = machine.id;
-                move |key: &str| match key {
-                    "stage" => Some(stage.to_owned()),
-                    "rack" => rack.clone(),
-                    "drift" => {
-                        inventory.machine(machine).map(|machine| drifted(inventory, machine).to_string())
-                    }
-                    _ => None,
-                }
-            };
-            let meant = |machine: &&Arc<Machine>| selector.takes(&machine.labels, field(machine));
+            let meant = |machine: &&Arc<Machine>| selector.takes(&machine.labels, field(inventory, machine));
             let machines = inventory.machines_after(after).filter(meant).take(limit);
             machines.map(|machine| self.shown(inventory, machine)).collect()
+        })
+    }
+
+    /// The names of the machines that are meant, in their order.
+    pub fn names_of_machines(&self, selector: &Selector) -> Vec<Name> {
+        self.roster.read(|inventory| {
+            let machines = inventory.machines_after(None);
+            let meant = machines.filter(|machine| selector.takes(&machine.labels, field(inventory, machine)));
+            meant.map(|machine| machine.name.clone()).collect()
         })
     }
 
@@ -114,8 +160,7 @@ impl Views {
 
     /// How many machines run something else than they should.
     pub fn drifted(&self) -> usize {
-        self.roster
-            .read(|inventory| inventory.machines().filter(|machine| drifted(inventory, machine)).count())
+        self.roster.read(|inventory| inventory.machines().filter(|machine| inventory.drifts(machine)).count())
     }
 
     /// How many addresses of each subnet are held.
@@ -139,7 +184,7 @@ impl Views {
                 .map(|run| run.revision),
             name: wanted.profile.to_string(),
             desired: wanted.revision,
-            drift: drifted(inventory, machine),
+            drift: inventory.drifts(machine),
         });
         let why = match &machine.stage {
             Stage::Failed { why, .. } => Some(why.clone()),
@@ -167,16 +212,6 @@ impl Views {
             revision: machine.version,
         }
     }
-}
-
-/// Whether a machine runs something else than it should: another revision, or another profile. What never ran anything is new, and
-/// what is retired is nobody's concern.
-fn drifted(inventory: &Inventory, machine: &Machine) -> bool {
-    let Some(running) = machine.running.as_ref().filter(|_| machine.stage != Stage::Retired) else {
-        return false;
-    };
-    let assigned = inventory.assigned(machine).map(|assigned| assigned.revision);
-    assigned.as_ref().or_else(|| machine.stage.armed()).is_some_and(|wanted| wanted != running)
 }
 
 /// What a machine said in its newest boot and in its facts that does not fit it, as things are now.

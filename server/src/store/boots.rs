@@ -143,6 +143,23 @@ impl Tx {
         if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "the one-time token".into() }) }
     }
 
+    /// Whether a one-time token could be used like this now.
+    pub async fn boot_token_is_good(&mut self, token: &TokenUse) -> Result<bool, StoreError> {
+        let found: Option<(String,)> = on!(self, conn => sqlx::query_as(
+            "SELECT boot FROM boot_token WHERE hash = $2 AND boot = $3 AND address = $4 AND expires > $1 AND used IS NULL")
+            .bind(token.at.micros()).bind(&token.hash).bind(token.boot.to_string()).bind(token.address.to_string())
+            .fetch_optional(conn).await)
+        .map_err(StoreError::backend("reading a one-time token"))?;
+        Ok(found.is_some())
+    }
+
+    /// Lets a one-time token that was not used yet end later.
+    pub(super) async fn keep_boot_token(&mut self, hash: &str, expires: Timestamp) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("UPDATE boot_token SET expires = $1 WHERE hash = $2 AND used IS NULL")
+            .bind(expires.micros()).bind(hash).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("keeping a one-time token"))
+    }
+
     /// When a one-time token was used, and whether it is known at all.
     pub async fn boot_token_used(&mut self, hash: &str) -> Result<Option<Option<Timestamp>>, StoreError> {
         let found: Option<(Option<i64>,)> =

@@ -1,7 +1,7 @@
 //! One SQL text, two drivers.
 use super::StoreError;
 use sqlx::{
-    Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -81,12 +81,13 @@ impl Db {
 
     /// Connects to the PostgreSQL database at this URL, and brings its tables to this version.
     pub async fn postgres(url: &str) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(PATIENCE)
-            .connect(url)
-            .await
-            .map_err(StoreError::backend("connecting"))?;
+        // A pool that is refused tries on, and says in the end only that it waited. One connection says why.
+        let failed = || StoreError::backend("connecting");
+        let first = tokio::time::timeout(PATIENCE, PgConnection::connect(url));
+        let first = first.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(failed())?;
+        first.close().await.map_err(failed())?;
+        let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect(url).await;
+        let pool = pool.map_err(failed())?;
         sqlx::migrate!("../migrations/postgres").run(&pool).await.map_err(StoreError::Migration)?;
         Ok(Self::Postgres(pool))
     }
@@ -152,5 +153,18 @@ impl Tx {
             Self::Postgres(tx) => tx.commit().await,
         }
         .map_err(StoreError::backend("committing"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors;
+
+    #[tokio::test]
+    async fn a_database_that_is_not_there_is_said_to_refuse() {
+        // Port 1 is nobody's.
+        let error = Db::postgres("postgres://nobody@127.0.0.1:1/none").await.expect_err("nobody is there");
+        assert!(errors::chain(&error).contains("refused"), "{}", errors::chain(&error));
     }
 }

@@ -1,4 +1,4 @@
-//! What happened (events), and who changed what (audit). Both only grow.
+//! What happened: events, which are only added.
 use super::{StoreError, Tx, codec, db::on};
 use pilotlight_types::{BootId, EventId, Timestamp, api::Event};
 use serde::Serialize;
@@ -25,25 +25,6 @@ pub struct NewEvent {
     pub message: String,
     /// In numbers.
     pub data: BTreeMap<String, Value>,
-}
-
-/// A change that somebody made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuditRow {
-    /// When.
-    pub at: Timestamp,
-    /// Who.
-    pub actor: String,
-    /// What was done: `created`, `updated`, `deleted`, ...
-    pub action: String,
-    /// To what: `profile/worker`.
-    pub object: String,
-    /// What it was.
-    pub before: Option<Value>,
-    /// What it is.
-    pub after: Option<Value>,
-    /// The request that asked for it.
-    pub request: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -154,24 +135,5 @@ impl Tx {
             .collect();
         written.sort_unstable_by_key(|event| event.seq);
         Ok(written)
-    }
-
-    /// Writes a row of the audit log.
-    pub(super) async fn put_audit(&mut self, row: &AuditRow) -> Result<(), StoreError> {
-        let json = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
-        on!(self, conn => sqlx::query(
-            "INSERT INTO audit (at, actor, action, object, before, after, request) VALUES ($1, $2, $3, $4, $5, $6, $7)")
-            .bind(row.at.micros()).bind(&row.actor).bind(&row.action).bind(&row.object).bind(json(&row.before))
-            .bind(json(&row.after)).bind(&row.request).execute(conn).await.map(drop))
-        .map_err(StoreError::backend("writing the audit log"))
-    }
-
-    /// How many rows the audit log has for one object.
-    pub async fn audit_count(&mut self, object: &str) -> Result<i64, StoreError> {
-        let (count,): (i64,) =
-            on!(self, conn => sqlx::query_as("SELECT COUNT(*) FROM audit WHERE object = $1")
-            .bind(object).fetch_one(conn).await)
-            .map_err(StoreError::backend("reading the audit log"))?;
-        Ok(count)
     }
 }

@@ -1,6 +1,9 @@
 //! API tokens: only their hashes are here.
 use super::{StoreError, Tx, codec, db::on, resources::conflict};
-use pilotlight_types::{Timestamp, TokenId, api::Role};
+use pilotlight_types::{
+    Timestamp, TokenId,
+    api::{Role, Scope},
+};
 
 /// An API token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub struct TokenRow {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Which objects it is good for.
+    pub scope: Scope,
     /// The hash of the token.
     pub hash: String,
     /// When it was made.
@@ -24,16 +29,17 @@ pub struct TokenRow {
 impl Tx {
     /// Every token.
     pub async fn tokens(&mut self) -> Result<Vec<TokenRow>, StoreError> {
-        type Columns = (String, String, String, String, i64, Option<i64>, Option<i64>);
+        type Columns = (String, String, String, Option<String>, String, i64, Option<i64>, Option<i64>);
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
-            "SELECT id, name, role, hash, created, expires, used FROM token ORDER BY name").fetch_all(conn).await)
+            "SELECT id, name, role, scope, hash, created, expires, used FROM token ORDER BY name").fetch_all(conn).await)
         .map_err(StoreError::backend("reading tokens"))?;
         rows.into_iter()
-            .map(|(id, name, role, hash, created, expires, used)| {
+            .map(|(id, name, role, scope, hash, created, expires, used)| {
                 Ok(TokenRow {
                     id: codec::parsed("token id", &id)?,
                     name,
                     role: codec::from_json("role", &role)?,
+                    scope: scope.map_or(Ok(Scope::default()), |scope| codec::from_json("scope", &scope))?,
                     hash,
                     created: Timestamp::from_micros(created),
                     expires: expires.map(Timestamp::from_micros),
@@ -46,10 +52,12 @@ impl Tx {
     /// Writes a token. A conflict if there is one of that name.
     pub(super) async fn put_token(&mut self, token: &TokenRow) -> Result<(), StoreError> {
         let role = codec::to_json("role", &token.role)?;
+        let scope =
+            (!token.scope.is_everything()).then(|| codec::to_json("scope", &token.scope)).transpose()?;
         on!(self, conn => sqlx::query(
-            "INSERT INTO token (id, name, role, hash, created, expires) VALUES ($1, $2, $3, $4, $5, $6)")
+            "INSERT INTO token (id, name, role, hash, created, expires, scope) VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(token.id.to_string()).bind(&token.name).bind(role).bind(&token.hash).bind(token.created.micros())
-            .bind(token.expires.map(Timestamp::micros)).execute(conn).await.map(drop))
+            .bind(token.expires.map(Timestamp::micros)).bind(scope).execute(conn).await.map(drop))
         .map_err(|e| conflict(e, "writing a token", || format!("token {}", token.name)))
     }
 

@@ -60,6 +60,8 @@ pub enum Write {
     BootToken(NewBootToken),
     /// The use of a one-time token.
     UseBootToken(TokenUse),
+    /// That a one-time token, by its hash, ends later: its machine waits for something.
+    KeepBootToken(String, Timestamp),
     /// Something that a machine said while it booted.
     Console(Box<ConsoleRow>),
     /// An API token.

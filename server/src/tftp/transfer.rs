@@ -299,6 +299,7 @@ impl Transfer {
         if taken > self.next - self.base {
             return self.wait_or_end(now); // of an earlier window, or of what was never sent
         }
+        let can_answer = self.can_answer(now);
         self.base += taken;
         if self.base > self.first_new {
             self.wait.measured(now.saturating_duration_since(self.sent_at));
@@ -312,7 +313,7 @@ impl Transfer {
         }
         // An ACK within the window says that the block after it was lost (RFC 7440 section 4), or that a wire brought one twice.
         // That is said for each such packet: what can be no answer to the last ones sent has been answered.
-        if self.base == self.next || !self.can_answer(now) {
+        if self.base == self.next || !can_answer {
             self.wait_or_end_then(now, Self::send_on)
         } else {
             self.wait_or_end_then(now, Self::send_window_again)
@@ -333,9 +334,10 @@ impl Transfer {
         self.wait_or_end_then(now, Self::send_window_again)
     }
 
-    /// Whether what comes now can be an answer to what was sent last.
+    /// Whether what comes now can be an answer to what was sent last. To a client that was silent for a whole wait it is one, however
+    /// soon it comes: where a crowded network is empty again, each answer is sooner than any was before.
     fn can_answer(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.sent_at) >= self.wait.soonest()
+        self.retries > 0 || now.saturating_duration_since(self.sent_at) >= self.wait.soonest()
     }
 
     fn wait_or_end(&mut self, now: Instant) -> Action {

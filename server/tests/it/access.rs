@@ -1,7 +1,7 @@
 //! API tokens: made once, kept as hashes, over when they say so.
 use crate::rig::{Rig, on_both, operator};
 use pilotlight::service::access::TokenError;
-use pilotlight_types::api::{NewToken, Role};
+use pilotlight_types::api::{self, NewToken, Role};
 use std::time::Duration;
 
 on_both!(
@@ -15,7 +15,7 @@ on_both!(
 );
 
 fn new(name: &str) -> NewToken {
-    NewToken { name: name.into(), role: Role::Viewer, expires: None }
+    NewToken { name: name.into(), role: Role::Viewer, expires: None, scope: api::Scope::default() }
 }
 
 async fn a_token_speaks_for_its_bearer_after_a_restart_too(rig: Rig) {

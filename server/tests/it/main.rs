@@ -1,6 +1,8 @@
 //! The services and the HTTP API of the daemon in one process, on SQLite and on a real PostgreSQL.
 mod access;
+mod actions;
 mod agents;
+mod audit;
 mod boots;
 mod changes;
 mod clear;
@@ -15,10 +17,14 @@ mod http;
 mod identity;
 mod leases;
 mod machines;
+mod openapi;
 mod pacing;
 mod packets;
 mod plans;
 mod postgres;
 mod rig;
+mod scopes;
+mod secrets;
 mod store;
+mod watch;
 mod wire;

@@ -22,6 +22,9 @@ on_both!(
     a_profile_that_changes_reaches_its_machines_once_they_are_provisioned,
     a_layer_that_changes_reaches_its_machines_at_once,
     a_config_that_would_break_is_told,
+    a_new_network_is_where_no_machine_was_before,
+    a_secret_that_is_elsewhere_is_planned_by_its_place_and_not_looked_up,
+    what_is_rehearsed_is_refused_as_the_change_would_be,
     revisions_say_who_made_them_and_why,
 );
 
@@ -34,7 +37,7 @@ fn prune(name: &str) -> Options {
 }
 
 async fn plan(rig: &Rig, documents: &[Value]) -> Plan {
-    rig.changes.plan(documents, &source("files")).await.unwrap()
+    rig.changes.plan(documents, &source("files"), &operator()).await.unwrap()
 }
 
 fn changes(plan: &Plan) -> Vec<(Change, String)> {
@@ -126,19 +129,23 @@ async fn what_is_pruned_was_applied_from_the_same_source_before(rig: Rig) {
     let subnet = |name: &str, cidr: &str| json!({"kind": "Subnet", "name": name, "spec": {"cidr": cidr, "mode": "ignore"}});
     rig.apply(&[subnet("by-hand", "10.78.0.0/24")]).await;
     rig.changes.apply_with(&[subnet("others", "10.79.0.0/24")], &source("lab"), &operator()).await.unwrap();
-    let none = rig.changes.plan(&all, &Options { prune: true, ..Options::default() }).await.unwrap_err();
+    let none = rig
+        .changes
+        .plan(&all, &Options { prune: true, ..Options::default() }, &operator())
+        .await
+        .unwrap_err();
     assert!(matches!(none, ChangeError::NoSource));
 
     let rig = rig.restarted().await;
     let without = &all[..4];
-    let planned = rig.changes.plan(without, &prune("site")).await.unwrap();
+    let planned = rig.changes.plan(without, &prune("site"), &operator()).await.unwrap();
     assert_eq!(
         changes(&planned),
         [(Change::Deleted, "Machine/n1".into()), (Change::Deleted, "Group/workers".into())],
         "what stands on others goes first"
     );
     assert_eq!(machines(&planned.boots), ["n1"]);
-    let needed = rig.changes.plan(&all[4..], &prune("site")).await.unwrap_err();
+    let needed = rig.changes.plan(&all[4..], &prune("site"), &operator()).await.unwrap_err();
     assert!(matches!(needed, ChangeError::Mistakes(_) | ChangeError::Needed(..)), "{needed}");
     let applied = rig.changes.apply_with(without, &prune("site"), &operator()).await.unwrap();
     assert_eq!(applied.items.iter().filter(|item| item.change == Change::Deleted).count(), 2);
@@ -149,8 +156,9 @@ async fn what_is_pruned_was_applied_from_the_same_source_before(rig: Rig) {
 
     // What is deleted and declared again by hand is nobody's to prune.
     rig.apply(&all).await;
-    assert!(changes(&rig.changes.plan(without, &prune("site")).await.unwrap()).is_empty());
-    let moved = rig.changes.plan(&[subnet("others", "10.79.0.0/24")], &source("site")).await.unwrap();
+    assert!(changes(&rig.changes.plan(without, &prune("site"), &operator()).await.unwrap()).is_empty());
+    let moved =
+        rig.changes.plan(&[subnet("others", "10.79.0.0/24")], &source("site"), &operator()).await.unwrap();
     assert!(moved.warnings[0].contains("source lab"), "{:?}", moved.warnings);
 }
 
@@ -164,7 +172,7 @@ async fn a_machine_that_runs_something_is_pruned_only_if_its_number_is_said(rig:
     let reported = Event::Reported(runs.clone().unwrap());
     let running = |machine: &mut pilotlight::domain::machine::Machine| machine.running.clone_from(&runs);
     rig.machines.apply(rig.id("n1"), &reported, &operator(), running).await.unwrap();
-    let planned = rig.changes.plan(&all[..5], &prune("site")).await.unwrap();
+    let planned = rig.changes.plan(&all[..5], &prune("site"), &operator()).await.unwrap();
     assert_eq!(planned.changes[0].danger.as_deref(), Some("n1 is active and runs worker@1"));
     assert_eq!(planned.guard.needs, Some(1));
     let refused = rig.changes.apply_with(&all[..5], &prune("site"), &operator()).await.unwrap_err();
@@ -235,6 +243,79 @@ async fn a_config_that_would_break_is_told(rig: Rig) {
     assert_eq!(planned.boots[0].parts[0].part, "ignition");
 }
 
+async fn a_new_network_is_where_no_machine_was_before(rig: Rig) {
+    let all = rig.documents();
+    // The first network of all is where the machines are that are there already.
+    rig.apply(&all[1..]).await;
+    assert_eq!(machines(&plan(&rig, &all[..1]).await.boots), ["n1"]);
+    rig.apply(&all).await;
+    let mut other = all[0].clone();
+    other["name"] = json!("rack-b");
+    other["spec"] = json!({"cidr": "10.78.0.0/24", "mode": "authoritative"});
+    let planned = plan(&rig, std::slice::from_ref(&other)).await;
+    assert_eq!((machines(&planned.boots), planned.guard.counted), (vec![], 0));
+    rig.apply(&[other.clone()]).await;
+    // It may be on either of two that stay.
+    other["spec"]["domain"] = json!("example.com");
+    assert_eq!(machines(&plan(&rig, &[other]).await.boots), ["n1"]);
+}
+
+async fn a_secret_that_is_elsewhere_is_planned_by_its_place_and_not_looked_up(rig: Rig) {
+    let with = |path: &str| {
+        let mut worker = rig.documents()[2].clone();
+        worker["spec"]["secrets"] = json!({"db": {"file": path}});
+        worker["spec"]["butane"] = json!(
+            "variant: fcos\nversion: 1.5.0\nstorage:\n  files: [{path: /etc/db, contents: {inline: \"{{ secrets.db }}\"}}]\n"
+        );
+        worker
+    };
+    let mut all = rig.documents();
+    all[2] = with("/secrets/{{ machine.name }}");
+    let group = |path: &str| {
+        let mut group = all[4].clone();
+        group["spec"]["secrets"] = json!({"db": {"file": path}});
+        group
+    };
+    rig.apply(&all).await;
+    let planned = plan(&rig, &[group("/secrets/other")]).await;
+    assert_eq!(machines(&planned.boots), ["n1"]);
+    let parts: Vec<_> = planned.boots[0].parts.iter().map(|part| part.part.as_str()).collect();
+    assert_eq!(parts, ["secrets"], "{planned:?}");
+    let diff = planned.boots[0].parts[0].diff.join("\n");
+    assert!(diff.contains("-db: file /secrets/n1\n+db: file /secrets/other"), "{diff}");
+    assert!(rig.secrets.failures().is_empty(), "nobody looked: {:?}", rig.secrets.failures());
+    let same = plan(&rig, &[group("/secrets/n1")]).await;
+    assert!(same.boots.is_empty(), "whoever declares it, it is the same: {same:?}");
+
+    // A place that cannot be told for a machine, and a machine that nobody accepted: they wait, and the plan says so.
+    let nowhere = plan(&rig, &[group("/secrets/{{ machine.rack + '' }}")]).await;
+    assert!(nowhere.warnings[0].contains("secret `db` of group workers is nowhere for n1"), "{nowhere:?}");
+}
+
+async fn what_is_rehearsed_is_refused_as_the_change_would_be(rig: Rig) {
+    let rig = rig.with_documents().await;
+    let wanted = [zone(&rig, "b")];
+    let items = rig.changes.rehearse(&wanted, &Options::default(), &operator()).await.unwrap();
+    assert_eq!((items[0].change, items.len()), (Change::Updated, 1));
+    assert_eq!(items[0].before.as_ref().unwrap()["spec"]["variables"]["zone"], "a");
+    assert_eq!(items[0].after.as_ref().unwrap()["spec"]["variables"]["zone"], "b");
+    let pruned = rig.changes.apply_with(&rig.documents(), &source("site"), &operator()).await.unwrap();
+    assert_eq!(pruned.items.len(), 6);
+    let items = rig.changes.rehearse(&rig.documents()[..5], &prune("site"), &operator()).await.unwrap();
+    assert_eq!((items[5].change, items[5].name.as_str()), (Change::Deleted, "n1"));
+    let other = Options { expect_plan: Some("0".repeat(64)), ..Options::default() };
+    let refused = rig.changes.rehearse(&wanted, &other, &operator()).await.unwrap_err();
+    assert!(matches!(refused, ChangeError::NotThePlan { .. }), "{refused}");
+    let more: Vec<Value> =
+        (2..=GUARD + 1).map(|n| machine(&format!("n{n}"), &format!("52:54:00:00:00:{n:02}"))).collect();
+    rig.apply(&more).await;
+    let refused = rig.changes.rehearse(&wanted, &Options::default(), &operator()).await.unwrap_err();
+    assert!(matches!(refused, ChangeError::Guard(_)), "{refused}");
+    let gone = rig.changes.rehearse_delete(Kind::Machine, "n1", &Options::default(), &operator()).await;
+    assert_eq!(gone.unwrap()[0].change, Change::Deleted);
+    assert!(rig.views.machine("n1").is_some());
+}
+
 async fn revisions_say_who_made_them_and_why(rig: Rig) {
     let rig = rig.with_documents().await;
     let why = Options { message: Some("more quiet".into()), ..source("files") };
@@ -242,14 +323,16 @@ async fn revisions_say_who_made_them_and_why(rig: Rig) {
     rig.changes.apply_with(&[worker(&rig, "quiet")], &why, &operator()).await.unwrap();
     let rig = rig.restarted().await;
     let name = "worker".parse().unwrap();
-    let all = rig.revisions.list(Kind::Profile, &name, i64::MAX, 10).await.unwrap();
+    let (all, next) = rig.revisions.list(Kind::Profile, &name, i64::MAX, 10).await.unwrap();
+    assert_eq!(next, None);
     let told: Vec<_> = all.iter().map(|r| (r.revision, r.by.as_str(), r.message.as_deref())).collect();
     assert_eq!(told, [(2, "alice", Some("more quiet")), (1, "alice", None)]);
     assert!(all.iter().all(|revision| revision.spec.is_none()));
     let first = rig.revisions.get(Kind::Profile, &name, 1).await.unwrap().unwrap();
     assert_eq!(first.spec.unwrap()["kernelArgs"], json!(["console=ttyS0"]));
     assert_eq!(rig.revisions.get(Kind::Profile, &name, 3).await.unwrap(), None);
-    assert_eq!(rig.revisions.list(Kind::Profile, &name, 2, 10).await.unwrap().len(), 1);
+    assert_eq!(rig.revisions.list(Kind::Profile, &name, i64::MAX, 1).await.unwrap().1, Some(2));
+    assert_eq!(rig.revisions.list(Kind::Profile, &name, 2, 10).await.unwrap().0.len(), 1);
     rig.machines.discover(seen_as(mac("52:54:00:00:00:0a"), None), false).await.unwrap();
     assert_eq!(plan(&rig, &[worker(&rig, "quiet")]).await.changes.len(), 0);
 }

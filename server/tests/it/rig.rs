@@ -29,6 +29,7 @@ use pilotlight::{
         ports::Ports,
         revisions::Revisions,
         roster::Roster,
+        secrets::Secrets,
         sightings::Sightings,
         views::Views,
     },
@@ -115,6 +116,7 @@ pub struct Rig {
     pub files: Files,
     pub metrics: Metrics,
     pub sightings: Sightings,
+    pub secrets: Secrets,
     url: Option<String>,
     writing: JoinSet<()>,
     stop: CancellationToken,
@@ -174,7 +176,8 @@ impl Rig {
         let configs =
             Configs::new(roster.clone(), files.clone(), ports, ("dc1".into(), ca, SiteKey::new([7; 32])));
         let known = (boots.clone(), roster.clone(), journal.clone());
-        let delivery = Delivery::new(ports, configs.clone(), images.clone(), known);
+        let secrets = Secrets::new(vec![folder.path().join("secrets")], None);
+        let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         Self {
             access: Access::load(&db, journal.clone()).await.unwrap(),
             agents: Agents::new(
@@ -195,6 +198,7 @@ impl Rig {
             views: Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone()),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             sightings: Sightings::new(journal.clone()),
+            secrets,
             metrics: Metrics::new(),
             console: Console::new(boots.clone(), journal.clone(), db.clone()),
             history: History::new(db.clone()),
@@ -319,7 +323,7 @@ pub fn seen_as(mac: Mac, uuid: Option<uuid::Uuid>) -> Says<'static> {
 }
 
 pub fn operator() -> Actor {
-    Actor { name: "alice".into(), request: Some("r1".into()) }
+    Actor::named("alice").asking("r1")
 }
 
 /// The question that iPXE asks when it comes for its script.

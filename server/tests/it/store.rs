@@ -310,6 +310,7 @@ async fn tokens_come_back_and_names_are_unique(rig: Rig) {
         id: TokenId::new(Timestamp::from_micros(1), [n; 10]),
         name: name.into(),
         role: Role::Viewer,
+        scope: pilotlight_types::api::Scope::default(),
         hash: format!("hash-{n}"),
         created: Timestamp::from_micros(1),
         expires: (n == 1).then(|| Timestamp::from_micros(9)),

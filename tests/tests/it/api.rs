@@ -6,6 +6,7 @@ pub mod access;
 pub mod changes;
 pub mod events;
 pub mod mistakes;
+pub mod operators;
 pub mod packets;
 pub mod plans;
 
@@ -26,6 +27,8 @@ macro_rules! each_api_story {
             events::the_list_of_events_is_complete_and_in_order,
             mistakes::what_is_wrong_is_refused_with_file_line_and_column_and_nothing_is_applied,
             mistakes::every_refusal_is_a_problem_document,
+            operators::a_rack_is_held_at_once_by_a_token_that_is_good_for_it,
+            operators::who_changed_what_is_listed_and_the_log_is_whole,
             plans::a_plan_ends_with_2_where_something_changes_and_the_apply_of_it_goes_through,
             plans::everything_is_exported_and_applied_to_an_empty_daemon_and_exported_again,
             plans::an_older_revision_is_compared_and_comes_back,

@@ -8,7 +8,7 @@ use pilotlight_tests::daemon::Builder;
 use pilotlight_tests::demo::fleet::{Member, fleet};
 use pilotlight_tests::rack::Namespace;
 use pilotlight_tests::rack::{Accel, Machine, accel, image};
-use pilotlight_types::api::{self, Outcome, Phase};
+use pilotlight_types::api::{self, ConsoleLine, List, Outcome, Phase};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -110,6 +110,39 @@ fn timeline_is_whole(found: &api::Machine, member: &Member) -> Result<()> {
     Ok(())
 }
 
+/// The profile's kernel speaks to the daemon from early on, by netconsole.
+fn with_netconsole(mut documents: Vec<Value>) -> Result<Vec<Value>> {
+    let profile = documents.iter_mut().find(|document| document["kind"] == "Profile").context("a profile")?;
+    let butane = profile["spec"]["butane"].as_str().context("Butane")?;
+    let unit = "systemd:
+  units:
+  - name: netconsole.service
+    enabled: true
+    contents: |
+      [Unit]
+      Wants=network-online.target
+      After=network-online.target
+      Before=pilotlight-agent.service
+      [Service]
+      Type=oneshot
+      ExecStart=/bin/sh -c 'modprobe netconsole netconsole=@/$$(ls /sys/class/net | grep -v lo | head -n 1),514@10.77.0.1/'
+      ExecStart=/bin/sh -c 'echo \"<3>Pilotlight is told\" >/dev/kmsg'
+      [Install]
+      WantedBy=multi-user.target
+";
+    profile["spec"]["butane"] = json!(format!("{butane}{unit}"));
+    Ok(documents)
+}
+
+/// What the kernel said by netconsole stands with the boot.
+async fn the_kernel_is_heard(net: &Net, name: &str) -> Result<()> {
+    let boot = net.rig.admin.machine(name).await?.boot.context("there is no boot")?.id;
+    let said: List<ConsoleLine> = net.rig.admin.get(&format!("/boots/{boot}/console")).await?;
+    let lines: String = said.items.iter().map(|line| format!("{line}\n")).collect();
+    ensure!(lines.contains("Pilotlight is told"), "{name} said:\n{lines}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn machines_power_on_bare_and_end_active_and_their_secrets_reach_nobody_else() -> Result<()> {
     if skipped("boot") {
@@ -117,13 +150,15 @@ async fn machines_power_on_bare_and_end_active_and_their_secrets_reach_nobody_el
     }
     let accel = accel::choose()?.accel;
     let members = fleet(2);
-    let net = start("itboot", &site(&members)?, |builder| builder).await?;
+    let syslog = |builder: Builder| builder.set("syslog.listen", "0.0.0.0:514");
+    let net = start("itboot", &with_netconsole(site(&members)?)?, syslog).await?;
     let capture = Capture::start(&net.rack, net.rig.folder.path(), "tcp port 8080")?;
     let mut machines = power_on(&net, &members, accel)?;
     for member in &members {
         let found = net.rig.admin.wait_for(&member.name, "active", patience(accel)).await?;
         facts_are_true(&found, member)?;
         timeline_is_whole(&found, member)?;
+        the_kernel_is_heard(&net, &member.name).await?;
     }
     // The config was applied: Ignition's files are there, and the machine has its name.
     for (machine, member) in machines.iter_mut().zip(&members) {

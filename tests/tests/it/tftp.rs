@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pilotlight_tests::rack::Host;
+use pilotlight_tests::rack::{Host, Namespace};
 
 use crate::clients::succeeded;
 use crate::net::Net;
@@ -124,5 +124,30 @@ async fn blocks_fit_the_interface_and_answers_come_from_the_address_that_was_ask
     assert_eq!(aborted, 7);
     let failed = net.counted("pilotlight_tftp_requests_total{outcome=\"timed_out\",reason=\"\"}").await?;
     assert_eq!(failed, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_pass_a_router_whose_link_beyond_takes_less() -> Result<()> {
+    if skipped("network") {
+        return Ok(());
+    }
+    let net = Net::start("pltftprouter", &[]).await?;
+    let far = Namespace::create("pltftpfar", None)?;
+    let router = net.rack.relay("router", "10.77.0.2/24".parse()?, &far, "10.78.0.1/24".parse()?)?;
+    router.ip("link set eth1 mtu 1280")?;
+    let host = far.host("client", Some("10.78.0.9/24".parse()?))?;
+    host.ip("route add default via 10.78.0.1")?;
+
+    let out = net.rig.folder.path().join("out");
+    let mut command = host.command("curl");
+    command.args(["-sS", "--max-time", "60", "--tftp-blksize", "1468", "-o"]).arg(&out);
+    succeeded(command.arg("tftp://10.77.0.1/undionly.kpxe").output()?)?;
+    assert!(fs::read(&out)? == fs::read("/usr/lib/ipxe/undionly.kpxe")?, "it came whole");
+    let counters = String::from_utf8(router.command("cat").arg("/proc/net/snmp").output()?.stdout)?;
+    let ip: Vec<&str> = counters.lines().filter(|line| line.starts_with("Ip:")).collect();
+    let at = ip[0].split(' ').position(|name| name == "FragOKs").context("FragOKs is counted")?;
+    let cut: u64 = ip[1].split(' ').nth(at).context("a number")?.parse()?;
+    assert!(cut > 10, "the router cut {cut} packets, which it does without `don't fragment` only");
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Boots, as the REST API shows them and the database keeps them.
 use crate::{BootId, Mac, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{fmt, net::IpAddr, sync::Arc};
 
 /// The phases of a boot, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The firmware asked for an address.
@@ -64,7 +65,7 @@ impl fmt::Display for Phase {
 }
 
 /// One phase of one boot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseRecord {
     /// Which phase.
     pub phase: Phase,
@@ -85,7 +86,7 @@ pub struct PhaseRecord {
 }
 
 /// How a boot ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Outcome {
     /// The agent reported in.
@@ -116,7 +117,7 @@ impl fmt::Display for Outcome {
 }
 
 /// One attempt of one machine to boot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Boot {
     /// Its id: on every log line, event and URL of the boot.
     pub id: BootId,
@@ -133,6 +134,7 @@ pub struct Boot {
     /// How it ended; none while it goes on.
     pub outcome: Option<Outcome>,
     /// What was decided, and from what.
+    #[schemars(with = "serde_json::Value")]
     pub decision: DecisionRecord,
     /// What has been seen, in the order in which it was first seen.
     pub phases: Vec<PhaseRecord>,
@@ -193,7 +195,7 @@ impl fmt::Debug for DecisionRecord {
 }
 
 /// Something that a machine said while it booted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConsoleLine {
     /// Its number in the boot, from 1. Of a boot that says too much, lines in the middle are left out.
     pub line: i64,

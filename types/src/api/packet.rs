@@ -1,10 +1,11 @@
 //! DHCP and DHCPv6 packets in words, and what would be answered to one.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{fmt, net::IpAddr};
 
 /// A DHCP or DHCPv6 packet, decoded for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PacketView {
     /// `DHCPDISCOVER`, or `BOOTP request` for one without a kind; `Solicit` in DHCPv6.
     pub kind: String,
@@ -13,7 +14,7 @@ pub struct PacketView {
 }
 
 /// One field or option of a packet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PacketField {
     /// The option's number; absent for a field of the fixed part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +37,7 @@ impl fmt::Display for PacketView {
 }
 
 /// `POST /api/v1/explain`: asks what would be answered to a packet.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PacketQuestion {
     /// The UDP content in hex: blanks, colons and line ends are left out.
@@ -58,7 +59,7 @@ pub struct PacketQuestion {
 }
 
 /// What would be answered to a packet, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PacketExplanation {
     /// The packet.
     pub packet: PacketView,
@@ -85,4 +86,23 @@ pub struct PacketExplanation {
     pub reply_hex: Option<String>,
     /// The decision in full; null if the packet did not get as far.
     pub decision: Value,
+}
+
+impl PacketExplanation {
+    /// Of a packet that is no question, counted as this outcome: nobody is known, and nothing is answered yet.
+    pub fn new(packet: PacketView, outcome: &str) -> Self {
+        Self {
+            packet,
+            client: String::new(),
+            subnet: None,
+            machine: None,
+            answer: String::new(),
+            because: Vec::new(),
+            outcome: outcome.to_owned(),
+            to: None,
+            reply: None,
+            reply_hex: None,
+            decision: Value::Null,
+        }
+    }
 }

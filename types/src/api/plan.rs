@@ -1,10 +1,11 @@
 //! What an apply would do: `POST /api/v1/plan`.
 use super::Change;
 use crate::resource::Kind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an apply of these documents would do, and what comes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Stands for all of it: the same changes to the same state with the same effects have the same hash, SHA-256 in hex.
     pub hash: String,
@@ -18,11 +19,19 @@ pub struct Plan {
     pub provision: Vec<BootChange>,
     /// How many machines' next boots differ.
     pub machines: usize,
+    /// How many of those are out of the token's scope: they are counted, and not in `boots`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hidden: usize,
     /// What the guard says to that.
     pub guard: Guard,
     /// What is allowed and probably not meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Plan {
@@ -38,7 +47,7 @@ impl Plan {
 }
 
 /// What would become of one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedChange {
     /// Its kind.
     pub kind: Kind,
@@ -57,7 +66,7 @@ pub struct PlannedChange {
 }
 
 /// Machines whose boots change in the same way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BootChange {
     /// All of them, by name.
     pub machines: Vec<String>,
@@ -70,16 +79,16 @@ pub struct BootChange {
 }
 
 /// One part of what a machine gets, and how it differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BootPart {
-    /// `decision`, `dhcp`, `script`, `image`, or `ignition` with the profile that it is from.
+    /// `decision`, `dhcp`, `script`, `image`, `secrets`, or `ignition` with the profile that it is from.
     pub part: String,
     /// What differs, line by line; tokens and secrets are masked.
     pub diff: Vec<String>,
 }
 
 /// How many machines may be changed at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Guard {
     /// How many may be without anybody saying the number: `guard.machines`.
     pub limit: usize,

@@ -1,10 +1,11 @@
 //! What a resource was: `GET /api/v1/{kind}/{name}/revisions`.
 use crate::{Timestamp, resource::Labels};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One revision of a resource. It never changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Revision {
     /// Its number, from 1.
     pub revision: i64,

@@ -1,12 +1,13 @@
 //! Facts of the iron.
 use crate::Mac;
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The machine as its maker describes it, from /sys/class/dmi/id. Texts that makers leave in place of a value ("To be filled by
 /// O.E.M.", "0123456789") are absent: they would match the wrong machines.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct System {
     /// The maker, `sys_vendor`.
@@ -39,7 +40,7 @@ pub struct System {
 }
 
 /// The case, from /sys/class/dmi/id.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Chassis {
     /// What it is, `chassis_type` by the names of SMBIOS 7.4.1 in lower case: "rack mount chassis", "blade", "tower"; "type 99"
@@ -58,7 +59,7 @@ pub struct Chassis {
 }
 
 /// The main board, from /sys/class/dmi/id.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Board {
     /// The maker, `board_vendor`.
@@ -76,8 +77,9 @@ pub struct Board {
 }
 
 /// The firmware.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "FirmwareFacts")]
 pub struct Firmware {
     /// The maker, /sys/class/dmi/id/bios_vendor.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +99,7 @@ pub struct Firmware {
 }
 
 /// How the firmware booted the system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FirmwareMode {
     /// UEFI.
@@ -110,7 +112,7 @@ pub enum FirmwareMode {
 }
 
 /// The processors, from /proc/cpuinfo and /sys/devices/system/cpu. Those that are offline do not count.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Cpus {
     /// The machine type as `uname -m` has it: x86_64, aarch64.
@@ -127,7 +129,7 @@ pub struct Cpus {
 }
 
 /// One processor package.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CpuPackage {
     /// Its number: `physical id` in /proc/cpuinfo, or topology/physical_package_id in sysfs.
@@ -148,7 +150,7 @@ pub struct CpuPackage {
 }
 
 /// The memory.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Memory {
     /// Bytes that the kernel can use, `MemTotal` in /proc/meminfo.
@@ -162,7 +164,7 @@ pub struct Memory {
 }
 
 /// A slot for a memory module, from its SMBIOS type 17 structure (DSP0134, 7.18).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MemorySlot {
     /// What is printed beside it: "DIMM_A1".
@@ -192,7 +194,7 @@ pub struct MemorySlot {
 }
 
 /// A disk, from /sys/block/NAME and, where that has no serial number, from udev's record in /run/udev/data.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Disk {
     /// The kernel's name: "vda". It may be another one at the next boot.
@@ -232,7 +234,7 @@ pub struct Disk {
 }
 
 /// How a disk is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// A virtual machine's paravirtual disk (virtio-blk, virtio-scsi).
@@ -261,7 +263,7 @@ pub enum Transport {
 }
 
 /// A network interface that is hardware (it has /sys/class/net/NAME/device), from /sys/class/net/NAME.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Nic {
     /// The kernel's name: "eno1".
@@ -292,15 +294,17 @@ pub struct Nic {
     pub booted: bool,
     /// Its IPv4 and IPv6 addresses with their prefix lengths, from the kernel (getifaddrs).
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub addresses: Vec<IpNet>,
 }
 
 /// A network interface that is no hardware, from /sys/class/net.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OtherInterface {
     /// The kernel's name: "bond0".
     pub name: String,
     /// Its IPv4 and IPv6 addresses with their prefix lengths, without those of the loopback, from the kernel (getifaddrs).
+    #[schemars(with = "Vec<String>")]
     pub addresses: Vec<IpNet>,
 }

@@ -1,8 +1,9 @@
 //! Facts of what runs on the iron.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The kernel that runs. Its command line is left out: it may hold secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Kernel {
     /// The release as `uname -r` has it, from /proc/sys/kernel/osrelease.
@@ -17,7 +18,7 @@ pub struct Kernel {
 }
 
 /// The operating system that runs, from /etc/os-release or /usr/lib/os-release.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Os {
     /// `ID`: "fedora".
@@ -39,7 +40,7 @@ pub struct Os {
 
 /// How long the parts of this boot took, each in microseconds: systemd's timestamps, counted as `systemd-analyze` does; firmware
 /// and loader from ACPI's FPDT table (/sys/firmware/acpi/fpdt/boot) where systemd does not know them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BootTimes {
     /// From power-on to the start of the boot loader.

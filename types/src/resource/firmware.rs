@@ -1,9 +1,10 @@
 //! Firmware: one row of the table that says how each make of firmware is answered.
 use super::value::Oui;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How firmware of one make is answered. What a row does not say is as in the shipped row for the same client and architecture.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct FirmwareSpec {
     /// Whose row it is; a row that matches nobody can still be named by a subnet or a machine.
@@ -36,7 +37,7 @@ fn is_zero(number: &i32) -> bool {
 }
 
 /// What firmware says of itself: all that is given must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct FirmwareMatch {
     /// By which protocol it boots.
@@ -54,7 +55,7 @@ pub struct FirmwareMatch {
 }
 
 /// By which protocol firmware boots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FirmwareClient {
     /// PXE: a boot program by TFTP. iPXE that cannot fetch by HTTP is such a one too.
@@ -64,7 +65,7 @@ pub enum FirmwareClient {
 }
 
 /// How a DHCP answer tells firmware of its boot program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplyStyle {
     /// The name and our address, and neither option 60 nor 43: what UEFI takes from the server that gives the address.
@@ -79,7 +80,7 @@ pub enum ReplyStyle {
 }
 
 /// How a machine goes on to its disk when nothing is to be booted over the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Leave {
     /// iPXE ends as one that failed, and the firmware tries the next entry of its boot order.

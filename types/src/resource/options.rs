@@ -1,10 +1,11 @@
 //! DHCP options that operators add, by number.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 /// Extra DHCP options: number to value.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DhcpOptions(BTreeMap<u8, OptionValue>);
 
@@ -88,9 +89,9 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// A share of a whole, from 0 to 100 percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Percent(u8);
+pub struct Percent(#[schemars(range(max = 100))] u8);
 
 impl Percent {
     /// 25 percent.

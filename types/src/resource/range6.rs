@@ -1,5 +1,6 @@
 //! Ranges of IPv6 addresses.
 use super::value::{ValueError, text_value};
+use crate::schema::text_schema;
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 /// Addresses from `first` to `last`, both included. Written `2001:db8:77::1000-2001:db8:77::1fff`, or as one address.
@@ -66,6 +67,12 @@ impl FromStr for Ipv6Range {
     }
 }
 text_value!(Ipv6Range);
+text_schema!(
+    Ipv6Range,
+    "Ipv6Range",
+    r"^[0-9A-Fa-f:.]+\s*(-\s*[0-9A-Fa-f:.]+)?$",
+    "2001:db8:77::1000-2001:db8:77::1fff"
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,12 @@
 use super::{
     options::{DhcpOptions, Percent},
     range6::Ipv6Range,
+    secret::{SecretName, SecretRef},
     value::{Duration, Ipv4Range, Labels, LinkRate, Name, Sha256},
 };
 use crate::Mac;
 use ipnet::{Ipv4Net, Ipv6Net};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -16,10 +18,11 @@ use std::{
 use uuid::Uuid;
 
 /// A network that we answer on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SubnetSpec {
     /// The network, such as `10.77.0.0/24`.
+    #[schemars(with = "String", example = "10.77.0.0/24")]
     pub cidr: Ipv4Net,
     /// Whether we answer there.
     pub mode: SubnetMode,
@@ -74,6 +77,7 @@ pub struct SubnetSpec {
     pub concurrent_boots: Option<NonZeroU32>,
     /// The same link's IPv6 network, such as `2001:db8:77::/64`: in the mode `authoritative` its DHCPv6 server is us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = "2001:db8:77::/64")]
     pub cidr6: Option<Ipv6Net>,
     /// IPv6 addresses that we may lease to machines without one of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -116,7 +120,7 @@ const fn a_quarter() -> Percent {
 }
 
 /// How a subnet is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SubnetMode {
     /// We are its DHCP server.
@@ -130,7 +134,7 @@ pub enum SubnetMode {
 }
 
 /// What a machine that nobody declared gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unknown {
     /// It is recorded, and gets no answer.
@@ -143,7 +147,7 @@ pub enum Unknown {
 }
 
 /// Kernel, initramfs and rootfs of one version of an OS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ImageSpec {
     /// Which OS: says which kernel arguments it takes.
@@ -165,7 +169,7 @@ pub struct ImageSpec {
 }
 
 /// The operating systems whose kernel arguments are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageOs {
     /// Fedora CoreOS and what takes its arguments.
@@ -179,7 +183,7 @@ pub enum ImageOs {
 }
 
 /// One file of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
     /// `https://…`, `http://…`, or an absolute path on the server.
@@ -189,7 +193,7 @@ pub struct FileRef {
 }
 
 /// What a machine should run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProfileSpec {
     /// The image to boot.
@@ -212,13 +216,16 @@ pub struct ProfileSpec {
     /// The files that its Butane takes in (`local`, `trees` and the like), by their path beside it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, ProfileFile>,
+    /// Where the secrets of its templates are. Those of an upper layer, a group and a machine win over those of the same name below.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretRef>,
     /// The cluster that its machines are for: a name for its templates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Name>,
 }
 
 /// A file beside a profile's Butane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a file is a text, or a map with one of `text`, `base64` and `link`, and `executable`"
@@ -231,7 +238,7 @@ pub enum ProfileFile {
 }
 
 /// A file that takes more than a text to say.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OtherFile {
     /// What is in it, as a text.
@@ -254,7 +261,7 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 /// How a profile's machines boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BootMode {
     /// From memory, over the network, each time.
@@ -266,7 +273,7 @@ pub enum BootMode {
 }
 
 /// Which machines run which profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct GroupSpec {
     /// The machines of the group; an empty match takes every machine.
@@ -277,6 +284,9 @@ pub struct GroupSpec {
     /// Values for the templates of their profiles.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,
+    /// Secrets for the templates of their profiles; they win over the profiles' own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretRef>,
     /// The higher wins where two groups are equally specific.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
@@ -291,7 +301,7 @@ fn is_zero(number: &i32) -> bool {
 }
 
 /// Says which machines are meant: all that is given must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Match {
     /// Each of these labels has this value.
@@ -303,7 +313,7 @@ pub struct Match {
 }
 
 /// One server.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MachineSpec {
     /// Its network interfaces.
@@ -324,6 +334,9 @@ pub struct MachineSpec {
     /// Further DHCP options by number; they win over the group's and the subnet's.
     #[serde(default, skip_serializing_if = "DhcpOptions::is_empty")]
     pub options: DhcpOptions,
+    /// Secrets for the templates of its profile; they win over its group's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretRef>,
     /// The rack that it stands in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,

@@ -1,5 +1,5 @@
 //! The small values inside resources: each is a text outside, and checked once, when it is read.
-use crate::Mac;
+use crate::{Mac, schema::text_schema};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr, str::FromStr};
 
@@ -71,6 +71,7 @@ impl FromStr for Name {
     }
 }
 text_value!(Name);
+text_schema!(Name, "Name", "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "worker");
 
 /// The first three bytes of a MAC: who made the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,6 +109,7 @@ impl FromStr for Oui {
     }
 }
 text_value!(Oui);
+text_schema!(Oui, "Oui", "^[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}$", "b8:27:eb");
 
 /// Labels: what people sort machines by. Keys, which are in their order, and values are up to 63 of `A-Z a-z 0-9 . _ - /`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -230,6 +232,7 @@ impl FromStr for Ipv4Range {
     }
 }
 text_value!(Ipv4Range);
+text_schema!(Ipv4Range, "Ipv4Range", r"^[0-9.]+\s*(-\s*[0-9.]+)?$", "10.77.0.100-10.77.0.200");
 
 /// A length of time in whole seconds. Written `90s`, `15m`, `1h` or `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -282,6 +285,7 @@ impl FromStr for Duration {
     }
 }
 text_value!(Duration);
+text_schema!(Duration, "Duration", "^[0-9]{1,9}[smhd]$", "1h");
 
 /// How fast a link is, in whole Mbit/s. Written `100Mbit`, `1Gbit` or `25Gbit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -324,6 +328,7 @@ impl FromStr for LinkRate {
     }
 }
 text_value!(LinkRate);
+text_schema!(LinkRate, "LinkRate", "^[0-9]{1,7}[MG]bit$", "10Gbit");
 
 /// A SHA-256 digest. Written as 64 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -364,6 +369,12 @@ impl FromStr for Sha256 {
     }
 }
 text_value!(Sha256);
+text_schema!(
+    Sha256,
+    "Sha256",
+    "^[0-9A-Fa-f]{64}$",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+);
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ fn plan() -> Plan {
         }],
         provision: Vec::new(),
         machines: 2,
+        hidden: 0,
         guard: Guard { limit: 1, counted: 2, needs: Some(2) },
         warnings: vec!["Profile worker: line 3: <odd>".into()],
     }

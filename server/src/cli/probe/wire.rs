@@ -1,36 +1,23 @@
 //! The wire under a simulated machine: frames out of and into one interface, beside its own addresses and without changing
 //! them. What is sent does not reach this host's own servers, for frames do not turn round at an interface: it asks the others.
-use crate::{
-    dhcp::{socket::frame, wire::Packet},
-    interface,
-};
-use anyhow::{Context, Result};
-use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvfrom, sendto, socket,
-};
+use super::frames::Frames;
+use crate::dhcp::{socket::frame, wire::Packet};
+use anyhow::Result;
 use pilotlight_types::Mac;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
-    os::fd::AsRawFd as _,
     time::{Duration, Instant},
 };
-use tokio::{io::Interest, net::UdpSocket, time};
+use tokio::{net::UdpSocket, time};
 
 const CLIENT: u16 = 68;
 const SERVER: u16 = 67;
 const BOOT_SERVER: u16 = 4011;
 const BROADCAST: Mac = Mac::new([0xff; 6]);
-/// `PACKET_OUTGOING` of packet(7): our own frames come by as well.
-const OUTGOING: u8 = 4;
 
 /// An interface, with a raw socket on it. Takes CAP_NET_RAW.
 pub(in crate::cli) struct Wire {
-    // A packet socket, and no UDP: what tokio does with the one it does with the other.
-    socket: UdpSocket,
-    link: LinkAddr,
-    index: usize,
-    /// The interface's own hardware address.
-    pub(in crate::cli) mac: Mac,
+    frames: Frames,
 }
 
 /// A packet to a client's port.
@@ -51,14 +38,12 @@ pub(in crate::cli) struct Received {
 impl Wire {
     /// Opens a raw socket on an interface of Ethernet.
     pub(in crate::cli) fn open(name: &str) -> Result<Self> {
-        let link = interface::link(name)?.with_context(|| format!("{name} is no Ethernet interface"))?;
-        let mac = Mac::new(link.addr().with_context(|| format!("{name} has no hardware address"))?);
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)
-            .context("no raw socket: run as root, or with CAP_NET_RAW")?;
-        let index = link.ifindex();
-        let socket = UdpSocket::from_std(socket.into())?;
-        Ok(Self { socket, link, index, mac })
+        Ok(Self { frames: Frames::open(name)? })
+    }
+
+    /// The interface's own hardware address.
+    pub(in crate::cli) fn mac(&self) -> Mac {
+        self.frames.mac
     }
 
     /// Sends a DHCP packet: to everybody, or to the server whose hardware address is known.
@@ -71,15 +56,13 @@ impl Wire {
         let (hardware, address) = to.unwrap_or((BROADCAST, Ipv4Addr::BROADCAST));
         let source = (from.0, SocketAddrV4::new(from.1, CLIENT));
         let frame = frame::udp(source, (hardware, SocketAddrV4::new(address, SERVER)), content);
-        sendto(self.socket.as_raw_fd(), &frame, &self.link, MsgFlags::empty())
-            .context("the frame cannot be sent: is the interface up?")?;
-        Ok(())
+        self.frames.send(&frame)
     }
 
     /// The next reply of this transaction that comes before the deadline.
     pub(in crate::cli) async fn reply(&self, xid: u32, deadline: Instant) -> Result<Option<Received>> {
         loop {
-            let frame = match time::timeout_at(deadline.into(), self.frame()).await {
+            let frame = match time::timeout_at(deadline.into(), self.frames.next()).await {
                 Ok(frame) => frame?,
                 Err(_) => return Ok(None),
             };
@@ -94,21 +77,7 @@ impl Wire {
 
     /// Forgets what came before now.
     pub(in crate::cli) fn drain(&self) {
-        let mut buffer = [0; 2048];
-        while recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer).is_ok() {}
-    }
-
-    async fn frame(&self) -> Result<Vec<u8>> {
-        loop {
-            let mut buffer = vec![0; 2048];
-            let read = || Ok(recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer)?);
-            let got = self.socket.async_io(Interest::READABLE, read).await;
-            let (size, from) = got.context("the interface cannot be listened to")?;
-            if from.is_some_and(|from| from.ifindex() == self.index && from.pkttype() != OUTGOING) {
-                buffer.truncate(size);
-                return Ok(buffer);
-            }
-        }
+        self.frames.drain();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         document::{Meant, Spec, understand},
         inventory::{Declared, Inventory, check},
         machine::Machine,
-        profile::{Context, Limit, MachineContext, Wrong},
+        profile::{Context, Limit, MachineContext, SecretUse, Wrong, declared_secrets},
         stage::Stage,
         yaml::Position,
     },
@@ -17,7 +17,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use pilotlight_types::{
     MachineId, Timestamp,
-    resource::{BootMode, Kind, Labels, MachineSpec, Name, ProfileSpec},
+    resource::{BootMode, Kind, Labels, MachineSpec, Name, ProfileSpec, SecretName},
 };
 use serde_json::Value;
 use std::{
@@ -31,6 +31,7 @@ pub(super) struct Subject {
     pub(super) layers: Vec<(Name, Arc<ProfileSpec>)>,
     pub(super) limit: Option<Limit>,
     pub(super) context: Context,
+    pub(super) secrets: BTreeMap<SecretName, SecretUse>,
     pub(super) origin: Origin,
 }
 
@@ -52,6 +53,7 @@ pub(super) fn of_config_file(path: &Path, args: &RenderArgs) -> Result<Option<Su
         butane: None,
         ignition: None,
         files: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         cluster: None,
     };
     match json {
@@ -69,6 +71,7 @@ pub(super) fn of_config_file(path: &Path, args: &RenderArgs) -> Result<Option<Su
         layers: vec![(name, Arc::new(spec))],
         limit: None,
         context,
+        secrets: BTreeMap::new(),
         origin: Origin::File(file),
     }))
 }
@@ -104,7 +107,14 @@ pub(super) fn of_documents(args: &RenderArgs, also: Option<&Path>) -> Result<Sub
         return Err(origin.refused(&wrongs));
     }
     let context = context(&inventory, args, machine.as_deref(), Some((&name, &profile.spec)));
-    Ok(Subject { limit: inventory.limit(&profile.spec), layers, context, origin })
+    let secrets = match machine.as_deref() {
+        Some(machine) => inventory.secrets(&layers, machine),
+        None => {
+            let group = inventory.groups.iter().find(|(_, group)| group.spec.profile == name);
+            declared_secrets(&layers, group.map(|(name, group)| (name, &*group.spec)), None)
+        }
+    };
+    Ok(Subject { limit: inventory.limit(&profile.spec), layers, context, secrets, origin })
 }
 
 /// Layers that are missing, or go round in a circle. An image may be declared elsewhere.

@@ -86,19 +86,7 @@ impl ExplainPackets for DhcpAnswers {
         let own = v4(question.from).filter(|_| role == Role::BootServer);
         let local = v4(Some(local)).unwrap_or(Ipv4Addr::LOCALHOST);
         let (local, from) = self.place(question, parsed.as_ref().ok(), (own, local))?;
-        let base = PacketExplanation {
-            packet: packet.view(),
-            client: String::new(),
-            subnet: None,
-            machine: None,
-            answer: String::new(),
-            because: Vec::new(),
-            outcome: Outcome::Malformed.name().to_owned(),
-            to: None,
-            reply: None,
-            reply_hex: None,
-            decision: Value::Null,
-        };
+        let base = PacketExplanation::new(packet.view(), Outcome::Malformed.name());
         let request = match parsed {
             Ok(request) => request,
             Err(error) => return Ok(not_answered(base, &packet, error)),

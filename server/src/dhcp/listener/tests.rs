@@ -3,7 +3,9 @@ use crate::dhcp::{
     socket::Sharing,
     wire::{MessageType, options},
 };
+use crate::reception;
 use std::{net::UdpSocket, sync::Mutex};
+use tokio_util::sync::CancellationToken;
 
 /// Offers to who discovers; is slow, silent or clumsy for machines whose transaction id says so.
 struct Clerk {
@@ -51,7 +53,8 @@ fn rig(role: Role, settings: Settings) -> Rig {
     client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let clerk = Arc::new(Clerk { outcomes: Mutex::default(), arrivals: Mutex::default() });
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    tasks.spawn(Listener::new(socket, role, clerk.clone(), settings).run(stop.clone(), tasks.clone()));
+    let listener = Listener::new(socket, role, clerk.clone(), settings);
+    tasks.spawn(reception::run(listener, stop.clone(), tasks.clone()));
     Rig { clerk, port, client, stop, tasks }
 }
 

@@ -80,19 +80,8 @@ impl ExplainPackets for Dhcp6Answers {
     fn explain(&self, asked: &PacketQuestion, local: IpAddr) -> Result<PacketExplanation, BadPacket> {
         let bytes = explain::content(asked)?;
         let packet = Packet::read(&bytes).map_err(|error| BadPacket::NotDhcp(error.to_string()))?;
-        let base = PacketExplanation {
-            packet: packet.view(),
-            client: "nobody that is known".into(),
-            subnet: None,
-            machine: None,
-            answer: String::new(),
-            because: Vec::new(),
-            outcome: Outcome::Malformed.name().to_owned(),
-            to: None,
-            reply: None,
-            reply_hex: None,
-            decision: Value::Null,
-        };
+        let mut base = PacketExplanation::new(packet.view(), Outcome::Malformed.name());
+        base.client = "nobody that is known".into();
         let question = match wire::parse(&bytes) {
             Ok(question) => question,
             Err(error) => {

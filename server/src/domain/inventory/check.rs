@@ -11,13 +11,13 @@ use crate::domain::{
     firmware::table,
     ignition::Version,
     machine::Machine,
-    profile::{self, Context, Limit, Wrong},
+    profile::{self, Context, Limit, SecretValues, Wrong},
 };
 use contested::contested;
 use pilotlight_types::resource::{
     BootMode, DhcpOptions, GroupSpec, ImageOs, ImageSpec, Kind, Name, ProfileSpec,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// How deep layers may go.
 pub const MOST_LAYERS: usize = 16;
@@ -97,7 +97,7 @@ fn check_one(inventory: &Inventory, kind: Kind, name: &Name, contested: &[&Arc<M
         }
         Kind::Group => {
             if let Some(group) = inventory.groups.get(name) {
-                check_group(inventory, &group.spec, &mut found);
+                check_group(inventory, name, &group.spec, &mut found);
             }
         }
         Kind::Machine => {
@@ -216,18 +216,21 @@ fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &
                 inventory.layers(&group.profile, &p.spec).iter().any(|(layer, _)| layer == name)
             })
     };
-    let mut trials: Vec<BTreeMap<String, serde_json::Value>> = inventory
+    let mut trials: Vec<Option<(&Name, &GroupSpec)>> = inventory
         .groups
-        .values()
-        .filter(|group| uses(&group.spec))
-        .map(|group| group.spec.variables.clone())
+        .iter()
+        .filter(|(_, group)| uses(&group.spec))
+        .map(|(group, declared)| Some((group, &*declared.spec)))
         .collect();
     if trials.is_empty() || profile::is_fixed(spec) {
-        trials = vec![BTreeMap::new()];
+        trials = vec![None];
     }
+    let profile = inventory.profiles.get(name);
+    let layers = profile.map(|profile| inventory.layers(name, &profile.spec)).unwrap_or_default();
+    check_secrets(spec, &layers, &trials, found);
     let users = image_users(inventory, name);
-    for vars in trials {
-        let context = Context::example(vars).joining(spec.cluster.as_ref());
+    for group in trials {
+        let context = trial(&layers, group).joining(spec.cluster.as_ref());
         if let Err(wrongs) = profile::kernel_args(spec, &context) {
             found.wrongs(wrongs);
         }
@@ -245,9 +248,8 @@ fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &
         }
         if found.errors.is_empty()
             && !spec.layers.is_empty()
-            && let Some(profile) = inventory.profiles.get(name)
             // What is wrong with a layer is found where it is written.
-            && let Ok(parts) = profile::parts(&inventory.layers(name, &profile.spec), &context, None)
+            && let Ok(parts) = profile::parts(&layers, &context, None)
         {
             let own = format!("{name}: ");
             found.wrongs(profile::check_whole(&parts, &context).into_iter().map(|wrong| {
@@ -262,6 +264,38 @@ fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &
         if !found.errors.is_empty() {
             return;
         }
+    }
+}
+
+/// An example machine of a group, with masks for what it and the layers have for secrets.
+fn trial(layers: &[(Name, Arc<ProfileSpec>)], group: Option<(&Name, &GroupSpec)>) -> Context {
+    let vars = group.map(|(_, group)| group.variables.clone()).unwrap_or_default();
+    let secrets = profile::declared_secrets(layers, group, None);
+    Context::example(vars).with_secrets(SecretValues::masks(secrets.keys()))
+}
+
+/// The references of a profile, and whether it may have any.
+fn check_secrets(
+    spec: &ProfileSpec,
+    layers: &[(Name, Arc<ProfileSpec>)],
+    trials: &[Option<(&Name, &GroupSpec)>],
+    found: &mut Findings,
+) {
+    for group in trials {
+        let wrongs =
+            profile::check_secrets(&spec.secrets, &trial(&[], *group).joining(spec.cluster.as_ref()));
+        if !wrongs.is_empty() {
+            return found.wrongs(wrongs);
+        }
+    }
+    let declared = profile::declared_secrets(layers, None, None);
+    if spec.boot == BootMode::Discovery
+        && let Some(secret) = profile::used_secrets(layers, &declared).first()
+    {
+        found.error(
+            "spec.boot",
+            format!("machines that nobody declared boot this profile, and whoever asks would have its secret `{}`", secret.name),
+        );
     }
 }
 
@@ -291,17 +325,19 @@ fn check_options(options: &DhcpOptions, found: &mut Findings) {
     }
 }
 
-fn check_group(inventory: &Inventory, spec: &GroupSpec, found: &mut Findings) {
+fn check_group(inventory: &Inventory, name: &Name, spec: &GroupSpec, found: &mut Findings) {
     check_options(&spec.options, found);
     let Some(profile) = inventory.profiles.get(&spec.profile) else {
         found.error("spec.profile", format!("there is no profile {}", spec.profile));
         return;
     };
-    let context = Context::example(spec.variables.clone()).joining(profile.spec.cluster.as_ref());
+    let layers = inventory.layers(&spec.profile, &profile.spec);
+    let context = trial(&layers, Some((name, spec))).joining(profile.spec.cluster.as_ref());
+    found.wrongs(profile::check_secrets(&spec.secrets, &context));
     let arguments = profile::kernel_args(&profile.spec, &context).err().unwrap_or_default();
     let arguments =
         arguments.into_iter().map(|w| Wrong { path: format!("{}: {}", spec.profile, w.path), ..w }).collect();
-    let configs = profile::configs(&inventory.layers(&spec.profile, &profile.spec), &context, None);
+    let configs = profile::configs(&layers, &context, None);
     for wrongs in [arguments, configs.err().unwrap_or_default()] {
         for wrong in wrongs {
             found.error(

@@ -1,4 +1,5 @@
 //! What templates may use.
+use super::SecretValues;
 use pilotlight_types::{
     facts::Facts,
     resource::{Labels, MachineSpec, Name, SubnetSpec},
@@ -25,12 +26,15 @@ pub struct Context {
     /// The cluster that its profile names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterContext>,
+    /// The secrets: masks, unless this is for the machine itself.
+    pub secrets: SecretValues,
 }
 
 impl Context {
     /// A machine with the variables of its group, at a site of that name.
     pub fn new(machine: MachineContext, vars: BTreeMap<String, Value>, site: &str) -> Self {
-        Self { machine, vars, subnet: None, site: SiteContext { name: site.to_owned() }, cluster: None }
+        let site = SiteContext { name: site.to_owned() };
+        Self { machine, vars, subnet: None, site, cluster: None, secrets: SecretValues::default() }
     }
 
     /// A machine that stands for any, to try templates on before there is one.
@@ -54,6 +58,12 @@ impl Context {
             dns: spec.dns.clone(),
             domain: spec.domain.clone(),
         });
+        self
+    }
+
+    /// The same, with these secrets.
+    pub fn with_secrets(mut self, secrets: SecretValues) -> Self {
+        self.secrets = secrets;
         self
     }
 
@@ -152,7 +162,7 @@ pub struct ClusterContext {
 }
 
 /// The names that begin the way to everything that templates may use.
-pub(super) const ROOTS: [&str; 5] = ["machine", "vars", "subnet", "site", "cluster"];
+pub(super) const ROOTS: [&str; 6] = ["machine", "vars", "subnet", "site", "cluster", "secrets"];
 
 impl Context {
     /// All of it, as JSON.

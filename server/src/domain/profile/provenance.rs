@@ -19,12 +19,15 @@ pub struct Part {
     config: Config,
 }
 
-/// The parts of a profile and its layers for one machine, lowest first. Paths of what is wrong begin with the profile's name.
+/// The parts of a profile and its layers for one machine, lowest first. Paths of what is wrong begin with the profile's name. Secrets
+/// that the layers declare and the context does not have are masked.
 pub fn parts<'a>(
     layers: impl IntoIterator<Item = &'a (Name, Arc<ProfileSpec>)>,
     context: &Context,
     limit: Option<&Limit>,
 ) -> Result<Vec<Part>, Vec<Wrong>> {
+    let layers: Vec<_> = layers.into_iter().collect();
+    let context = &masked(context, layers.iter().map(|(_, spec)| &**spec));
     let mut parts = Vec::new();
     for (name, spec) in layers {
         let named = |wrongs: Vec<Wrong>| -> Vec<Wrong> {
@@ -39,6 +42,12 @@ pub fn parts<'a>(
         parts.push(Part { profile: name.clone(), ignition, warnings, spec: spec.clone(), config });
     }
     Ok(parts)
+}
+
+/// The context with a mask for each secret of these specs that it does not have.
+fn masked<'a>(context: &Context, specs: impl IntoIterator<Item = &'a ProfileSpec>) -> Context {
+    let names = specs.into_iter().flat_map(|spec| spec.secrets.keys());
+    Context { secrets: context.secrets.clone().or_masks(names), ..context.clone() }
 }
 
 /// What Ignition makes of the parts on the machine.
@@ -74,6 +83,7 @@ pub struct Line {
 pub fn merged(parts: &[Part], context: &Context) -> Whole {
     let configs: Vec<Value> = parts.iter().map(|part| part.ignition.clone()).collect();
     let whole = merge_all(&configs);
+    let context = &masked(context, parts.iter().map(|part| &*part.spec));
     let origins: Vec<Origin<'_>> = parts.iter().map(|part| Origin::of(part, context)).collect();
     let mut lines = Vec::new();
     leaves("", &whole.config, &mut |path, value| {
@@ -90,6 +100,7 @@ pub fn check_whole(parts: &[Part], context: &Context) -> Vec<Wrong> {
         return Vec::new();
     }
     let configs: Vec<Value> = parts.iter().map(|part| part.ignition.clone()).collect();
+    let context = &masked(context, parts.iter().map(|part| &*part.spec));
     let whole = merge_all(&configs);
     let told = |problem: ignition::Problem| {
         let source = ignition::place::upwards(&problem.path).find_map(|path| whole.sources.get(path));

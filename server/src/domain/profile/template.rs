@@ -1,6 +1,8 @@
 //! Templates: filled in within bounds, and traced back, line by line, to what was written.
 use super::context::{Context, ROOTS};
-use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig};
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// How much work a template may do: steps of the template engine.
@@ -24,7 +26,7 @@ pub(super) fn is_template(text: &str) -> bool {
 }
 
 /// Fills a template in. A variable that is not there is an error.
-pub(super) fn fill(text: &str, context: &Context) -> Result<String, BadTemplate> {
+pub(super) fn fill(text: &str, context: &impl Serialize) -> Result<String, BadTemplate> {
     if !is_template(text) {
         return Ok(text.to_owned());
     }
@@ -51,7 +53,39 @@ fn environment() -> Environment<'static> {
         environment.set_syntax(syntax);
     }
     environment.set_fuel(Some(TEMPLATE_FUEL));
+    environment.add_filter("b64encode", |text: String| bounded(STANDARD.encode(text)));
+    // The engine's own makes `null` of what is not there.
+    environment.add_filter("tojson", |value: Value| match serde_json::to_string(&value) {
+        _ if value.is_undefined() => Err(ErrorKind::UndefinedError.into()),
+        Ok(json) => bounded(json),
+        Err(error) => Err(Error::new(ErrorKind::BadSerialization, error.to_string())),
+    });
     environment
+}
+
+/// A text that is not so long that a few more filters would take all memory.
+fn bounded(text: String) -> Result<String, Error> {
+    if text.len() <= LONGEST_TEXT {
+        return Ok(text);
+    }
+    Err(Error::new(ErrorKind::InvalidOperation, format!("a text of more than {LONGEST_TEXT} bytes")))
+}
+
+/// The names of the secrets that a template uses; an empty one where it does not say which.
+pub(super) fn secrets(text: &str) -> BTreeSet<String> {
+    if !is_template(text) {
+        return BTreeSet::new();
+    }
+    let environment = environment();
+    let Ok(template) = environment.template_from_str(text) else { return BTreeSet::new() };
+    let named = template.undeclared_variables(true);
+    let of_secrets = named.iter().filter_map(|name| name.strip_prefix("secrets"));
+    of_secrets
+        .filter_map(|rest| match rest.strip_prefix('.') {
+            Some(rest) => Some(rest.split('.').next().unwrap_or_default().to_owned()),
+            None => rest.is_empty().then(String::new),
+        })
+        .collect()
 }
 
 /// Characters for private use, around the number of a line: nobody writes them.
@@ -269,6 +303,22 @@ mod tests {
     #[test]
     fn the_last_line_keeps_its_end() {
         assert_eq!(fill("{{ site.name }}\n", &context()), Ok("example\n".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_in_filters_too_and_these_are_bounded() {
+        for text in ["{{ vars.none | tojson }}", "{{ vars.none | b64encode }}"] {
+            assert!(fill(text, &context()).is_err(), "{text}");
+        }
+        assert_eq!(
+            fill("{{ vars.nodes | tojson }} {{ 'a\"b' | tojson }}", &context()),
+            Ok(r#"["a","b"] "a\"b""#.into())
+        );
+        assert_eq!(fill("{{ 'abc' | b64encode }}", &context()), Ok("YWJj".into()));
+        for filter in ["tojson", "b64encode"] {
+            let text = format!("{{{{ vars.text{} }}}}", format!(" | {filter}").repeat(200));
+            assert!(fill(&text, &context()).is_err(), "{filter}");
+        }
     }
 
     #[test]

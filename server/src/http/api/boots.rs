@@ -1,48 +1,86 @@
 //! Boots: each attempt of each machine.
-use super::Page;
+use super::{PREFIX, limit};
 use crate::{
-    http::problem::Failure,
-    service::{boots::Boots, console::Console, journal::Journal, views::Views},
+    http::{
+        auth::Caller,
+        problem::Failure,
+        routes::{Operation, Reach, Routes},
+    },
+    service::{
+        boots::Boots,
+        console::Console,
+        journal::{Actor, Journal},
+        scopes::Scopes,
+        views::Views,
+    },
 };
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, Query, State},
-    routing::get,
 };
 use pilotlight_types::{
     BootId, Timestamp,
-    api::{Boot, ConsoleLine, List},
+    api::{Boot, ConsoleLine, List, Role},
+    resource::Kind,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 #[derive(Debug, Clone)]
-struct BootsApi {
-    boots: Boots,
-    console: Console,
-    views: Views,
-    journal: Journal,
+pub(super) struct BootsApi {
+    pub(super) boots: Boots,
+    pub(super) console: Console,
+    pub(super) views: Views,
+    pub(super) scopes: Scopes,
+    pub(super) journal: Journal,
 }
 
-pub(super) fn router((boots, console): (Boots, Console), views: Views, journal: Journal) -> Router {
-    Router::new()
-        .route("/boots", get(list))
-        .route("/boots/{id}", get(one))
-        .route("/boots/{id}/console", get(said))
-        .with_state(BootsApi { boots, console, views, journal })
+pub(super) fn routes() -> Routes<BootsApi> {
+    let get = |path| Operation::get(path, Role::Viewer).about(Reach::Kind(Kind::Machine));
+    Routes::under(PREFIX)
+        .on(
+            get("/boots")
+                .called("listBoots", "Boots, newest first")
+                .asks::<Which>()
+                .answers::<List<Boot>>(200, "a page of boots")
+                .refuses(&[404]),
+            list,
+        )
+        .on(
+            get("/boots/{id}")
+                .called("getBoot", "One boot: its decision, its phases, its outcome")
+                .answers::<Boot>(200, "the boot"),
+            one,
+        )
+        .on(
+            get("/boots/{id}/console")
+                .called("getBootConsole", "What the machine said in a boot, line by line")
+                .asks::<WhichLines>()
+                .answers::<List<ConsoleLine>>(200, "a page of lines"),
+            said,
+        )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Which {
+    /// Only this machine's.
     machine: Option<String>,
     // Not flattened: that reads numbers as texts only.
+    /// The `next` of the page before.
     cursor: Option<String>,
-    limit: Option<usize>,
+    /// How many at the most, from 1 to 5000; 500 without it.
+    limit: Option<u32>,
 }
 
-async fn list(State(api): State<BootsApi>, Query(which): Query<Which>) -> Result<Json<List<Boot>>, Failure> {
+async fn list(
+    State(api): State<BootsApi>,
+    Query(which): Query<Which>,
+    Caller(actor): Caller,
+) -> Result<Json<List<Boot>>, Failure> {
     let machine = match which.machine {
         None => None,
         Some(name) => {
+            api.scopes.permits(&actor.scope, Kind::Machine, &name)?;
             let found = api
                 .views
                 .machine(&name)
@@ -58,21 +96,37 @@ async fn list(State(api): State<BootsApi>, Query(which): Query<Which>) -> Result
             .map(Timestamp::from_micros)
             .map_err(|_| Failure::bad_request("`cursor` is not one that a list gave you"))?,
     };
-    let limit = Page { selector: None, cursor: None, limit: which.limit }.limit();
-    let items = api.boots.list(machine, before, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+    let limit = limit(which.limit);
+    let mut items = api.boots.list(machine, before, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
     let next = items.last().filter(|_| items.len() >= limit).map(|last| last.started.micros().to_string());
+    items.retain(|boot| api.scopes.permits(&actor.scope, Kind::Machine, &boot.machine).is_ok());
     Ok(Json(List { items, next }))
 }
 
-async fn one(State(api): State<BootsApi>, Path(id): Path<BootId>) -> Result<Json<Boot>, Failure> {
-    let boot = api.boots.get(id).await?;
-    boot.map(Json).ok_or_else(|| Failure::not_found(format!("there is no boot {id}")))
+async fn one(
+    State(api): State<BootsApi>,
+    Path(id): Path<BootId>,
+    Caller(actor): Caller,
+) -> Result<Json<Boot>, Failure> {
+    api.boot(id, &actor).await.map(Json)
 }
 
-#[derive(Debug, Deserialize)]
+impl BootsApi {
+    /// A boot of a machine that the caller may look at.
+    async fn boot(&self, id: BootId, actor: &Actor) -> Result<Boot, Failure> {
+        let missing = || Failure::not_found(format!("there is no boot {id}"));
+        let boot = self.boots.get(id).await?.ok_or_else(missing)?;
+        self.scopes.permits(&actor.scope, Kind::Machine, &boot.machine)?;
+        Ok(boot)
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 struct WhichLines {
+    /// The `next` of the page before: a line's number.
     cursor: Option<i64>,
-    limit: Option<usize>,
+    /// How many at the most, from 1 to 5000; 500 without it.
+    limit: Option<u32>,
 }
 
 /// What the machine said in a boot, first things first.
@@ -80,11 +134,10 @@ async fn said(
     State(api): State<BootsApi>,
     Path(id): Path<BootId>,
     Query(which): Query<WhichLines>,
+    Caller(actor): Caller,
 ) -> Result<Json<List<ConsoleLine>>, Failure> {
-    if api.boots.get(id).await?.is_none() {
-        return Err(Failure::not_found(format!("there is no boot {id}")));
-    }
-    let limit = Page { selector: None, cursor: None, limit: which.limit }.limit();
+    api.boot(id, &actor).await?;
+    let limit = limit(which.limit);
     let after = which.cursor.unwrap_or_default();
     let items = api.console.lines(id, after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
     let next = items.last().filter(|_| items.len() >= limit).map(|last| last.line.to_string());

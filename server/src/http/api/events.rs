@@ -1,63 +1,86 @@
 //! Events: a list, or a stream that goes on where it was left (server-sent events, `Last-Event-ID`).
+use super::PREFIX;
 use crate::{
-    http::problem::Failure,
-    service::{history::History, journal::Journal},
+    domain::scope::Scope,
+    http::{
+        auth::Caller,
+        problem::Failure,
+        routes::{Header, Operation, Reach, Routes},
+    },
+    service::{history::History, journal::Journal, scopes::Scopes},
 };
 use axum::{
-    Json, Router,
+    Json,
     extract::{Query, State},
     http::{HeaderMap, header},
     response::{
         IntoResponse, Response,
         sse::{self, KeepAlive, Sse},
     },
-    routing::get,
 };
 use futures_util::stream;
-use pilotlight_types::api::{Event, List};
+use pilotlight_types::api::{Event, List, Role};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone)]
-struct EventsApi {
-    journal: Journal,
-    history: History,
-    stop: CancellationToken,
+pub(super) struct EventsApi {
+    pub(super) journal: Journal,
+    pub(super) history: History,
+    pub(super) scopes: Scopes,
+    pub(super) stop: CancellationToken,
 }
 
-pub(super) fn router(journal: Journal, history: History, stop: CancellationToken) -> Router {
-    Router::new().route("/events", get(events)).with_state(EventsApi { journal, history, stop })
+pub(super) fn routes() -> Routes<EventsApi> {
+    let list = Operation::get("/events", Role::Viewer)
+        .called("listEvents", "Events: a list, or a stream")
+        .about(Reach::Each)
+        .says(
+            "Without `after` the newest first. With `Accept: text/event-stream` a stream that goes on after \
+             `Last-Event-ID` or `after`, or with what happens next.",
+        )
+        .asks::<Which>()
+        .header(Header::LastEventId)
+        .answers::<List<Event>>(200, "a page of events")
+        .streams::<Event>(200, "events as they happen");
+    Routes::under(PREFIX).on(list, events)
 }
 
 /// How many events are read at once.
 const PAGE: i64 = 1000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Which {
+    /// Those after this one, oldest first.
     after: Option<i64>,
+    /// Those of one object: `machine/n1`.
     object: Option<String>,
-    limit: Option<i64>,
+    /// How many at the most, from 1 to 1000, which it is without it.
+    limit: Option<u32>,
 }
 
 async fn events(
     State(api): State<EventsApi>,
     Query(which): Query<Which>,
+    Caller(actor): Caller,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
-        return follow(api, which, &headers).await;
+        return follow(api, which, actor.scope, &headers).await;
     }
-    let limit = which.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let items = match which.after {
+    let limit = which.limit.map_or(PAGE, i64::from).clamp(1, PAGE);
+    let mut items = match which.after {
         Some(after) => api.history.after(after, which.object.as_deref(), limit).await?,
         // Without a place to begin at, the newest: that is what one wants to see.
         None => api.history.newest(which.object.as_deref(), limit).await?,
     };
     let full = i64::try_from(items.len()).is_ok_and(|len| len >= limit);
     let next = items.last().filter(|_| full && which.after.is_some()).map(|last| last.seq.to_string());
+    items.retain(|event| api.scopes.shows(&actor.scope, event));
     Ok(Json(List { items, next }).into_response())
 }
 
@@ -66,13 +89,20 @@ struct Follower {
     history: History,
     live: broadcast::Receiver<Event>,
     object: Option<String>,
+    scopes: Scopes,
+    scope: Scope,
     last: i64,
     waiting: VecDeque<Event>,
     behind: bool,
     stop: CancellationToken,
 }
 
-async fn follow(api: EventsApi, which: Which, headers: &HeaderMap) -> Result<Response, Failure> {
+async fn follow(
+    api: EventsApi,
+    which: Which,
+    scope: Scope,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
     let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
     // Listen first, then read: nothing falls in between.
     let live = api.journal.events();
@@ -85,6 +115,8 @@ async fn follow(api: EventsApi, which: Which, headers: &HeaderMap) -> Result<Res
         history: api.history,
         live,
         object: which.object,
+        scopes: api.scopes,
+        scope,
         last,
         waiting: VecDeque::new(),
         behind: from.is_some(),
@@ -114,7 +146,10 @@ impl Follower {
             if let Some(event) = self.waiting.pop_front() {
                 self.last = event.seq;
                 // A full page was read: there may be more before what is live.
-                return Some(event);
+                if self.scopes.shows(&self.scope, &event) {
+                    return Some(event);
+                }
+                continue;
             }
             // Told to stop, the daemon waits for its connections to end, and this one would not by itself.
             match self.stop.run_until_cancelled(self.live.recv()).await? {
@@ -123,7 +158,9 @@ impl Follower {
                         || self.object.as_ref().is_some_and(|object| *object != event.object) => {}
                 Ok(event) => {
                     self.last = event.seq;
-                    return Some(event);
+                    if self.scopes.shows(&self.scope, &event) {
+                        return Some(event);
+                    }
                 }
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return None,

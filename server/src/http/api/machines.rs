@@ -1,7 +1,12 @@
 //! Machines: what is, and what operators ask of them. What is declared of them goes the way of every resource.
-use super::{Page, next};
+use super::{PREFIX, conditions::Shown};
 use crate::{
-    http::{Peer, auth::Caller, problem::Failure},
+    http::{
+        Peer,
+        auth::Caller,
+        problem::Failure,
+        routes::{Operation, Reach, Routes},
+    },
     service::{
         explain::{Explain, Packets},
         machines::Machines,
@@ -9,63 +14,80 @@ use crate::{
     },
 };
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
     extract::{ConnectInfo, Path, Query, State},
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use pilotlight_types::{
     Mac,
-    api::{Explanation, List, Machine, PacketExplanation, PacketQuestion},
+    api::{Explanation, HoldRequest, Machine, PacketExplanation, PacketQuestion, Role},
+    resource::Kind,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
-struct MachinesApi {
-    views: Views,
-    machines: Machines,
-    explain: Explain,
-    packets: Packets,
+pub(super) struct MachinesApi {
+    pub(super) views: Views,
+    pub(super) machines: Machines,
+    pub(super) explain: Explain,
+    pub(super) packets: Packets,
 }
 
-pub(super) fn router(views: Views, machines: Machines, (explain, packets): (Explain, Packets)) -> Router {
-    Router::new()
-        .route("/machines", get(list))
-        .route("/machines/{name}/explain", get(explain_machine))
-        .route("/machines/{name}/accept", post(accept))
-        .route("/machines/{name}/provision", post(provision))
-        .route("/machines/{name}/hold", post(hold))
-        .route("/machines/{name}/release", post(release))
-        .route("/machines/{name}/retire", post(retire))
-        .route("/explain", get(explain_mac).post(explain_packet))
-        .with_state(MachinesApi { views, machines, explain, packets })
-}
-
-async fn list(
-    State(api): State<MachinesApi>,
-    Query(page): Query<Page>,
-) -> Result<Json<List<Machine>>, Failure> {
-    let limit = page.limit();
-    let items = api.views.machines(&page.selector()?, page.after()?.as_ref(), limit);
-    Ok(Json(List { next: next(&items, limit, |machine| &machine.name), items }))
-}
-
-pub(super) fn shown(machine: &Machine) -> Result<Response, Failure> {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", machine.revision));
-    let etag = etag.map_err(|e| Failure::unavailable(e.to_string()))?;
-    Ok(([(header::ETAG, etag)], Json(machine)).into_response())
+pub(super) fn routes() -> Routes<MachinesApi> {
+    let of_machines = |operation: Operation| operation.about(Reach::Kind(Kind::Machine));
+    let action = |word: &str, id: &str, does: &str| {
+        of_machines(Operation::post(format!("/machines/{{name}}/{word}"), Role::Operator))
+            .called(id, does)
+            .answers::<Machine>(200, "the machine, as it is now")
+            .tagged()
+            .refuses(&[409])
+    };
+    Routes::under(PREFIX)
+        .on(
+            of_machines(Operation::get("/machines/{name}/explain", Role::Viewer))
+                .called("explainMachine", "What the machine gets now, and why, secrets masked")
+                .answers::<Explanation>(200, "script and config, with the reasons"),
+            explain_machine,
+        )
+        .on(action("accept", "acceptMachine", "Takes in a machine that is discovered, or retired"), accept)
+        .on(
+            action("provision", "provisionMachine", "Arms it for the newest revision of its profile"),
+            provision,
+        )
+        .on(action("hold", "holdMachine", "Locks it: when it boots, it waits").takes::<HoldRequest>(), hold)
+        .on(action("release", "releaseMachine", "Unlocks it"), release)
+        .on(action("retire", "retireMachine", "Takes it out of service: it gets no answer any more"), retire)
+        .on(
+            Operation::get("/explain", Role::Viewer)
+                .called("explainIdentity", "What a machine that says this of itself gets now, and why")
+                .says("One or more of `mac`, `uuid` and `serial`; whether it is declared or not.")
+                .asks::<Which>()
+                .answers::<Explanation>(200, "script and config, with the reasons")
+                .refuses(&[404]),
+            explain_mac,
+        )
+        .on(
+            Operation::post("/explain", Role::Viewer)
+                .called(
+                    "explainPacket",
+                    "What a DHCP or DHCPv6 packet says, and what would be answered to it",
+                )
+                .says("Nothing is sent.")
+                .takes::<PacketQuestion>()
+                .answers::<PacketExplanation>(200, "the packet and the answer, decoded"),
+            explain_packet,
+        )
 }
 
 impl MachinesApi {
-    fn show(&self, name: &str) -> Result<Response, Failure> {
+    fn show(&self, name: &str) -> Result<Shown, Failure> {
         let machine = self
             .views
             .machine(name)
-            .ok_or_else(|| Failure::not_found(format!("there is no machine {name}")))?;
-        shown(&machine)
+            .ok_or_else(|| Failure::not_found(format!("there is no machine {}", name.escape_default())))?;
+        Shown::machine(&machine)
     }
 }
 
@@ -73,7 +95,7 @@ async fn accept(
     State(api): State<MachinesApi>,
     Path(name): Path<String>,
     Caller(actor): Caller,
-) -> Result<Response, Failure> {
+) -> Result<Shown, Failure> {
     api.machines.accept(&name, &actor).await?;
     api.show(&name)
 }
@@ -82,36 +104,37 @@ async fn provision(
     State(api): State<MachinesApi>,
     Path(name): Path<String>,
     Caller(actor): Caller,
-) -> Result<Response, Failure> {
+) -> Result<Shown, Failure> {
     api.machines.provision(&name, &actor).await?;
     api.show(&name)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HoldRequest {
-    reason: String,
 }
 
 async fn hold(
     State(api): State<MachinesApi>,
     Path(name): Path<String>,
     Caller(actor): Caller,
-    Json(request): Json<HoldRequest>,
-) -> Result<Response, Failure> {
-    let reason = request.reason.trim();
+    body: Bytes,
+) -> Result<Shown, Failure> {
+    let request: HoldRequest =
+        serde_json::from_slice(&body).map_err(|error| Failure::bad_body("`{\"reason\": \"…\"}`", &error))?;
+    api.machines.hold(&name, Some(reason(&request.reason)?), &actor).await?;
+    api.show(&name)
+}
+
+/// Why a machine is on hold, as people can read it later.
+pub(super) fn reason(text: &str) -> Result<&str, Failure> {
+    let reason = text.trim();
     if reason.is_empty() || reason.len() > 500 || reason.contains(char::is_control) {
         return Err(Failure::bad_request("`reason`: up to 500 printable characters are expected"));
     }
-    api.machines.hold(&name, Some(reason), &actor).await?;
-    api.show(&name)
+    Ok(reason)
 }
 
 async fn release(
     State(api): State<MachinesApi>,
     Path(name): Path<String>,
     Caller(actor): Caller,
-) -> Result<Response, Failure> {
+) -> Result<Shown, Failure> {
     api.machines.hold(&name, None, &actor).await?;
     api.show(&name)
 }
@@ -120,7 +143,7 @@ async fn retire(
     State(api): State<MachinesApi>,
     Path(name): Path<String>,
     Caller(actor): Caller,
-) -> Result<Response, Failure> {
+) -> Result<Shown, Failure> {
     api.machines.retire(&name, &actor).await?;
     api.show(&name)
 }
@@ -133,10 +156,13 @@ async fn explain_machine(
     Ok(Json(api.explain.machine(&name, peer.local.ip())?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Which {
+    /// A MAC.
     mac: Option<Mac>,
+    /// A SMBIOS UUID.
     uuid: Option<Uuid>,
+    /// A serial number.
     serial: Option<String>,
 }
 

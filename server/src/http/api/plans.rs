@@ -1,28 +1,35 @@
 //! Many resources at once: what would come of it, and doing it. Resources as they were.
+use super::{PREFIX, limit};
 use crate::{
-    http::{auth::Caller, problem::Failure},
+    domain::scope::{OutOfScope, Scope},
+    http::{
+        auth::Caller,
+        problem::Failure,
+        routes::{Operation, Reach, Routes},
+    },
     service::{
         changes::{Changes, Options},
         revisions::Revisions,
     },
 };
 use axum::{
-    Json, Router,
+    Extension, Json,
     body::Bytes,
     extract::{Path, Query, State},
-    routing::{get, post},
+    response::{IntoResponse, Response},
 };
 use pilotlight_types::{
-    api::{Applied, List, Plan, Revision},
-    resource::{Kind, Name},
+    api::{Applied, DryRun, List, Plan, Revision, Role},
+    resource::{Document, Kind, Name},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Debug, Clone)]
-struct PlansApi {
-    changes: Changes,
-    revisions: Revisions,
+pub(super) struct PlansApi {
+    pub(super) changes: Changes,
+    pub(super) revisions: Revisions,
 }
 
 /// How many documents one `apply` may have.
@@ -31,66 +38,140 @@ const MOST_DOCUMENTS: usize = 10_000;
 /// How long a message may be, in characters.
 const LONGEST_MESSAGE: usize = 1000;
 
-pub(super) fn router(changes: Changes, revisions: Revisions) -> Router {
-    Router::new()
-        .route("/plan", post(plan))
-        .route("/apply", post(apply))
-        .route("/{kind}/{name}/revisions", get(list))
-        .route("/{kind}/{name}/revisions/{revision}", get(one))
-        .with_state(PlansApi { changes, revisions })
-}
-
-/// How a change is asked for: what `?…` takes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {
-    source: Option<String>,
+/// What the documents are all of.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Files {
+    /// A name for the set of files that the documents are all of. It is remembered of each resource.
+    source: Option<Name>,
+    /// `true`: what was applied from `source` before, and is not among the documents, is deleted.
     #[serde(default)]
     prune: bool,
-    message: Option<String>,
+}
+
+/// How a change is made.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Manner {
+    /// `true`: it is checked, and said what it would change, and nothing is changed. Images' files are not fetched.
+    #[serde(default)]
+    pub(super) dry_run: bool,
+    /// The hash of a plan: refuse (412), unless it would do exactly that.
     expect_plan: Option<String>,
+    /// How many machines' next boots may change. Without it, as many as the guard lets through.
     allow_machines: Option<usize>,
 }
 
-impl Asked {
-    /// The same, understood. `expected` is the revision that the caller knows.
-    pub(super) fn options(self, expected: Option<i64>) -> Result<Options, Failure> {
-        let Self { source, prune, message, expect_plan, allow_machines } = self;
-        let source: Option<Name> = source
-            .map(|source| source.parse())
-            .transpose()
-            .map_err(|error| Failure::bad_request(format!("`source`: {error}")))?;
-        let printable = |text: &&String| {
+impl Manner {
+    /// The same, for a change of which nothing else is said.
+    pub(super) fn options(self) -> Options {
+        let Self { expect_plan, allow_machines, .. } = self;
+        Options { expect_plan, allow_machines, ..Options::default() }
+    }
+}
+
+/// Why a change is made.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub(super) struct Reason {
+    /// Why, in up to 1000 printable characters: it is kept with each revision that comes of it.
+    #[schemars(length(max = 1000))]
+    message: Option<String>,
+}
+
+impl Reason {
+    /// The words, if they are good.
+    pub(super) fn message(self) -> Result<Option<String>, Failure> {
+        let printable = |text: &str| {
             text.chars().count() <= LONGEST_MESSAGE && !text.contains(|c: char| c.is_control() && c != '\n')
         };
-        if message.as_ref().is_some_and(|message| !printable(&message)) {
+        if self.message.as_deref().is_some_and(|message| !printable(message)) {
             let wanted = format!("`message`: up to {LONGEST_MESSAGE} printable characters are expected");
             return Err(Failure::bad_request(wanted));
         }
-        Ok(Options { source, prune, message, expected, expect_plan, allow_machines })
+        Ok(self.message)
     }
+}
+
+pub(super) fn routes() -> Routes<PlansApi> {
+    // It changes nothing and shows what a viewer may see: a merge request's pipeline needs no more than that.
+    let plan = Operation::post("/plan", Role::Viewer)
+        .called(
+            "planDocuments",
+            "Says what an apply of these documents would do, and which machines' boots would differ",
+        )
+        .about(Reach::Each)
+        .says("Nothing is changed, and nothing fetched. Secrets are masked, and not looked up.")
+        .asks::<Files>()
+        .takes::<Vec<Document>>()
+        .answers::<Plan>(200, "what would come of it")
+        .refuses(&[409]);
+    let apply = Operation::post("/apply", Role::Editor)
+        .called("applyDocuments", "Makes what is declared be as in these documents: all are written, or none")
+        .about(Reach::Each)
+        .asks::<Files>()
+        .asks::<Manner>()
+        .asks::<Reason>()
+        .takes::<Vec<Document>>()
+        .answers::<Applied>(200, "what became of each document")
+        .answers::<DryRun>(200, "what would become of each, with `dry-run`")
+        .refuses(&[409, 412]);
+    // A machine's changes are events.
+    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Machine);
+    Routes::under(PREFIX).on(plan, self::plan).on(apply, self::apply).each(kinds, of_kind)
+}
+
+/// `/groups/{name}/revisions`.
+fn of_kind(routes: Routes<PlansApi>, kind: Kind) -> Routes<PlansApi> {
+    let path = format!("/{}/{{name}}/revisions", kind.plural());
+    let list = Operation::get(&path, Role::Viewer)
+        .called(
+            format!("list{}Revisions", kind.name()),
+            format!("What a resource of kind {} was, newest first", kind.name()),
+        )
+        .about(Reach::Kind(kind))
+        .says("Those of one that was deleted are there too.")
+        .asks::<Page>()
+        .answers::<List<Revision>>(200, "a page of them, without what was declared");
+    let one = Operation::get(format!("{path}/{{revision}}"), Role::Viewer)
+        .called(
+            format!("get{}Revision", kind.name()),
+            format!("Shows a revision of a resource of kind {}", kind.name()),
+        )
+        .about(Reach::Kind(kind))
+        .answers::<Revision>(200, "it, with what was declared");
+    routes.on(list, self::list).on(one, self::one)
 }
 
 async fn plan(
     State(api): State<PlansApi>,
-    Query(asked): Query<Asked>,
+    Query(Files { source, prune }): Query<Files>,
+    Caller(actor): Caller,
     body: Bytes,
 ) -> Result<Json<Plan>, Failure> {
-    Ok(Json(api.changes.plan(&documents(&body)?, &asked.options(None)?).await?))
+    let options = Options { source, prune, ..Options::default() };
+    Ok(Json(api.changes.plan(&documents(&body)?, &options, &actor).await?))
 }
 
 async fn apply(
     State(api): State<PlansApi>,
-    Query(asked): Query<Asked>,
+    Query(Files { source, prune }): Query<Files>,
+    Query(manner): Query<Manner>,
+    Query(reason): Query<Reason>,
     Caller(actor): Caller,
     body: Bytes,
-) -> Result<Json<Applied>, Failure> {
-    Ok(Json(api.changes.apply_with(&documents(&body)?, &asked.options(None)?, &actor).await?))
+) -> Result<Response, Failure> {
+    let dry_run = manner.dry_run;
+    let options = Options { source, prune, message: reason.message()?, ..manner.options() };
+    let documents = documents(&body)?;
+    if dry_run {
+        let items = api.changes.rehearse(&documents, &options, &actor).await?;
+        return Ok(Json(DryRun { dry_run, items }).into_response());
+    }
+    Ok(Json(api.changes.apply_with(&documents, &options, &actor).await?).into_response())
 }
 
 fn documents(body: &Bytes) -> Result<Vec<Value>, Failure> {
     let documents: Vec<Value> = serde_json::from_slice(body)
-        .map_err(|e| Failure::bad_request(format!("a JSON list of documents is expected: {e}")))?;
+        .map_err(|error| Failure::bad_body("a JSON list of documents", &error))?;
     if documents.len() > MOST_DOCUMENTS {
         return Err(Failure::bad_request(format!("at most {MOST_DOCUMENTS} documents are taken at once")));
     }
@@ -98,44 +179,53 @@ fn documents(body: &Bytes) -> Result<Vec<Value>, Failure> {
 }
 
 /// How revisions are listed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Page {
+    /// The `next` of the page before.
     cursor: Option<i64>,
-    limit: Option<i64>,
+    /// How many at the most, from 1 to 5000; 500 without it.
+    limit: Option<u32>,
 }
 
 async fn list(
     State(api): State<PlansApi>,
-    Path((kind, name)): Path<(String, String)>,
+    Extension(kind): Extension<Kind>,
+    Path(name): Path<String>,
     Query(page): Query<Page>,
+    Caller(actor): Caller,
 ) -> Result<Json<List<Revision>>, Failure> {
-    let (kind, name) = resource(&kind, &name)?;
-    let limit = page.limit.unwrap_or(500).clamp(1, 5000);
-    let items = api.revisions.list(kind, &name, page.cursor.unwrap_or(i64::MAX), limit).await?;
+    let name = named(kind, &name)?;
+    let limit = i64::try_from(limit(page.limit)).unwrap_or(i64::MAX);
+    let before = page.cursor.unwrap_or(i64::MAX);
+    let (mut items, next) = api.revisions.list(kind, &name, before, limit).await?;
     if items.is_empty() && page.cursor.is_none() {
         return Err(Failure::not_found(format!("there is no {kind} {name}, and there never was")));
     }
-    let full = i64::try_from(items.len()).is_ok_and(|count| count >= limit);
-    let next = items.last().filter(|_| full).map(|last| last.revision.to_string());
-    Ok(Json(List { items, next }))
+    // What it was then may be out of a scope that takes what it is.
+    items.retain(|revision| in_scope(&actor.scope, (kind, &name), revision).is_ok());
+    items.iter_mut().for_each(|revision| revision.labels = None);
+    Ok(Json(List { items, next: next.map(|next| next.to_string()) }))
 }
 
 async fn one(
     State(api): State<PlansApi>,
-    Path((kind, name, revision)): Path<(String, String, i64)>,
+    Extension(kind): Extension<Kind>,
+    Path((name, revision)): Path<(String, String)>,
+    Caller(actor): Caller,
 ) -> Result<Json<Revision>, Failure> {
-    let (kind, name) = resource(&kind, &name)?;
-    let found = api.revisions.get(kind, &name, revision).await?;
-    let none = || Failure::not_found(format!("{kind} {name} has no revision {revision}"));
-    Ok(Json(found.ok_or_else(none)?))
+    let name = named(kind, &name)?;
+    let none = || Failure::not_found(format!("{kind} {name} has no revision {}", revision.escape_default()));
+    let number = revision.parse().map_err(|_| none())?;
+    let found = api.revisions.get(kind, &name, number).await?.ok_or_else(none)?;
+    in_scope(&actor.scope, (kind, &name), &found)?;
+    Ok(Json(found))
 }
 
-/// What has revisions: a machine's changes are events.
-fn resource(kind: &str, name: &str) -> Result<(Kind, Name), Failure> {
-    let kind = super::resources::kind_of(kind)?;
-    if kind == Kind::Machine {
-        return Err(Failure::not_found("machines have no revisions: the events tell of their changes"));
-    }
-    let none = |_| Failure::not_found(format!("there is no {kind} {}", name.escape_default()));
-    Ok((kind, name.parse().map_err(none)?))
+fn in_scope(scope: &Scope, (kind, name): (Kind, &Name), revision: &Revision) -> Result<(), OutOfScope> {
+    let labels = revision.labels.clone().unwrap_or_default();
+    scope.permits(kind, name.as_str(), &labels, |_| None)
+}
+
+fn named(kind: Kind, name: &str) -> Result<Name, Failure> {
+    name.parse().map_err(|_| Failure::not_found(format!("there is no {kind} {}", name.escape_default())))
 }

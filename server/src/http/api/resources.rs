@@ -1,162 +1,249 @@
-//! What is declared: lists, one, write, delete. Many at once are in `plans`.
-use super::{Page, machines, next, plans::Asked};
+//! What is declared: lists, one, write, delete. Many at once are in [`super::plans`]. Machines are declared like everything else; what
+//! they are beside that is in [`super::machines`].
+use super::{
+    PREFIX, Page, conditions, next,
+    plans::{Manner, Reason},
+    watch::Watching,
+};
 use crate::{
-    http::{auth::Caller, problem::Failure},
+    http::{
+        auth::Caller,
+        problem::Failure,
+        routes::{Header, Operation, Reach, Routes, SchemaOf},
+    },
     service::{
-        changes::{Changes, Options},
+        changes::{ChangeError, Changes, Options},
         views::Views,
     },
 };
 use axum::{
-    Json, Router,
+    Extension, Json,
     body::Bytes,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use pilotlight_types::{
-    api::{AppliedItem, Change, List, Resource},
-    resource::Kind,
+    api::{AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
+    resource::{FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec},
 };
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone)]
-struct ResourcesApi {
-    views: Views,
-    changes: Changes,
+pub(super) struct ResourcesApi {
+    pub(super) views: Views,
+    pub(super) changes: Changes,
+    pub(super) watching: Watching,
 }
 
-pub(super) fn router(views: Views, changes: Changes) -> Router {
-    Router::new()
-        .route("/{kind}", get(list))
-        .route("/machines/{name}", get(machine).put(put_machine).delete(delete_machine))
-        .route("/{kind}/{name}", get(one).put(put).delete(delete))
-        .with_state(ResourcesApi { views, changes })
+/// The schemas of a kind: one, a list of them, and what is declared.
+struct Shapes {
+    one: SchemaOf,
+    many: SchemaOf,
+    declared: SchemaOf,
+}
+
+fn shapes(kind: Kind) -> Shapes {
+    fn of<T: JsonSchema>() -> Shapes {
+        Shapes {
+            one: SchemaGenerator::subschema_for::<Resource<T>>,
+            many: SchemaGenerator::subschema_for::<List<Resource<T>>>,
+            declared: SchemaGenerator::subschema_for::<Declaration<T>>,
+        }
+    }
+    match kind {
+        Kind::Firmware => of::<FirmwareSpec>(),
+        Kind::Subnet => of::<SubnetSpec>(),
+        Kind::Image => of::<ImageSpec>(),
+        Kind::Profile => of::<ProfileSpec>(),
+        Kind::Group => of::<GroupSpec>(),
+        Kind::Machine => Shapes {
+            one: SchemaGenerator::subschema_for::<Machine>,
+            many: SchemaGenerator::subschema_for::<List<Machine>>,
+            declared: SchemaGenerator::subschema_for::<Declaration<MachineSpec>>,
+        },
+    }
+}
+
+pub(super) fn routes() -> Routes<ResourcesApi> {
+    Routes::under(PREFIX).each(Kind::ALL, one_of_kind).each(Kind::ALL, all_of_kind)
+}
+
+/// `/groups`.
+fn all_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi> {
+    let plural = kind.plural();
+    let Shapes { one, many, .. } = shapes(kind);
+    let list = Operation::get(format!("/{plural}"), Role::Viewer)
+        .called(format!("list{}", capital(plural)), format!("The {plural}, by name"))
+        .about(Reach::Kind(kind))
+        .says(
+            "With `watch=true` a stream of server-sent events: `ADDED` for each that there is, `SYNCED`, then `ADDED`, `MODIFIED` \
+             and `DELETED` as it happens. With `Last-Event-ID` it goes on after that.",
+        )
+        .asks::<Page>()
+        .header(Header::LastEventId)
+        .answers_schema(200, "a page of them", many)
+        .streams_schema(200, "what there is, and each change, with `watch`", one);
+    routes.on(list, self::list)
+}
+
+/// `/groups/{name}`.
+fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi> {
+    let Shapes { one, declared, .. } = shapes(kind);
+    let path = format!("/{}/{{name}}", kind.plural());
+    let called = |operation: Operation, verb: &str, does: &str| {
+        operation
+            .called(format!("{verb}{}", kind.name()), format!("{does} a resource of kind {}", kind.name()))
+            .about(Reach::Kind(kind))
+    };
+    let get = called(Operation::get(&path, Role::Viewer), "get", "Shows")
+        .header(Header::IfChanged)
+        .answers_schema(200, "it, as it is", one)
+        .answers_nothing(304, "it is what the caller has")
+        .tagged();
+    let put = called(Operation::put(&path, Role::Editor), "put", "Declares")
+        .says("It is the same however often it is done. `If-Match` and `If-None-Match` keep two people from writing over each other.")
+        .asks::<Manner>()
+        .asks::<Reason>()
+        .header(Header::IfMatch)
+        .header(Header::IfNoneMatch)
+        .takes_schema(declared)
+        .answers_schema(201, "it is new", one)
+        .answers_schema(200, "it was there before", one)
+        .tagged()
+        .answers::<DryRun>(200, "what would be done, with `dry-run`")
+        .refuses(&[409]);
+    let delete = called(Operation::delete(&path, Role::Editor), "delete", "Deletes")
+        .asks::<Manner>()
+        .header(Header::IfMatch)
+        .answers_nothing(204, "it is gone")
+        .answers::<DryRun>(200, "what would be done, with `dry-run`")
+        .refuses(&[409]);
+    routes.on(get, self::one).on(put, self::put).on(delete, self::delete)
+}
+
+/// `groups` as part of an operation's name.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 
 async fn list(
     State(api): State<ResourcesApi>,
-    Path(kind): Path<String>,
+    Extension(kind): Extension<Kind>,
     Query(page): Query<Page>,
-) -> Result<Json<List<Resource>>, Failure> {
-    let limit = page.limit();
-    let items = api.views.resources(kind_of(&kind)?, &page.selector()?, page.after()?.as_ref(), limit);
-    Ok(Json(List { next: next(&items, limit, |resource| &resource.name), items }))
+    Caller(actor): Caller,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (limit, selector) = (page.limit(), actor.scope.narrow(page.selector()?));
+    if page.watch {
+        return api.watching.follow(kind, selector, &actor.scope, last_event(&headers)?).await;
+    }
+    let after = page.after()?;
+    if kind == Kind::Machine {
+        let items = api.views.machines(&selector, after.as_ref(), limit);
+        return Ok(Json(List { next: next(&items, limit, |machine| &machine.name), items }).into_response());
+    }
+    let items = api.views.resources(kind, &selector, after.as_ref(), limit);
+    Ok(Json(List { next: next(&items, limit, |resource| &resource.name), items }).into_response())
+}
+
+/// Where a stream goes on.
+fn last_event(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    parsed.map(Some).ok_or_else(|| Failure::bad_request("`Last-Event-ID` is not one that a stream gave you"))
 }
 
 async fn one(
     State(api): State<ResourcesApi>,
-    Path((kind, name)): Path<(String, String)>,
+    Extension(kind): Extension<Kind>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let kind = kind_of(&kind)?;
-    let found = api.views.resource(kind, &name);
-    shown(&found.ok_or_else(|| Failure::not_found(format!("there is no {kind} {name}")))?)
-}
-
-async fn machine(State(api): State<ResourcesApi>, Path(name): Path<String>) -> Result<Response, Failure> {
-    let found = api.views.machine(&name);
-    machines::shown(&found.ok_or_else(|| Failure::not_found(format!("there is no Machine {name}")))?)
-}
-
-fn shown(resource: &Resource) -> Result<Response, Failure> {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", resource.revision));
-    Ok(([(header::ETAG, etag.map_err(|e| Failure::unavailable(e.to_string()))?)], Json(resource))
-        .into_response())
+    let shown = api.shown(kind, &name)?;
+    Ok(shown.unless_known(&headers))
 }
 
 async fn put(
     State(api): State<ResourcesApi>,
-    Path((kind, name)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
-    caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let kind = kind_of(&kind)?;
-    let item = api.write(kind, &name, caller, asked.options(expected(&headers)?)?, &body).await?;
-    let resource =
-        api.views.resource(kind, &name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
-    Ok((status(&item), shown(&resource)?).into_response())
-}
-
-async fn put_machine(
-    State(api): State<ResourcesApi>,
+    Extension(kind): Extension<Kind>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
-    caller: Caller,
+    (Query(manner), Query(reason)): (Query<Manner>, Query<Reason>),
+    Caller(actor): Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let item = api.write(Kind::Machine, &name, caller, asked.options(expected(&headers)?)?, &body).await?;
-    let machine = api.views.machine(&name).ok_or_else(|| Failure::conflict("it was deleted again"))?;
-    Ok((status(&item), machines::shown(&machine)?).into_response())
+    let (dry_run, expected) = (manner.dry_run, conditions::expected(&headers)?);
+    let options = Options { expected, message: reason.message()?, ..manner.options() };
+    let document = document(kind, &name, &body)?;
+    let documents = [document];
+    let refused = |error| api.refused(error, Some(&documents));
+    if dry_run {
+        let items = api.changes.rehearse(&documents, &options, &actor).await.map_err(refused)?;
+        return Ok(Json(DryRun { dry_run, items }).into_response());
+    }
+    let applied = api.changes.apply_with(&documents, &options, &actor).await.map_err(refused)?;
+    let status = match applied.items.first() {
+        Some(AppliedItem { change: Change::Created, .. }) => StatusCode::CREATED,
+        _ => StatusCode::OK,
+    };
+    let shown = api.shown(kind, &name).map_err(|_| Failure::conflict("it was deleted again"))?;
+    Ok((status, shown).into_response())
 }
 
 async fn delete(
     State(api): State<ResourcesApi>,
-    Path((kind, name)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
-    Caller(actor): Caller,
-    headers: HeaderMap,
-) -> Result<StatusCode, Failure> {
-    api.changes.delete_with(kind_of(&kind)?, &name, &asked.options(expected(&headers)?)?, &actor).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn delete_machine(
-    State(api): State<ResourcesApi>,
+    Extension(kind): Extension<Kind>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(manner): Query<Manner>,
     Caller(actor): Caller,
     headers: HeaderMap,
-) -> Result<StatusCode, Failure> {
-    api.changes.delete_with(Kind::Machine, &name, &asked.options(expected(&headers)?)?, &actor).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, Failure> {
+    let (dry_run, expected) = (manner.dry_run, conditions::expected(&headers)?);
+    let options = Options { expected, ..manner.options() };
+    let refused = |error| api.refused(error, None);
+    if dry_run {
+        let items = api.changes.rehearse_delete(kind, &name, &options, &actor).await.map_err(refused)?;
+        return Ok(Json(DryRun { dry_run, items }).into_response());
+    }
+    api.changes.delete_with(kind, &name, &options, &actor).await.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl ResourcesApi {
-    /// Writes one resource: a body with `labels` and `spec`, and `kind` and `name` if they are the path's.
-    async fn write(
-        &self,
-        kind: Kind,
-        name: &str,
-        caller: Caller,
-        options: Options,
-        body: &Bytes,
-    ) -> Result<AppliedItem, Failure> {
-        let mut document: Value = serde_json::from_slice(body)
-            .map_err(|e| Failure::bad_request(format!("a JSON object with `spec` is expected: {e}")))?;
-        let Some(map) = document.as_object_mut() else {
-            return Err(Failure::bad_request("a JSON object with `spec` is expected"));
-        };
-        for (key, wanted) in [("kind", json!(kind)), ("name", json!(name))] {
-            if map.get(key).is_some_and(|value| *value != wanted) {
-                return Err(Failure::bad_request(format!("`{key}` is not the one in the path")));
-            }
-            map.insert(key.to_owned(), wanted);
+    fn shown(&self, kind: Kind, name: &str) -> Result<conditions::Shown, Failure> {
+        let missing = || Failure::not_found(format!("there is no {kind} {}", name.escape_default()));
+        match kind {
+            Kind::Machine => conditions::Shown::machine(&self.views.machine(name).ok_or_else(missing)?),
+            _ => conditions::Shown::resource(&self.views.resource(kind, name).ok_or_else(missing)?),
         }
-        // One resource alone is no set of files: whatever is from one stays from that.
-        let options = Options { source: None, prune: false, ..options };
-        let applied = self.changes.apply_with(&[document], &options, &caller.0).await?;
-        applied.items.into_iter().next().ok_or_else(|| Failure::unavailable("nothing was written"))
+    }
+
+    /// A refusal. Where somebody else was there first, it holds both versions: what is there now, and what was sent.
+    fn refused(&self, error: ChangeError, sent: Option<&[Value]>) -> Failure {
+        let current = match &error {
+            ChangeError::Changed(kind, name, _) => self.shown(*kind, name.as_str()).ok(),
+            _ => return error.into(),
+        };
+        let sent = sent.and_then(|documents| documents.first()).cloned();
+        Failure::from(error).with_versions(current.and_then(conditions::Shown::value), sent)
     }
 }
 
-fn status(item: &AppliedItem) -> StatusCode {
-    if item.change == Change::Created { StatusCode::CREATED } else { StatusCode::OK }
-}
-
-pub(super) fn kind_of(plural: &str) -> Result<Kind, Failure> {
-    let found = Kind::ALL.into_iter().find(|kind| kind.plural() == plural);
-    found.ok_or_else(|| {
-        Failure::not_found(format!("there is no kind of resource called `{}`", plural.escape_default()))
-    })
-}
-
-/// The revision in `If-Match`.
-fn expected(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(|text| text.trim().trim_matches('"').parse().ok());
-    parsed.map(Some).ok_or_else(|| Failure::bad_request("`If-Match` takes the ETag of the resource"))
+/// The document of a body: an object with `labels` and `spec`, and `kind` and `name` if they are the path's.
+fn document(kind: Kind, name: &str, body: &Bytes) -> Result<Value, Failure> {
+    let mut document: Value = serde_json::from_slice(body)
+        .map_err(|e| Failure::bad_request(format!("a JSON object with `spec` is expected: {e}")))?;
+    let Some(map) = document.as_object_mut() else {
+        return Err(Failure::bad_request("a JSON object with `spec` is expected"));
+    };
+    for (key, wanted) in [("kind", json!(kind)), ("name", json!(name))] {
+        if map.get(key).is_some_and(|value| !value.is_null() && *value != wanted) {
+            return Err(Failure::bad_request(format!("`{key}` is not the one in the path")));
+        }
+        map.insert(key.to_owned(), wanted);
+    }
+    Ok(document)
 }

@@ -1,22 +1,45 @@
 //! API tokens.
+use super::PREFIX;
 use crate::{
-    http::{auth::Caller, problem::Failure},
+    http::{
+        auth::Caller,
+        problem::Failure,
+        routes::{Operation, Routes},
+    },
     service::access::Access,
 };
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
     extract::{Path, State},
     http::StatusCode,
-    routing::{delete, get},
 };
-use pilotlight_types::api::{CreatedToken, List, NewToken, Token};
+use pilotlight_types::api::{CreatedToken, List, NewToken, Role, Token};
 
-pub(super) fn router(access: Access) -> Router {
-    Router::new()
-        .route("/tokens", get(list).post(create))
-        .route("/tokens/{name}", delete(revoke))
-        .with_state(access)
+pub(super) fn routes() -> Routes<Access> {
+    Routes::under(PREFIX)
+        .on(
+            Operation::get("/tokens", Role::Admin)
+                .called("listTokens", "The tokens: what each may do, when it ends, when it was used last")
+                .answers::<List<Token>>(200, "the tokens, by name"),
+            list,
+        )
+        .on(
+            Operation::post("/tokens", Role::Admin)
+                .called("createToken", "Makes a token, which is shown this once")
+                .takes::<NewToken>()
+                .answers::<CreatedToken>(201, "the token")
+                .refuses(&[409]),
+            create,
+        )
+        .on(
+            Operation::delete("/tokens/{name}", Role::Admin)
+                .called("deleteToken", "Ends a token at once")
+                .says("The last token of an admin that does not end stays.")
+                .answers_nothing(204, "it is over")
+                .refuses(&[409]),
+            revoke,
+        )
 }
 
 async fn list(State(access): State<Access>) -> Json<List<Token>> {

@@ -1,27 +1,42 @@
 //! What documents would change, all together: the inventory as it is, and as it would be.
 use super::{
-    ChangeError, Options, mistakes, object,
+    ChangeError, Expected, Options, mistakes, object,
     step::{Step, current, step},
 };
 use crate::{
     domain::{
-        document::Meant,
+        document::{Meant, Spec},
         inventory::{
             Inventory,
             check::{self, Findings},
         },
         machine::Machine,
+        scope::{OutOfScope, Scope},
     },
-    service::journal::{Actor, Journal},
+    service::{
+        journal::{Actor, Journal},
+        scopes::permits,
+    },
     store::{StoreError, Write},
 };
 use pilotlight_types::{
     MachineId, Timestamp,
-    api::{AppliedItem, Change, Mistake},
+    api::{AppliedItem, Change, Mistake, PlannedItem},
     resource::{Kind, Name},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// What is declared.
+    pub(super) meant: &'a [Meant],
+    /// What is deleted by name.
+    pub(super) gone: &'a [(Kind, Name)],
+    /// How.
+    pub(super) options: &'a Options,
+}
 
 /// What documents would change.
 pub(super) struct Draft {
@@ -63,14 +78,22 @@ impl Gone {
 }
 
 impl Draft {
-    /// What these documents change, and the deletion of `gone`, or everything that is wrong with it.
+    /// What changes by what is wanted, or everything that is wrong with it, for whoever has that scope.
     pub(super) fn new(
         before: Inventory,
-        meant: &[Meant],
-        gone: &[(Kind, Name)],
-        options: &Options,
+        wanted: &Wanted<'_>,
+        scope: &Scope,
         now: Timestamp,
     ) -> Result<Self, ChangeError> {
+        let Wanted { meant, options, .. } = *wanted;
+        let gone = wanted.gone(&before)?;
+        wanted.in_scope(&before, &gone, scope)?;
+        let gone: Vec<Gone> = gone
+            .into_iter()
+            .rev()
+            .map(|(kind, name)| found(&before, kind, name))
+            .collect::<Result<_, _>>()?;
+        wanted.expected(&before)?;
         let mut after = before.clone();
         let mut steps = Vec::with_capacity(meant.len());
         for one in meant {
@@ -78,18 +101,6 @@ impl Draft {
             step.put(&mut after)?;
             steps.push(step);
         }
-        let mut gone: BTreeSet<(Kind, Name)> = gone.iter().cloned().collect();
-        let pruned = options.prune;
-        if pruned {
-            let source = options.source.as_ref().ok_or(ChangeError::NoSource)?;
-            let kept: BTreeSet<(Kind, &Name)> =
-                meant.iter().map(|one| (one.spec.kind(), &one.name)).collect();
-            let of_source =
-                before.sources.iter().filter(|(_, of)| *of == source).map(|(resource, _)| resource);
-            gone.extend(of_source.filter(|(kind, name)| !kept.contains(&(*kind, name))).cloned());
-        }
-        let gone: Vec<Gone> =
-            gone.into_iter().rev().filter_map(|(kind, name)| found(&before, kind, name)).collect();
         for one in &gone {
             one.take_out(&mut after);
         }
@@ -110,7 +121,7 @@ impl Draft {
             before,
             after,
             gone,
-            pruned,
+            pruned: options.prune,
         };
         draft.tell_of_moves();
         Ok(draft)
@@ -167,6 +178,19 @@ impl Draft {
         steps.chain(self.gone.iter().map(|gone| item(gone.kind, &gone.name, Change::Deleted, &[]))).collect()
     }
 
+    /// What would become of each.
+    pub(super) fn planned(self) -> Vec<PlannedItem> {
+        let gone = self.gone.into_iter().map(|gone| PlannedItem {
+            kind: gone.kind,
+            name: gone.name.to_string(),
+            change: Change::Deleted,
+            before: Some(gone.content),
+            after: None,
+            warnings: Vec::new(),
+        });
+        self.steps.into_iter().map(|(step, warnings)| step.planned(warnings)).chain(gone).collect()
+    }
+
     /// Two sets of files that have the same resource in them would go on taking it from each other.
     fn tell_of_moves(&mut self) {
         for (kind, name, source) in &self.moved {
@@ -177,6 +201,63 @@ impl Draft {
                     .push(format!("it was applied from the source {was} before, and is from {source} now"));
             }
         }
+    }
+}
+
+impl Wanted<'_> {
+    /// What is to be deleted: what is asked for by name, and what is not in its set of files any more.
+    fn gone(&self, before: &Inventory) -> Result<BTreeSet<(Kind, Name)>, ChangeError> {
+        let mut gone: BTreeSet<(Kind, Name)> = self.gone.iter().cloned().collect();
+        if self.options.prune {
+            let source = self.options.source.as_ref().ok_or(ChangeError::NoSource)?;
+            let kept: BTreeSet<(Kind, &Name)> =
+                self.meant.iter().map(|one| (one.spec.kind(), &one.name)).collect();
+            let of_source =
+                before.sources.iter().filter(|(_, of)| *of == source).map(|(resource, _)| resource);
+            let left = of_source.filter(|(kind, name)| !kept.contains(&(*kind, name)));
+            // What is gone already is not missed.
+            gone.extend(left.filter(|(kind, name)| current(before, *kind, name).is_some()).cloned());
+        }
+        Ok(gone)
+    }
+
+    /// Fails unless each resource is in the scope, both as it is and as it would be: nobody takes it in by a label, or puts it out.
+    fn in_scope(
+        &self,
+        before: &Inventory,
+        gone: &BTreeSet<(Kind, Name)>,
+        scope: &Scope,
+    ) -> Result<(), OutOfScope> {
+        if scope.is_everything() {
+            return Ok(());
+        }
+        let as_it_is =
+            |kind: Kind, name: &Name| permits(before, scope, kind, name.as_str()).unwrap_or(Ok(()));
+        self.meant.iter().try_for_each(|one| {
+            let kind = one.spec.kind();
+            as_it_is(kind, &one.name)?;
+            let rack = match &one.spec {
+                Spec::Machine(spec) => spec.rack.clone(),
+                _ => None,
+            };
+            scope.permits(kind, one.name.as_str(), &one.labels, |key| rack.clone().filter(|_| key == "rack"))
+        })?;
+        gone.iter().try_for_each(|(kind, name)| as_it_is(*kind, name))
+    }
+
+    /// Fails unless the first resource is as the caller expects.
+    fn expected(&self, before: &Inventory) -> Result<(), ChangeError> {
+        let first = self.meant.first().map(|one| (one.spec.kind(), &one.name));
+        let first = first.or_else(|| self.gone.first().map(|(kind, name)| (*kind, name)));
+        let Some((kind, name)) = first else { return Ok(()) };
+        let now = current(before, kind, name).map(|(_, revision)| revision);
+        let good = match (&self.options.expected, now) {
+            (Expected::Anything, _) | (Expected::Absent, None) | (Expected::Present, Some(_)) => true,
+            (Expected::OneOf(revisions), Some(now)) => revisions.contains(&now),
+            (Expected::Absent, Some(_)) | (Expected::Present | Expected::OneOf(_), None) => false,
+        };
+        let is = now.map_or_else(|| "it is not there".to_owned(), |now| format!("it is at revision {now}"));
+        if good { Ok(()) } else { Err(ChangeError::Changed(kind, name.clone(), is)) }
     }
 }
 
@@ -209,10 +290,11 @@ impl Gone {
     }
 }
 
-fn found(inventory: &Inventory, kind: Kind, name: Name) -> Option<Gone> {
-    let (content, revision) = current(inventory, kind, &name)?;
+fn found(inventory: &Inventory, kind: Kind, name: Name) -> Result<Gone, ChangeError> {
+    let (content, revision) =
+        current(inventory, kind, &name).ok_or_else(|| ChangeError::NotFound(kind, name.to_string()))?;
     let machine = inventory.machine_named(name.as_str()).filter(|_| kind == Kind::Machine).cloned();
-    Some(Gone { kind, name, content, revision, machine })
+    Ok(Gone { kind, name, content, revision, machine })
 }
 
 /// What is from another set of files than it was.

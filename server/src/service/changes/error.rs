@@ -1,5 +1,5 @@
 //! Why nothing was changed.
-use crate::{service::machines::MachineError, store::StoreError};
+use crate::{domain::scope::OutOfScope, service::machines::MachineError, store::StoreError};
 use pilotlight_types::{
     api::Mistake,
     resource::{Kind, Name},
@@ -21,6 +21,9 @@ pub enum ChangeError {
     /// It is not what the caller thinks.
     #[error("{0} {1} is not as you read it: {2}")]
     Changed(Kind, Name, String),
+    /// It is not in the caller's scope.
+    #[error(transparent)]
+    OutOfScope(#[from] OutOfScope),
     /// Nobody said how many machines may be changed.
     #[error("{0}")]
     Guard(NeedsAllowed),
@@ -52,7 +55,7 @@ pub struct NeedsAllowed {
     pub allowed: Option<usize>,
     /// How many need no permission.
     pub limit: usize,
-    /// Some of the machines.
+    /// Those of the machines that the caller may see.
     pub machines: Vec<String>,
     /// Machines that would be deleted while they run something, and what that is.
     pub running: Vec<String>,
@@ -62,13 +65,13 @@ impl fmt::Display for NeedsAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { needs, allowed, limit, machines, running } = self;
         if running.is_empty() {
-            write!(f, "the next boot of {needs} machines would change ({})", some(machines))?;
+            write!(f, "the next boot of {needs} machines would change ({})", some(machines, *needs))?;
             match allowed {
                 Some(allowed) => write!(f, ", and {allowed} are allowed")?,
                 None => write!(f, ", and the guard lets {limit} through at once")?,
             }
         } else {
-            write!(f, "machines would be deleted that run something: {}", some(running))?;
+            write!(f, "machines would be deleted that run something: {}", some(running, running.len()))?;
         }
         write!(
             f,
@@ -78,11 +81,12 @@ impl fmt::Display for NeedsAllowed {
 }
 
 /// The first few, and how many more there are.
-fn some(all: &[String]) -> String {
+fn some(all: &[String], count: usize) -> String {
     const SHOWN: usize = 5;
     let first = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(SHOWN) {
+    match count.saturating_sub(all.len().min(SHOWN)) {
         0 => first,
+        _ if first.is_empty() => "none of which is in the token's scope".to_owned(),
         more => format!("{first} and {more} more"),
     }
 }

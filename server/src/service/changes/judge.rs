@@ -3,7 +3,7 @@ use super::{
     ChangeError, Changes, NeedsAllowed, Options,
     draft::{Draft, Gone},
 };
-use crate::{service::next_boots::Effects, store::StoreError};
+use crate::{domain::scope::Scope, service::next_boots::Effects, store::StoreError};
 use pilotlight_types::api::{Change, Guard};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -22,15 +22,15 @@ pub(super) struct Judged {
 }
 
 impl Changes {
-    /// Finds out what comes of a draft.
-    pub(super) async fn judge(&self, draft: Draft) -> Result<Judged, ChangeError> {
-        let (foresight, limit) = (self.foresight.clone(), self.guard);
+    /// Finds out what comes of a draft, for whoever has that scope.
+    pub(super) async fn judge(&self, draft: Draft, scope: &Scope) -> Result<Judged, ChangeError> {
+        let (foresight, limit, scope) = (self.foresight.clone(), self.guard, scope.clone());
         // It takes a processor for a while, and others wait for this thread.
         let judged = tokio::task::spawn_blocking(move || {
             let effects = if draft.is_empty() {
                 Effects::default()
             } else {
-                foresight.compare(&draft.before, &draft.after, draft.changed())
+                foresight.compare(&draft.before, &draft.after, draft.changed(), &scope)
             };
             judged(draft, effects, limit)
         });
@@ -38,9 +38,14 @@ impl Changes {
     }
 
     /// Refuses what is not the plan that was seen, and what changes more machines than was said.
-    pub(super) fn allow(&self, judged: &Judged, options: &Options) -> Result<(), ChangeError> {
+    pub(super) fn allow(&self, judged: &Judged, options: &Options, scope: &Scope) -> Result<(), ChangeError> {
         if let Some(expected) = options.expect_plan.as_ref().filter(|expected| **expected != judged.hash) {
-            let differs = self.plans.differs(expected, &judged.facts);
+            // Any machine may be among what differs.
+            let differs = if scope.is_everything() {
+                self.plans.differs(expected, &judged.facts)
+            } else {
+                "What differs is not told to a token with a scope: make a new plan, and look at it".to_owned()
+            };
             let expected = expected.chars().take(64).collect();
             return Err(ChangeError::NotThePlan { expected, differs });
         }
@@ -52,7 +57,7 @@ impl Changes {
             needs,
             allowed: options.allow_machines,
             limit,
-            machines: judged.effects.guarded.clone(),
+            machines: judged.effects.guarded.difference(&judged.effects.hidden).cloned().collect(),
             running: judged.running.clone(),
         }))
     }

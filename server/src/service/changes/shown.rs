@@ -52,6 +52,7 @@ impl Judged {
             boots: effects.boots,
             provision: effects.provision,
             machines: effects.machines.len(),
+            hidden: effects.hidden.len(),
             guard,
             warnings,
         }

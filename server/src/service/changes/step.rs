@@ -17,11 +17,11 @@ use crate::{
 };
 use pilotlight_types::{
     MachineId, Timestamp,
-    api::Change,
+    api::{Change, PlannedItem},
     resource::{Kind, Labels, MachineSpec, Name},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One resource on its way to the store.
 pub(super) struct Step {
@@ -121,6 +121,12 @@ fn machine(
 }
 
 impl Step {
+    /// What it would do, for people.
+    pub(super) fn planned(self, warnings: Vec<String>) -> PlannedItem {
+        let Self { kind, name, change, before, after, .. } = self;
+        PlannedItem { kind, name: name.to_string(), change, before, after: Some(after), warnings }
+    }
+
     /// What to write for it: nothing, where nothing changes.
     pub(super) fn writes(&self, journal: &Journal, actor: &Actor, message: Option<&str>) -> Vec<Write> {
         if self.change == Change::Unchanged {
@@ -136,7 +142,12 @@ impl Step {
         let Self { kind, name, change, .. } = self;
         let object = object(*kind, name);
         let told = format!("{kind} {name} was {change}");
-        writes.push(journal.event("resource.changed", &object, actor, None, told));
+        let revision = match &self.put {
+            Put::Resource(row) => row.revision,
+            Put::Machine(machine) => machine.version,
+        };
+        let data = BTreeMap::from([("revision".to_owned(), json!(revision))]);
+        writes.push(journal.event_with("resource.changed", &object, actor, None, told, data));
         if let Some(former) = &self.adopted {
             let message = format!("{name} is the machine that was seen as {former}");
             let event = |about: &Name| {

@@ -17,12 +17,15 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// One more machine.
-    pub(super) fn add(&mut self, own: &Own, before: &NextBoot, after: &NextBoot) {
+    /// One more machine. One that is not shown has a fact and no difference to read.
+    pub(super) fn add(&mut self, own: &Own, (before, after): (&NextBoot, &NextBoot), shown: bool) {
         let parts = before.parts(after, &mut self.shown);
         let text = text(&parts);
         let hash = hex::encode(Sha256::digest(&text));
         self.facts.push((own.name.clone(), hash.get(..16).unwrap_or_default().to_owned()));
+        if !shown {
+            return;
+        }
         let (before, after) = (before.answer.clone(), after.answer.clone());
         let one = BootChange { machines: vec![own.name.clone()], before, after, parts };
         self.put(own.taken_out(&text), one);

@@ -11,12 +11,12 @@ use crate::{
     },
     service::{
         boots::Asked,
-        configs::{Makings, Place, told},
+        configs::{Makings, Spot, told},
         images::Images,
         leases::lease_time,
     },
 };
-use pilotlight_types::resource::{Name, SubnetSpec};
+use pilotlight_types::resource::SubnetSpec;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Our own address, where nobody has asked it yet.
@@ -43,7 +43,7 @@ impl NextBoots {
         let subnet =
             asked.subnet.as_ref().and_then(|name| inventory.subnets.get(name)).map(|subnet| &*subnet.spec);
         let name = machine.map_or_else(|| asker.mac.to_string(), |machine| machine.name.to_string());
-        let at = Place { mac: asker.mac, address: address(asker, machine, subnet), from: asker.from };
+        let at = Spot { mac: asker.mac, address: address(asker, machine, subnet), from: asker.from };
         let script = match asked.decision.plan {
             Plan::Nothing { .. } => String::new(),
             _ => self
@@ -51,6 +51,7 @@ impl NextBoots {
                 .preview_in(inventory, &asked, &name, at, LOCAL)
                 .replace("//0.0.0.0:", "//SERVER:"),
         };
+        let making = self.making(inventory, &asked, at);
         let boot = NextBoot {
             answer: asked.decision.plan.to_string(),
             steps: vec![
@@ -61,18 +62,19 @@ impl NextBoots {
             dhcp: subnet.map(|subnet| dhcp(inventory, &firmware, subnet)).unwrap_or_default(),
             script,
             image: image(inventory, &asked),
+            secrets: making.secrets(),
             config: Config::None,
         };
-        (boot, self.making(inventory, &asked, at))
+        (boot, making)
     }
 
-    fn making(&self, inventory: &Inventory, asked: &Asked, at: Place) -> Making {
+    fn making(&self, inventory: &Inventory, asked: &Asked, at: Spot) -> Making {
         let (Plan::Boot { profile, .. }, Some(machine)) = (&asked.decision.plan, &asked.machine) else {
             return Making::Nothing;
         };
         match self.configs.makings(inventory, machine, at, profile) {
-            Some(makings) => Making::Of(Box::new(makings), machine.name.clone()),
-            None => Making::Broken(format!("profile {profile} is not in the inventory")),
+            Ok(makings) => Making::Of(Box::new(makings)),
+            Err(error) => Making::Broken(error.to_string()),
         }
     }
 }
@@ -81,9 +83,9 @@ impl NextBoots {
 pub(super) enum Making {
     /// None is asked for.
     Nothing,
-    /// These, for a machine of that name.
-    Of(Box<Makings>, Name),
-    /// Something that is not there.
+    /// These.
+    Of(Box<Makings>),
+    /// Something that is not to be had.
     Broken(String),
 }
 
@@ -92,9 +94,15 @@ impl Making {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Nothing, Self::Nothing) => true,
-            (Self::Of(one, name), Self::Of(other, other_name)) => name == other_name && one.is_same(other),
+            (Self::Of(one), Self::Of(other)) => one.is_same(other),
             _ => false,
         }
+    }
+
+    /// Where the values of its secrets are, one in each line: what they are, a plan does not look up.
+    fn secrets(&self) -> Vec<String> {
+        let Self::Of(makings) = self else { return Vec::new() };
+        makings.secrets.iter().map(|(secret, place)| format!("{}: {place}", secret.name)).collect()
     }
 
     /// Makes it.
@@ -102,9 +110,9 @@ impl Making {
         match self {
             Self::Nothing => Config::None,
             Self::Broken(why) => Config::Broken(why.clone()),
-            Self::Of(makings, name) => {
+            Self::Of(makings) => {
                 match kept.configs(&makings.layers, &makings.context, makings.limit.as_ref()) {
-                    Ok(layers) => Config::Layers(layers, name.clone()),
+                    Ok(layers) => Config::Layers(layers, makings.machine.clone()),
                     Err(wrongs) => Config::Broken(told(wrongs)),
                 }
             }

@@ -1,6 +1,6 @@
 //! What several callers want written, in one transaction and few statements: each statement is a way to the database and back.
 use super::Write;
-use crate::store::{BootRow, Db, LeaseRow, NewEvent, StoreError, Tx};
+use crate::store::{AuditRow, BootRow, Db, LeaseRow, NewEvent, StoreError, Tx};
 use pilotlight_types::{BootId, api::Event};
 use std::collections::HashMap;
 
@@ -32,6 +32,7 @@ struct Many<'a> {
     boots: Vec<&'a BootRow>,
     leases: Vec<&'a LeaseRow>,
     events: Vec<&'a NewEvent>,
+    audits: Vec<&'a AuditRow>,
     /// The last row of each boot. A boot that goes on is written at each of its requests, so a commit may hold many of one.
     newest: HashMap<BootId, &'a BootRow>,
 }
@@ -41,13 +42,13 @@ impl<'a> Many<'a> {
         let rows = jobs.iter().flat_map(|writes| writes.iter());
         let boots = rows.filter_map(|write| if let Write::Boot(row) = write { Some(&**row) } else { None });
         let newest = boots.map(|row| (row.boot.id, row)).collect();
-        Self { boots: Vec::new(), leases: Vec::new(), events: Vec::new(), newest }
+        Self { boots: Vec::new(), leases: Vec::new(), events: Vec::new(), audits: Vec::new(), newest }
     }
 
     async fn take(&mut self, tx: &mut Tx, write: &'a Write) -> Result<(), StoreError> {
         let leases =
             matches!(write, Write::Lease(_) | Write::NoLease(..) | Write::Lease6(_) | Write::NoLease6(_));
-        if !leases && !matches!(write, Write::Boot(_) | Write::Event(_)) {
+        if !leases && !matches!(write, Write::Boot(_) | Write::Event(_) | Write::Audit(_)) {
             // It may belong to one of the boots, or be the end of their machine.
             self.put_boots(tx).await?;
         }
@@ -58,6 +59,10 @@ impl<'a> Many<'a> {
             }
             Write::Event(row) => {
                 self.events.push(row);
+                Ok(())
+            }
+            Write::Audit(row) => {
+                self.audits.push(row);
                 Ok(())
             }
             Write::Lease(row) => self.lease(tx, row).await,
@@ -77,11 +82,11 @@ impl<'a> Many<'a> {
             Write::SameMachine { seen, into } => tx.merge_machine(*seen, *into).await,
             Write::BootToken(row) => tx.put_boot_token(row).await,
             Write::UseBootToken(row) => tx.use_boot_token(row).await,
+            Write::KeepBootToken(hash, expires) => tx.keep_boot_token(hash, *expires).await,
             Write::Console(row) => tx.put_console(row).await,
             Write::Token(row) => tx.put_token(row).await,
             Write::TokenUse(id, at) => tx.use_token(*id, *at).await,
             Write::NoToken(id) => tx.delete_token(*id).await,
-            Write::Audit(row) => tx.put_audit(row).await,
         }
     }
 
@@ -114,6 +119,9 @@ impl<'a> Many<'a> {
     }
 
     async fn put(mut self, tx: &mut Tx) -> Result<Vec<Event>, StoreError> {
+        if !self.audits.is_empty() {
+            tx.put_audits(&self.audits).await?;
+        }
         self.put_boots(tx).await?;
         self.put_leases(tx).await?;
         match self.events {

@@ -162,6 +162,23 @@ fn a_lost_first_packet_is_sent_again_at_once_and_an_echo_of_the_last_window_is_n
     }
 }
 
+#[test]
+fn where_a_crowd_has_gone_an_answer_that_comes_sooner_than_any_before_is_heard() {
+    let (mut transfer, _, mut now) = begin(&ask(512, 4), 100_000);
+    for block in [0, 4] {
+        now += Duration::from_millis(300);
+        ack(&mut transfer, block, now);
+    }
+    now = transfer.deadline();
+    assert_eq!(transfer.on_timeout(now), Action::Send(8..9), "where are you?");
+    now += Duration::from_millis(1);
+    assert_eq!(ack(&mut transfer, 4, now), Action::Send(5..9), "still there: all four were lost");
+    now = transfer.deadline();
+    assert_eq!(transfer.on_timeout(now), Action::Send(8..9), "and again");
+    now += Duration::from_millis(1);
+    assert_eq!(ack(&mut transfer, 6, now), Action::Send(7..11), "it has two of them");
+}
+
 /// A client as EDK2 has it: each block that it does not expect is answered with what it has. Over a wire without loss but for
 /// one packet; gives how many were sent for a thousand blocks.
 fn with_edk2(window: u16, lost: u64) -> u64 {

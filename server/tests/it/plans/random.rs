@@ -150,8 +150,8 @@ fn observed(rig: &Rig, inventory: &Inventory, address: &str, from: Ipv4Addr) -> 
         let mut boot = attempt::new(id, &machine.name, mac(address), Timestamp::default());
         let [a, b, ..] = from.octets();
         boot.address = Some(IpAddr::V4(own.unwrap_or(Ipv4Addr::new(a, b, 0, 100))));
-        config =
-            Some(rig.configs.make(machine, &boot, profile, OURS.into()).map_err(|error| error.to_string()));
+        let draft = rig.configs.draft(machine, &boot, profile, OURS.into());
+        config = Some(draft.and_then(|draft| draft.masked()).map_err(|error| error.to_string()));
         files = json!(inventory.images.get(image).map(|image| &image.spec.initrd));
     }
     json!({"dhcp": said(told.reply), "system": said(system.reply), "outcome": told.outcome.name(), "plan": asked.decision.plan, "script": script,
@@ -205,7 +205,7 @@ async fn story(start: Knobs, history: Vec<(usize, u8)>, change: Vec<(usize, u8)>
     let wanted = documents(&rig, &knobs);
     let before = inventory(&rig);
     // A machine that is armed for a profile keeps it from going, and the like.
-    let Ok(planned) = rig.changes.plan(&wanted, &anyway).await else { return };
+    let Ok(planned) = rig.changes.plan(&wanted, &anyway, &operator()).await else { return };
 
     let places = places(&before, &wanted);
     let look = |inventory: &Inventory| -> BTreeMap<&String, Value> {
@@ -243,7 +243,7 @@ async fn story(start: Knobs, history: Vec<(usize, u8)>, change: Vec<(usize, u8)>
         let name = &name.to_owned();
         assert_ne!(is[name], then[name], "{name}");
     }
-    let again = rig.changes.plan(&wanted, &prune("site")).await.unwrap();
+    let again = rig.changes.plan(&wanted, &prune("site"), &operator()).await.unwrap();
     assert_eq!((again.changes, again.boots), (Vec::new(), Vec::<api::BootChange>::new()));
 }
 

@@ -67,7 +67,7 @@ async fn how_long_a_plan_takes_for_a_thousand_machines() {
         ("the layer of every machine changes", &layer, MACHINES),
     ] {
         let begun = Instant::now();
-        let plan = rig.changes.plan(wanted, &prune("site")).await.unwrap();
+        let plan = rig.changes.plan(wanted, &prune("site"), &operator()).await.unwrap();
         let took = begun.elapsed();
         assert_eq!(plan.machines, machines, "{what}");
         println!("{what}: {} machines in {} groups, {took:?}", plan.machines, plan.boots.len());

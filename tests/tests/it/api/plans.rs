@@ -1,7 +1,7 @@
 //! Plans, exports and revisions, by command line and REST.
 
 use anyhow::{Context, Result};
-use pilotlight_types::api::{List, Machine, NewToken, Plan, Problem, Resource, Revision, Role};
+use pilotlight_types::api::{List, Machine, NewToken, Plan, Problem, Resource, Revision, Role, Scope};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn write(rig: &Rig, name: &str, documents: &[Value]) -> Result<String> {
 
 /// Applies one document as somebody else would, who says how many machines that may change.
 async fn by_hand(rig: &Rig, document: &Value) -> Result<()> {
-    rig.admin.post::<Value>("/apply?allow_machines=2", &json!([document])).await.map(drop)
+    rig.admin.post::<Value>("/apply?allow-machines=2", &json!([document])).await.map(drop)
 }
 
 pub async fn a_plan_ends_with_2_where_something_changes_and_the_apply_of_it_goes_through(
@@ -73,8 +73,7 @@ pub async fn a_plan_ends_with_2_where_something_changes_and_the_apply_of_it_goes
     let (code, _, error) = run(&rig, &apply)?;
     assert!(code == 1 && error.contains("the next boot of 2 machines would change"), "{error}");
     let expecting = [&apply[..], &["--allow-machines", "2", "--expect-plan", &planned]].concat();
-    // Nobody knows yet on which network the machines are: they may be on this one.
-    by_hand(&rig, &subnet("other", "10.78.0", "ignore")).await?;
+    rig.admin.apply(&[subnet("other", "10.78.0", "ignore")]).await?;
     by_hand(&rig, &document("Group", "all", json!({"profile": "worker", "options": {"26": 1400}}))).await?;
     let (code, _, error) = run(&rig, &expecting)?;
     assert!(code == 1 && error.contains("Group all is updated"), "what differs is said: {error}");
@@ -181,7 +180,12 @@ pub async fn an_older_revision_is_compared_and_comes_back(begin: Begin) -> Resul
 
 pub async fn a_viewer_may_plan_and_nothing_else(begin: Begin) -> Result<()> {
     let rig = begin.start().await?;
-    let new = NewToken { name: "merge-requests".into(), role: Role::Viewer, expires: None };
+    let new = NewToken {
+        name: "merge-requests".into(),
+        role: Role::Viewer,
+        expires: None,
+        scope: Scope::default(),
+    };
     let token: Value = rig.admin.post("/tokens", &serde_json::to_value(&new)?).await?;
     let viewer = rig.daemon.client_with(token["token"].as_str())?;
     let wanted = json!([subnet("rack", "10.77.0", "ignore")]);
@@ -194,8 +198,8 @@ pub async fn a_viewer_may_plan_and_nothing_else(begin: Begin) -> Result<()> {
         ("soruce=a", 400, "bad-request"),
         ("prune=maybe", 400, "bad-request"),
         ("message=a%07b", 400, "bad-request"),
-        ("allow_machines=-1", 400, "bad-request"),
-        ("expect_plan=1234", 412, "plan-differs"),
+        ("allow-machines=-1", 400, "bad-request"),
+        ("expect-plan=1234", 412, "plan-differs"),
     ] {
         let answer =
             rig.admin.request(Method::POST, &format!("/api/v1/apply?{query}"), &[], Some(&wanted)).await?;

@@ -1,39 +1,30 @@
 //! The wire under a machine that is simulated on IPv6: a neighbour of its own on one interface, which has the link-local address that
 //! is made of its MAC and answers for it. The interface's own addresses stay as they are, and this host's own servers hear nothing.
-use super::super::wire::own_socket;
+use super::super::{frames::Frames, wire::own_socket};
 use crate::{
     dhcp::socket::frame::checksum,
     dhcp6::wire::{CLIENT_PORT, Packet, SERVER_PORT},
     interface,
 };
 use anyhow::{Context, Result};
-use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvfrom, sendto, socket,
-};
 use pilotlight_types::Mac;
 use std::{
     net::{Ipv6Addr, SocketAddrV6},
-    os::fd::AsRawFd as _,
     time::Instant,
 };
-use tokio::{io::Interest, net::UdpSocket, time};
+use tokio::{net::UdpSocket, time};
 
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const UDP: u8 = 17;
 const ICMP: u8 = 58;
 /// All_DHCP_Relay_Agents_and_Servers (RFC 8415 section 7.1).
 const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
-/// `PACKET_OUTGOING` of packet(7): our own frames come by as well.
-const OUTGOING: u8 = 4;
 /// Neighbor discovery is refused when it could have come through a router (RFC 4861 section 7.1).
 const OF_THIS_LINK: u8 = 255;
 
 /// An interface, with a raw socket on it. Takes CAP_NET_RAW.
 pub(in crate::cli) struct Wire6 {
-    // A packet socket, and no UDP: what tokio does with the one it does with the other.
-    socket: UdpSocket,
-    link: LinkAddr,
-    index: usize,
+    frames: Frames,
     mac: Mac,
     /// The address that is played.
     pub(in crate::cli) address: Ipv6Addr,
@@ -65,17 +56,11 @@ enum Heard<'a> {
 impl Wire6 {
     /// Opens a raw socket on an interface of Ethernet, for a machine with this MAC, or with the interface's own.
     pub(in crate::cli) fn open(name: &str, mac: Option<Mac>) -> Result<Self> {
-        let link = interface::link(name)?.with_context(|| format!("{name} is no Ethernet interface"))?;
-        let own = Mac::new(link.addr().with_context(|| format!("{name} has no hardware address"))?);
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)
-            .context("no raw socket: run as root, or with CAP_NET_RAW")?;
-        let index = link.ifindex();
-        let socket = UdpSocket::from_std(socket.into())?;
-        let mac = mac.unwrap_or(own);
+        let frames = Frames::open(name)?;
+        let mac = mac.unwrap_or(frames.mac);
         let address = link_local(mac);
         let member = member(name, address).ok();
-        Ok(Self { socket, link, index, mac, address, _member: member })
+        Ok(Self { frames, mac, address, _member: member })
     }
 
     /// The MAC that is played.
@@ -89,7 +74,7 @@ impl Wire6 {
         let length = u16::try_from(8 + content.len()).unwrap_or(u16::MAX).to_be_bytes();
         let datagram = [&ports[..], &length, &[0, 0], content].concat();
         let frame = self.frame((group(SERVERS), SERVERS), (UDP, 1), datagram, 6);
-        self.put(&frame)
+        self.frames.send(&frame)
     }
 
     /// The next answer to this question that comes before the deadline.
@@ -99,7 +84,7 @@ impl Wire6 {
         deadline: Instant,
     ) -> Result<Option<Received6>> {
         loop {
-            let frame = match time::timeout_at(deadline.into(), self.next()).await {
+            let frame = match time::timeout_at(deadline.into(), self.frames.next()).await {
                 Ok(frame) => frame?,
                 Err(_) => return Ok(None),
             };
@@ -121,7 +106,7 @@ impl Wire6 {
     fn answer(&self, hardware: Mac, asker: Ipv6Addr) -> Result<()> {
         let head = [136, 0, 0, 0, 0x60, 0, 0, 0];
         let advert = [&head[..], &self.address.octets(), &[2, 1], &self.mac.bytes()].concat();
-        self.put(&self.frame((hardware, asker), (ICMP, OF_THIS_LINK), advert, 2))
+        self.frames.send(&self.frame((hardware, asker), (ICMP, OF_THIS_LINK), advert, 2))
     }
 
     /// A frame with a packet in it, whose checksum is at this place of its content.
@@ -144,25 +129,6 @@ impl Wire6 {
         }
         let header = [&[0x60, 0, 0, 0][..], &length, &[kind, hops], &from, &to].concat();
         [&hardware.bytes()[..], &self.mac.bytes(), &IPV6, &header, &content].concat()
-    }
-
-    fn put(&self, frame: &[u8]) -> Result<()> {
-        sendto(self.socket.as_raw_fd(), frame, &self.link, MsgFlags::empty())
-            .context("the frame cannot be sent: is the interface up?")?;
-        Ok(())
-    }
-
-    async fn next(&self) -> Result<Vec<u8>> {
-        loop {
-            let mut buffer = vec![0; 2048];
-            let read = || Ok(recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer)?);
-            let got = self.socket.async_io(Interest::READABLE, read).await;
-            let (size, from) = got.context("the interface cannot be listened to")?;
-            if from.is_some_and(|from| from.ifindex() == self.index && from.pkttype() != OUTGOING) {
-                buffer.truncate(size);
-                return Ok(buffer);
-            }
-        }
     }
 
     /// Checksums are the network card's affair.

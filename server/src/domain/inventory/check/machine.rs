@@ -4,6 +4,7 @@ use crate::domain::{
     identity::{LONGEST_SERIAL, serial_key, uuid_key},
     inventory::Inventory,
     machine::Machine,
+    profile::{self, Context, MachineContext},
     stage::Stage,
 };
 use pilotlight_types::resource::{MachineSpec, Name, Unknown};
@@ -24,10 +25,14 @@ pub(super) fn check(
 ) {
     firmware::check_named(inventory, spec.firmware.as_ref(), found);
     check_options(&spec.options, found);
+    check_secrets(inventory, name, spec, found);
     check_macs(contested, name, spec, found);
     check_smbios(inventory, contested, name, spec, found);
     check_address(inventory, contested, name, spec, found);
     ipv6::check_machine(inventory, contested, name, spec, found);
+    if name.as_str() == "actions" {
+        found.error("name", "`actions` is a path of the API: choose another name");
+    }
     for (path, text) in [("spec.serial", &spec.serial), ("spec.rack", &spec.rack)] {
         if text.as_ref().is_some_and(|text| {
             text.is_empty() || text.len() > LONGEST_SERIAL || text.contains(char::is_control)
@@ -35,6 +40,19 @@ pub(super) fn check(
             found.error(path, "up to 128 printable characters are expected");
         }
     }
+}
+
+/// Its references, with its own name, labels and variables.
+fn check_secrets(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: &mut Findings) {
+    let Some(machine) = inventory.machine_named(name.as_str()).filter(|_| !spec.secrets.is_empty()) else {
+        return;
+    };
+    let about = MachineContext::new(name.as_str(), &machine.labels, spec, "", None);
+    let context = Context::new(about, inventory.variables(machine), "example");
+    let assigned =
+        inventory.assigned(machine).and_then(|assigned| inventory.profile_revisions.get(&assigned.revision));
+    let context = context.joining(assigned.and_then(|profile| profile.cluster.as_ref()));
+    found.wrongs(profile::check_secrets(&spec.secrets, &context));
 }
 
 pub(super) fn others<'a>(

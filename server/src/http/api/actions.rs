@@ -1,0 +1,110 @@
+//! What is asked of several machines at once: each has its own answer.
+use super::{PREFIX, machines::reason};
+use crate::{
+    domain::selector::Selector,
+    http::{
+        auth::Caller,
+        problem::Failure,
+        routes::{Operation, Reach, Routes},
+    },
+    service::{journal::Actor, machines::Machines, scopes::Scopes, views::Views},
+};
+use axum::{Json, body::Bytes, extract::State};
+use pilotlight_types::{
+    api::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest, Role},
+    resource::{Kind, Name},
+};
+
+#[derive(Debug, Clone)]
+pub(super) struct ActionsApi {
+    pub(super) machines: Machines,
+    pub(super) scopes: Scopes,
+    pub(super) views: Views,
+}
+
+/// How many machines may be named at once.
+const MOST_NAMES: usize = 10_000;
+
+pub(super) fn routes() -> Routes<ActionsApi> {
+    let act = Operation::post("/machines/actions", Role::Operator)
+        .called("actOnMachines", "Asks the same of several machines")
+        .says("What one of them refuses keeps none of the others from it: each has its own answer.")
+        .about(Reach::Kind(Kind::Machine))
+        .takes::<MachinesRequest>()
+        .answers::<MachinesAnswer>(200, "what came of it, for each");
+    Routes::under(PREFIX).on(act, self::act)
+}
+
+async fn act(
+    State(api): State<ActionsApi>,
+    Caller(actor): Caller,
+    body: Bytes,
+) -> Result<Json<MachinesAnswer>, Failure> {
+    let request: MachinesRequest = serde_json::from_slice(&body)
+        .map_err(|error| Failure::bad_body("an `action` with a `selector` or `names`", &error))?;
+    let MachinesRequest { action, dry_run, .. } = request;
+    let why = match (action, request.reason.as_deref()) {
+        (MachineAction::Hold, why) => reason(why.unwrap_or_default())?,
+        (_, Some(_)) => return Err(Failure::bad_request("`reason` is for `hold`")),
+        (_, None) => "",
+    };
+    let names = api.meant(&request, &actor)?;
+    let (within, without): (Vec<_>, Vec<_>) = names
+        .into_iter()
+        .map(|name| (api.scopes.permits(&actor.scope, Kind::Machine, name.as_str()), name))
+        .partition(|(permitted, _)| permitted.is_ok());
+    let within: Vec<Name> = within.into_iter().map(|(_, name)| name).collect();
+    let done = if dry_run {
+        within.iter().map(|name| api.machines.rehearse(name, action)).collect()
+    } else {
+        api.machines.act(&within, action, why, &actor).await?
+    };
+    let mut items: Vec<MachineResult> = within
+        .iter()
+        .zip(done)
+        .map(|(name, done)| match done {
+            Ok(stage) => MachineResult {
+                name: name.to_string(),
+                done: true,
+                stage: Some(stage.name().to_owned()),
+                code: None,
+                detail: None,
+            },
+            Err(error) => refused(name, error.into()),
+        })
+        .collect();
+    items.extend(without.into_iter().filter_map(|(out, name)| Some(refused(&name, out.err()?.into()))));
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Json(MachinesAnswer { dry_run, items }))
+}
+
+fn refused(name: &Name, failure: Failure) -> MachineResult {
+    let (code, detail) = failure.told();
+    MachineResult { name: name.to_string(), done: false, stage: None, code: Some(code), detail: Some(detail) }
+}
+
+impl ActionsApi {
+    /// The machines that are meant: by a selector those of the caller's scope, by names all of these.
+    fn meant(&self, request: &MachinesRequest, actor: &Actor) -> Result<Vec<Name>, Failure> {
+        match (request.selector.as_deref(), request.names.as_slice()) {
+            (Some(text), []) => {
+                let selector: Selector =
+                    text.parse().map_err(|e| Failure::bad_request(format!("`selector`: {e}")))?;
+                if selector.is_empty() {
+                    return Err(Failure::bad_request("`selector` is empty: that would mean every machine"));
+                }
+                Ok(self.views.names_of_machines(&actor.scope.narrow(selector)))
+            }
+            (None, names) if (1..=MOST_NAMES).contains(&names.len()) => {
+                let mut names = names.to_vec();
+                names.sort();
+                names.dedup();
+                Ok(names)
+            }
+            (None, []) | (Some(_), _) => {
+                Err(Failure::bad_request("either `selector` or `names` says which machines are meant"))
+            }
+            (None, _) => Err(Failure::bad_request(format!("at most {MOST_NAMES} names are taken at once"))),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Endpoints: each is said once, with its handler, the least role that may call it, and what the document of the API says of it. The
+//! router, the gate and the document are made of that one list, so none of them knows an endpoint that the others do not.
+use super::problem::Failure;
+use axum::{
+    Extension, Router,
+    extract::{Query, Request, State},
+    handler::Handler,
+    http::Method,
+    middleware::{self, Next},
+    response::Response,
+    routing::{MethodFilter, on},
+};
+use pilotlight_types::{api::Role, resource::Kind};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Makes the schema of a type.
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// Which objects an operation is about: what a token's scope is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Objects of one kind.
+    Kind(Kind),
+    /// Objects of several kinds: the handler looks at each, and leaves out or refuses what is out of scope.
+    Each,
+    /// No objects that have a kind: a token with a scope may not ask for it.
+    Whole,
+}
+
+/// One operation of the API.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{parameters}`.
+    pub path: String,
+    /// The least role that may call it.
+    pub role: Role,
+    /// What it is about.
+    pub reach: Reach,
+    /// Its name in clients that are generated: `getMachine`.
+    pub id: String,
+    /// In a line.
+    pub summary: String,
+    pub(super) filter: MethodFilter,
+    pub(super) description: Option<&'static str>,
+    pub(super) query: Vec<SchemaOf>,
+    pub(super) headers: Vec<Header>,
+    pub(super) body: Option<Body>,
+    pub(super) answers: Vec<Answer>,
+    pub(super) problems: Vec<u16>,
+}
+
+/// A header that a request may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Header {
+    /// Only if it is still as the caller knows it.
+    IfMatch,
+    /// `*`: only if it is not there yet.
+    IfNoneMatch,
+    /// Only if it is not any more as the caller knows it.
+    IfChanged,
+    /// Where a stream goes on.
+    LastEventId,
+}
+
+/// A body that a request has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Body {
+    pub(super) schema: SchemaOf,
+    pub(super) required: bool,
+}
+
+/// An answer that is no problem.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) description: &'static str,
+    pub(super) content: Option<(&'static str, SchemaOf)>,
+    pub(super) etag: bool,
+}
+
+impl Operation {
+    fn new(method: Method, filter: MethodFilter, path: impl Into<String>, role: Role) -> Self {
+        Self {
+            method,
+            filter,
+            path: path.into(),
+            role,
+            reach: Reach::Whole,
+            id: String::new(),
+            summary: String::new(),
+            description: None,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            answers: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// `GET`, which `HEAD` may ask for too.
+    pub(super) fn get(path: impl Into<String>, role: Role) -> Self {
+        Self::new(Method::GET, MethodFilter::GET, path, role)
+    }
+
+    /// `POST`.
+    pub(super) fn post(path: impl Into<String>, role: Role) -> Self {
+        Self::new(Method::POST, MethodFilter::POST, path, role)
+    }
+
+    /// `PUT`.
+    pub(super) fn put(path: impl Into<String>, role: Role) -> Self {
+        Self::new(Method::PUT, MethodFilter::PUT, path, role)
+    }
+
+    /// `DELETE`.
+    pub(super) fn delete(path: impl Into<String>, role: Role) -> Self {
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, role)
+    }
+
+    /// Its name in generated clients, and what it does in a line.
+    pub(super) fn called(mut self, id: impl Into<String>, summary: impl Into<String>) -> Self {
+        (self.id, self.summary) = (id.into(), summary.into());
+        self
+    }
+
+    /// What it is about.
+    pub(super) fn about(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
+
+    /// What a line does not hold.
+    pub(super) fn says(self, description: &'static str) -> Self {
+        Self { description: Some(description), ..self }
+    }
+
+    /// Takes these in its query string.
+    pub(super) fn asks<T: JsonSchema>(mut self) -> Self {
+        self.query.push(T::json_schema);
+        self
+    }
+
+    /// The keys that its query string may have.
+    fn keys(&self) -> BTreeSet<String> {
+        let mut generator = SchemaGenerator::default();
+        let keys = |schema: &SchemaOf| {
+            let schema = schema(&mut generator);
+            let properties = schema.get("properties").and_then(Value::as_object).map(Map::keys);
+            properties.into_iter().flatten().cloned().collect::<Vec<_>>()
+        };
+        self.query.iter().flat_map(keys).collect()
+    }
+
+    /// Takes this header.
+    pub(super) fn header(mut self, header: Header) -> Self {
+        self.headers.push(header);
+        self
+    }
+
+    /// Takes a body.
+    pub(super) fn takes<T: JsonSchema>(self) -> Self {
+        self.takes_schema(SchemaGenerator::subschema_for::<T>)
+    }
+
+    /// Takes a body with this schema.
+    pub(super) fn takes_schema(mut self, schema: SchemaOf) -> Self {
+        self.body = Some(Body { schema, required: true });
+        self
+    }
+
+    /// Answers with JSON.
+    pub(super) fn answers<T: JsonSchema>(self, status: u16, description: &'static str) -> Self {
+        self.answers_schema(status, description, SchemaGenerator::subschema_for::<T>)
+    }
+
+    /// Answers with JSON of this schema.
+    pub(super) fn answers_schema(mut self, status: u16, description: &'static str, schema: SchemaOf) -> Self {
+        let content = Some(("application/json", schema));
+        self.answers.push(Answer { status, description, content, etag: false });
+        self
+    }
+
+    /// Answers as the last one too, as a stream of server-sent events, each of which has this as its data.
+    pub(super) fn streams<T: JsonSchema>(self, status: u16, description: &'static str) -> Self {
+        self.streams_schema(status, description, SchemaGenerator::subschema_for::<T>)
+    }
+
+    /// The same with this schema.
+    pub(super) fn streams_schema(mut self, status: u16, description: &'static str, schema: SchemaOf) -> Self {
+        let content = Some(("text/event-stream", schema));
+        self.answers.push(Answer { status, description, content, etag: false });
+        self
+    }
+
+    /// Answers without a body.
+    pub(super) fn answers_nothing(mut self, status: u16, description: &'static str) -> Self {
+        self.answers.push(Answer { status, description, content: None, etag: false });
+        self
+    }
+
+    /// Its answers so far have an ETag.
+    pub(super) fn tagged(mut self) -> Self {
+        self.answers.iter_mut().for_each(|answer| answer.etag = true);
+        self
+    }
+
+    /// May refuse with these too, beside what every operation of its kind may.
+    pub(super) fn refuses(mut self, statuses: &[u16]) -> Self {
+        self.problems.extend_from_slice(statuses);
+        self
+    }
+}
+
+/// Endpoints that share a state.
+#[derive(Debug)]
+pub(super) struct Routes<S> {
+    prefix: &'static str,
+    router: Router<S>,
+    operations: Vec<Operation>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// None yet; their paths are below `prefix`.
+    pub(super) fn under(prefix: &'static str) -> Self {
+        Self { prefix, router: Router::new(), operations: Vec::new() }
+    }
+
+    /// One more. The handler may ask for the [`Kind`] of the objects as an extension.
+    pub(super) fn on<H, T>(mut self, mut operation: Operation, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        operation.path.insert_str(0, self.prefix);
+        let keys = Arc::new(operation.keys());
+        let mut route = on(operation.filter, handler).layer(middleware::from_fn_with_state(keys, known_keys));
+        if let Reach::Kind(kind) = operation.reach {
+            route = route.layer(Extension(kind));
+        }
+        self.router = self.router.route(&operation.path, route);
+        self.operations.push(operation);
+        self
+    }
+
+    /// As many more as these make.
+    pub(super) fn each<I>(self, items: impl IntoIterator<Item = I>, add: impl Fn(Self, I) -> Self) -> Self {
+        items.into_iter().fold(self, add)
+    }
+
+    /// What they are.
+    pub(super) fn operations(self) -> Vec<Operation> {
+        self.operations
+    }
+
+    /// The router.
+    pub(super) fn with_state(self, state: S) -> Router {
+        self.router.with_state(state)
+    }
+}
+
+/// Refuses what a query string has and the operation does not take: a misspelt `dry-run` would be done in earnest.
+async fn known_keys(
+    State(keys): State<Arc<BTreeSet<String>>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    let Query(pairs) = query.map_err(|error| Failure::bad_request(error.body_text()))?;
+    let Some((unknown, _)) = pairs.iter().find(|(key, _)| !keys.contains(key)) else {
+        return Ok(next.run(request).await);
+    };
+    let known: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let takes = if known.is_empty() { "nothing".to_owned() } else { format!("`{}`", known.join("`, `")) };
+    Err(Failure::bad_request(format!(
+        "`?{}=` is not known here: this takes {takes}",
+        unknown.escape_default()
+    )))
+}
