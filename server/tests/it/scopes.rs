@@ -227,7 +227,7 @@ async fn nothing_out_of_a_scope_is_pruned_or_rolled_back() {
     assert_eq!((status, numbers), (200, vec![2]));
     assert_eq!(get("/groups/extra/revisions/2").await.1["spec"]["variables"]["zone"], "b");
     assert_eq!(get("/groups/extra/revisions/1").await.0, 403);
-    assert_eq!(get("/groups/extra/revisions/x").await.0, 404);
+    assert_eq!(get("/groups/extra/revisions/x").await.0, 400);
     assert_eq!(get("/groups/workers/revisions").await.0, 403, "it has no site");
     assert_eq!(post("/apply", json!([group("dc2", "a")])).await.0, 403);
 }

@@ -171,7 +171,7 @@ async fn apply(
 
 fn documents(body: &Bytes) -> Result<Vec<Value>, Failure> {
     let documents: Vec<Value> = serde_json::from_slice(body)
-        .map_err(|error| Failure::bad_body("a JSON list of documents", &error))?;
+        .map_err(|e| Failure::bad_request(format!("a JSON list of documents is expected: {e}")))?;
     if documents.len() > MOST_DOCUMENTS {
         return Err(Failure::bad_request(format!("at most {MOST_DOCUMENTS} documents are taken at once")));
     }
@@ -210,13 +210,12 @@ async fn list(
 async fn one(
     State(api): State<PlansApi>,
     Extension(kind): Extension<Kind>,
-    Path((name, revision)): Path<(String, String)>,
+    Path((name, revision)): Path<(String, i64)>,
     Caller(actor): Caller,
 ) -> Result<Json<Revision>, Failure> {
     let name = named(kind, &name)?;
-    let none = || Failure::not_found(format!("{kind} {name} has no revision {}", revision.escape_default()));
-    let number = revision.parse().map_err(|_| none())?;
-    let found = api.revisions.get(kind, &name, number).await?.ok_or_else(none)?;
+    let none = || Failure::not_found(format!("{kind} {name} has no revision {revision}"));
+    let found = api.revisions.get(kind, &name, revision).await?.ok_or_else(none)?;
     in_scope(&actor.scope, (kind, &name), &found)?;
     Ok(Json(found))
 }
