@@ -43,7 +43,9 @@ use crate::{
         leases::Leases,
         leases6::Leases6,
         machines::Machines,
+        next_boots::NextBoots,
         ports::Ports,
+        revisions::Revisions,
         roster::Roster,
         scopes::Scopes,
         secrets::{Secrets, Vault},
@@ -211,10 +213,18 @@ impl App {
             limiter: Mutex::default(),
             metrics: metrics.dhcp6.clone(),
         });
+        let foresight = NextBoots::new(boots.clone(), delivery.clone(), configs.clone());
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let api = Api {
             views: views.clone(),
-            changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
+            changes: Changes::new(
+                roster.clone(),
+                journal.clone(),
+                images,
+                (machines.clone(), boots.clone()),
+                (foresight, settings.guard_machines),
+            ),
+            revisions: Revisions::new(db.clone()),
             machines,
             boots: boots.clone(),
             console: console.clone(),

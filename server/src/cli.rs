@@ -1,5 +1,4 @@
 //! The command line: the daemon, and the client commands, which talk REST like anybody else.
-mod apply;
 mod audit;
 mod beside;
 mod boot;
@@ -7,9 +6,12 @@ mod client;
 mod doctor;
 mod events;
 mod explain;
+mod export;
 mod get;
+mod plan;
 mod probe;
 mod render;
+mod revisions;
 mod serve;
 mod sources;
 mod table;
@@ -37,10 +39,18 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Show what an apply of these files would do, and which machines' boots differ by it: ends with 0 if nothing changes, with 2 if something does
+    Plan(PlanArgs),
     /// Make what is declared be as in these files
     Apply(ApplyArgs),
-    /// Show resources: subnets, images, profiles, groups, machines, boots
+    /// Show resources: subnets, images, profiles, groups, machines, boots; or all, as files
     Get(GetArgs),
+    /// Show what a resource was: its revisions, who made them, when and why
+    Revisions(RevisionsArgs),
+    /// Show what differs between two revisions of a resource
+    Diff(DiffArgs),
+    /// Make an older revision of a resource the newest again
+    Rollback(RollbackArgs),
     /// Delete a resource
     Delete(DeleteArgs),
     /// Say what a machine, or a packet, gets now, and why
@@ -116,11 +126,129 @@ struct Server {
     ca: Option<PathBuf>,
 }
 
+/// Which files, and what they are all of
 #[derive(Debug, Args)]
-struct ApplyArgs {
+struct FileArgs {
     /// A file, a folder of .yaml, .yml and .json files, or - for standard input; may be given several times
     #[arg(short = 'f', long = "file", required = true, value_name = "PATH")]
     files: Vec<PathBuf>,
+    /// The set of files that these are: the server remembers of each resource which one it is from
+    #[arg(long, default_value = "files", value_name = "NAME")]
+    source: String,
+    /// Delete what was applied from this source before and is not in these files
+    #[arg(long)]
+    prune: bool,
+}
+
+impl FileArgs {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        vec![("source", self.source.clone()), ("prune", self.prune.to_string())]
+    }
+}
+
+/// How a change is made
+#[derive(Debug, Args)]
+struct ChangeArgs {
+    /// Why, in words: it is kept with the revisions that come of it
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// Refuse, unless it would do exactly what this plan says: its hash, or the file that `plan -o json` wrote
+    #[arg(long, value_name = "HASH|FILE")]
+    expect_plan: Option<String>,
+    /// Change the next boot of so many machines: needed where the guard lets fewer through
+    #[arg(long, value_name = "NUMBER")]
+    allow_machines: Option<usize>,
+}
+
+impl ChangeArgs {
+    fn query(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let message = self.message.iter().map(|message| ("message", message.clone()));
+        let plan = self.expect_plan.as_deref().map(plan::hash).transpose()?.map(|hash| ("expect-plan", hash));
+        let allow = self.allow_machines.iter().map(|number| ("allow-machines", number.to_string()));
+        Ok(message.chain(plan).chain(allow).collect())
+    }
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    files: FileArgs,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = PlanOutput::Text)]
+    output: PlanOutput,
+    /// Show every line of each difference, and every machine's name
+    #[arg(long)]
+    detailed: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PlanOutput {
+    /// For people
+    Text,
+    /// For programs: all of it
+    Json,
+    /// For a merge request
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// Only show what it would do, as `plan` does
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct RevisionsArgs {
+    /// firmware, subnet, image, profile or group
+    kind: String,
+    /// Which one
+    name: String,
+    /// Only this one, with what was declared
+    revision: Option<i64>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct DiffArgs {
+    /// firmware, subnet, image, profile or group
+    kind: String,
+    /// Which one
+    name: String,
+    /// The revision to begin with
+    from: i64,
+    /// The revision to end with; without it, the newest
+    to: Option<i64>,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct RollbackArgs {
+    /// firmware, subnet, image, profile or group
+    kind: String,
+    /// Which one
+    name: String,
+    /// The revision whose content it gets
+    #[arg(long, value_name = "REVISION")]
+    to: i64,
+    /// Only show what it would do, as `plan` does
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    change: ChangeArgs,
     #[command(flatten)]
     server: Server,
 }
@@ -137,11 +265,11 @@ enum Output {
 
 #[derive(Debug, Args)]
 struct GetArgs {
-    /// subnets, images, profiles, groups, machines or boots
+    /// firmware, subnets, images, profiles, groups, machines or boots; several with commas between them; all of them: all
     kind: String,
     /// Only this one
     name: Option<String>,
-    /// Only those with these labels, such as role=worker,rack!=r1; machines have stage and rack, too
+    /// Only those with these labels, such as role=worker,rack!=r1; machines have stage, rack and drift, too
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// How to print
@@ -157,6 +285,9 @@ struct DeleteArgs {
     kind: String,
     /// Which one
     name: String,
+    /// Change the next boot of so many machines: needed where the guard lets fewer through
+    #[arg(long, value_name = "NUMBER")]
+    allow_machines: Option<usize>,
     #[command(flatten)]
     server: Server,
 }
@@ -333,7 +464,8 @@ impl From<RoleArg> for Role {
 }
 
 /// Runs what the command line asks for. Exit codes as in sysexits.h: 64 usage, 69 unavailable, 77 no permission, 78 configuration;
-/// client commands end with 1 when the server refuses.
+/// client commands end with 1 when the server refuses,
+/// and plans with 2 that would change something.
 pub fn main() -> ExitCode {
     end_quietly_when_nobody_reads();
     let cli = match Cli::try_parse() {
@@ -373,7 +505,11 @@ async fn run(command: Command) -> ExitCode {
         Command::Config { command: ConfigCommand::Check(args) } => return serve::check(&args),
         Command::Doctor(args) => return doctor::run(args).await,
         Command::Probe(args) => probe::run(args).await,
-        Command::Apply(args) => apply::run(args).await,
+        Command::Plan(args) => return ended(plan::plan(args).await),
+        Command::Apply(args) => return ended(plan::apply(args).await),
+        Command::Rollback(args) => return ended(plan::rollback(args).await),
+        Command::Revisions(args) => revisions::list(args).await,
+        Command::Diff(args) => revisions::diff(args).await,
         Command::Get(args) => get::run(args).await,
         Command::Delete(args) => get::delete(args).await,
         Command::Explain(args) => explain::run(args).await,
@@ -384,8 +520,12 @@ async fn run(command: Command) -> ExitCode {
         Command::Audit { command } => audit::run(command).await,
         Command::Token { command } => token::run(command).await,
     };
+    ended(done.map(|()| ExitCode::SUCCESS))
+}
+
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", errors::chain(error.as_ref()));
             ExitCode::FAILURE

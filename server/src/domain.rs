@@ -1,10 +1,12 @@
 //! Pure types and rules: no sockets, no clocks, no database.
+pub mod affected;
 pub mod attempt;
 pub mod boot;
 pub mod butane;
 pub mod delivery;
 pub mod dhcp6;
 pub mod dhcp_options;
+pub mod diff;
 pub mod document;
 pub mod duid;
 pub mod firmware;
@@ -16,6 +18,7 @@ pub mod lease;
 pub mod lease6;
 pub mod machine;
 pub mod matcher;
+pub mod next_boot;
 pub mod pacing;
 pub mod profile;
 pub mod recent;

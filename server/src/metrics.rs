@@ -109,6 +109,7 @@ struct StateMetrics {
     rate: Family<SubnetLabels, Gauge>,
     link: Family<SubnetLabels, Gauge>,
     machines: Family<StageLabels, Gauge>,
+    drifted: Gauge,
     leases: Family<SubnetLabels, Gauge>,
     leases6: Family<SubnetLabels, Gauge>,
     boots: Gauge,
@@ -122,6 +123,8 @@ struct StateMetrics {
 pub struct State {
     /// Machines in each stage.
     pub machines: Vec<(&'static str, usize)>,
+    /// Machines that run something else than they should.
+    pub drifted: usize,
     /// Addresses held in each subnet.
     pub leases: Vec<(String, usize)>,
     /// IPv6 addresses held in each subnet.
@@ -211,6 +214,9 @@ impl Metrics {
             syslog.lines.clone(),
         );
         registry.register("machines", "Machines, by stage", state.machines.clone());
+        let drifted =
+            "Machines that run another revision than the newest of their profile, or another profile";
+        registry.register("machines_drifted", drifted, state.drifted.clone());
         registry.register(
             "leases_held",
             "Addresses that are leased or offered, by subnet",
@@ -257,6 +263,7 @@ impl Metrics {
         for (stage, count) in now.machines {
             self.state.machines.get_or_create(&StageLabels { stage: stage.to_owned() }).set(number(count));
         }
+        self.state.drifted.set(number(now.drifted));
         self.state.leases.clear();
         for (subnet, count) in now.leases {
             self.state.leases.get_or_create(&SubnetLabels { subnet }).set(number(count));

@@ -3,12 +3,16 @@ mod action;
 mod audit;
 mod boot;
 mod packet;
+mod plan;
+mod revision;
 mod token;
 
 pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
 pub use audit::{AuditBreak, AuditCheck, AuditEntry};
 pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
+pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
+pub use revision::Revision;
 pub use token::{CreatedToken, NewToken, Role, Scope, Token};
 
 use crate::{
@@ -74,8 +78,11 @@ pub struct Mistake {
 /// `POST /api/v1/apply`: what became of each document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
-    /// One for each document, in the order in which they were sent.
+    /// One for each document, in the order in which they were sent; then one for each resource that was deleted.
     pub items: Vec<AppliedItem>,
+    /// The hash of the plan that this was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 /// What became of one document.
@@ -199,6 +206,9 @@ pub struct MachineProfile {
     pub desired: i64,
     /// The revision that it runs.
     pub running: Option<i64>,
+    /// Whether it runs something else than this: another revision, or another profile.
+    #[serde(default)]
+    pub drift: bool,
 }
 
 /// An operator's lock on a machine.

@@ -29,7 +29,15 @@ pub(super) fn of_document(
 ) -> Result<BTreeMap<String, ProfileFile>> {
     let is_profile = document.get("kind").and_then(Node::text) == Some("Profile");
     let butane = document.at("spec.butane").filter(|_| is_profile);
-    let own = |path: &str| document.get("spec").and_then(|spec| spec.get("files")?.get(path)).is_some();
+    let files = document.get("spec").and_then(|spec| spec.get("files"));
+    // A tree is there if anything of it is: an exported profile has all of it.
+    let own = |path: &str| match files.map(|files| &files.value) {
+        Some(Value::Map(entries)) => entries.iter().any(|(key, _)| {
+            let below = key.text.strip_prefix(path.trim_end_matches('/'));
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        }),
+        _ => false,
+    };
     match (butane, folder) {
         (Some(node), Some(folder)) => {
             let at = |pos: Position| {

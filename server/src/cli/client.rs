@@ -76,8 +76,18 @@ impl Client {
         Ok(response.json().await?)
     }
 
-    pub(super) async fn delete(&self, path: &str) -> Result<()> {
-        self.request(Method::DELETE, path, &[], None::<&()>, None).await.map(drop)
+    pub(super) async fn post_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &impl Serialize,
+    ) -> Result<T> {
+        let response = self.request(Method::POST, path, query, Some(body), None).await?;
+        Ok(response.json().await?)
+    }
+
+    pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<()> {
+        self.request(Method::DELETE, path, query, None::<&()>, None).await.map(drop)
     }
 
     /// Every page of a list.

@@ -2,15 +2,16 @@
 use super::{
     DeleteArgs, GetArgs, MachineArgs, MachineCommand, Output,
     client::{Client, segment},
-    table,
+    export, table,
 };
-use anyhow::{Context, Result, bail};
+use crate::domain::yaml;
+use anyhow::{Result, bail};
 use pilotlight_types::{
     api::{Boot, Machine, MachineAction, MachineResult, MachinesAnswer, MachinesRequest, Resource},
     resource::Kind,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(super) async fn run(args: GetArgs) -> Result<()> {
     let client = Client::new(&args.server)?;
@@ -31,7 +32,13 @@ pub(super) async fn run(args: GetArgs) -> Result<()> {
         }
         return Ok(());
     }
-    let kind: Kind = args.kind.parse()?;
+    let kinds = export::kinds(&args.kind)?;
+    let &[kind] = kinds.as_slice() else {
+        if name.is_some() {
+            bail!("a name is of one kind: `get machine n1`");
+        }
+        return export::run(&client, &kinds, &query, args.output).await;
+    };
     let path = format!("/{}", kind.plural());
     if kind == Kind::Machine {
         let machines: Vec<Machine> = match name {
@@ -53,31 +60,10 @@ fn show<T: Serialize>(output: Output, items: &[T], print: impl FnOnce(&[T])) -> 
         Output::Json => println!("{}", serde_json::to_string_pretty(items)?),
         Output::Yaml => {
             for item in items {
-                print_yaml(&serde_json::to_value(item)?)?;
+                print!("---\n{}", yaml::write_exactly(&export::declared(&serde_json::to_value(item)?)));
             }
         }
     }
-    Ok(())
-}
-
-/// A resource as `apply` takes it: what the server adds is left out. Anything else as it is.
-fn print_yaml(item: &Value) -> Result<()> {
-    let declared = match (item.get("kind"), item.get("spec")) {
-        (Some(kind), Some(spec)) => {
-            let mut document = json!({"kind": kind, "name": item.get("name"), "spec": spec});
-            if let (Some(labels), Some(map)) =
-                (item.get("labels").filter(|l| **l != json!({})), document.as_object_mut())
-            {
-                map.insert("labels".into(), labels.clone());
-            }
-            document
-        }
-        _ => item.clone(),
-    };
-    println!(
-        "---\n{}",
-        serde_saphyr::to_string(&declared).context("this cannot be written as YAML")?.trim_end()
-    );
     Ok(())
 }
 
@@ -95,11 +81,12 @@ fn print_machines(machines: &[Machine]) {
             Some(running) if running != p.desired => format!("{}@{running} (wanted {})", p.name, p.desired),
             _ => format!("{}@{}", p.name, p.desired),
         });
+        let drift = if machine.profile.as_ref().is_some_and(|profile| profile.drift) { "yes" } else { "" };
         let address = boot.and_then(|boot| boot.address).map(|ip| ip.to_string()).unwrap_or_default();
-        [machine.name.clone(), stage, doing, address, profile]
+        [machine.name.clone(), stage, doing, address, profile, drift.to_owned()]
     };
     table::print(
-        ["NAME", "STAGE", "BOOT", "ADDRESS", "PROFILE"],
+        ["NAME", "STAGE", "BOOT", "ADDRESS", "PROFILE", "DRIFT"],
         &machines.iter().map(row).collect::<Vec<_>>(),
     );
 }
@@ -139,7 +126,9 @@ async fn print_last_words(client: &Client, boot: &Boot) -> Result<()> {
 pub(super) async fn delete(args: DeleteArgs) -> Result<()> {
     let kind: Kind = args.kind.parse()?;
     let name = segment(&args.name)?;
-    Client::new(&args.server)?.delete(&format!("/{}/{name}", kind.plural())).await?;
+    let allow: Vec<_> =
+        args.allow_machines.map(|number| ("allow-machines", number.to_string())).into_iter().collect();
+    Client::new(&args.server)?.delete(&format!("/{}/{name}", kind.plural()), &allow).await?;
     println!("{}/{name} deleted", kind.name().to_lowercase());
     Ok(())
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(command: TokenCommand) -> Result<()> {
             }
         }
         TokenCommand::Delete { name, server } => {
-            Client::new(&server)?.delete(&format!("/tokens/{}", segment(&name)?)).await?;
+            Client::new(&server)?.delete(&format!("/tokens/{}", segment(&name)?), &[]).await?;
             println!("token/{name} deleted");
         }
     }

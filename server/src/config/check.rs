@@ -42,6 +42,8 @@ pub struct Settings {
     pub ipxe_dir: PathBuf,
     /// The agent's binary.
     pub agent: Option<PathBuf>,
+    /// How many machines' next boots one change may touch before their number must be said.
+    pub guard_machines: usize,
     /// How long a boot may be silent.
     pub patience: Duration,
     /// The database.
@@ -166,6 +168,7 @@ impl Settings {
                 ipxe_dir,
                 agent: from.agent.binary.or_else(packaged),
                 patience: patience?,
+                guard_machines: from.guard.machines.unwrap_or(50),
                 database: database?,
                 secret_files,
                 vault,

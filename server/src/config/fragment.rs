@@ -27,6 +27,8 @@ pub struct Fragment {
     pub agent: Agent,
     /// `[boot]`
     pub boot: Boot,
+    /// `[guard]`
+    pub guard: Guard,
     /// `[database]`
     pub database: Database,
     /// `[secrets]`
@@ -98,6 +100,11 @@ sections! {
     Boot {
         /// How long one may be silent before it has failed: `10m`.
         patience: String,
+    }
+    /// What keeps a slip from reaching a whole hall.
+    Guard {
+        /// How many machines' next boots one change may touch before their number must be said.
+        machines: usize,
     }
     /// The database.
     Database {
@@ -193,6 +200,9 @@ pub struct Overrides {
     /// How long a boot may be silent before it has failed, such as 10m
     #[arg(long, env = "PILOTLIGHT_BOOT_PATIENCE", value_name = "TIME", help_heading = "Settings")]
     pub boot_patience: Option<String>,
+    /// How many machines' next boots one change may touch before --allow-machines must say their number
+    #[arg(long, env = "PILOTLIGHT_GUARD_MACHINES", value_name = "NUMBER", help_heading = "Settings")]
+    pub guard_machines: Option<usize>,
     /// `sqlite`, or a postgres:// URL; a URL with a password belongs in the file or the environment, not in a flag
     #[arg(
         long,
@@ -282,6 +292,7 @@ impl Fragment {
         lay(&mut self.ipxe.dir, &over.ipxe_dir);
         lay(&mut self.agent.binary, &over.agent_binary);
         lay(&mut self.boot.patience, &over.boot_patience);
+        lay(&mut self.guard.machines, &over.guard_machines);
         lay(&mut self.database.url, &over.database_url);
         lay(&mut self.secrets.files, &over.secrets_files);
         lay(&mut self.vault.address, &over.vault_address);

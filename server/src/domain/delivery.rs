@@ -3,10 +3,10 @@
 //! The pointer (`config.ign` in an initrd, as Fedora CoreOS and Flatcar read it) holds the one-time token, the site CA and the
 //! hash of the config; so neither the kernel command line nor a URL holds a secret.
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// The spec version of what we write ourselves. Every Ignition since 2.10 (2021) takes it.
 pub const SPEC: &str = "3.3.0";
@@ -141,6 +141,43 @@ fn mask(value: &mut Value) {
     }
 }
 
+/// What is inside a `data:` URL (RFC 2397) if that is a text; `gzip` says that it is compressed.
+pub fn text_of(url: &str, gzip: bool) -> Option<String> {
+    let (head, body) = url.strip_prefix("data:")?.split_once(',')?;
+    let bytes = if head.ends_with(";base64") { BASE64.decode(body).ok()? } else { unescaped(body) };
+    if !gzip {
+        return String::from_utf8(bytes).ok();
+    }
+    let mut text = String::new();
+    // A bound: what is packed may be much larger than what it is packed in.
+    GzDecoder::new(bytes.as_slice()).take(LONGEST_TEXT).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// How much of a compressed text is unpacked to be shown.
+const LONGEST_TEXT: u64 = 1 << 20;
+
+/// A text without its percent signs (RFC 3986 section 2.1).
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend(before.as_bytes());
+        match after.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(b'%');
+                rest = after;
+            }
+        }
+    }
+    bytes.extend(rest.as_bytes());
+    bytes
+}
+
 /// The config inside a data URL, if that is what it holds.
 fn opened(url: &str) -> Option<Value> {
     let bytes = BASE64.decode(url.strip_prefix("data:;base64,")?).ok()?;
@@ -150,8 +187,6 @@ fn opened(url: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::read::GzDecoder;
-    use std::io::Read;
 
     #[test]
     fn the_initrd_holds_the_pointer_where_both_systems_look() {

@@ -61,6 +61,8 @@ pub struct Inventory {
     pub groups: Groups,
     /// The last revision of every resource that there is or was: one that comes back goes on from there.
     pub last_revisions: HashMap<(Kind, Name), i64>,
+    /// The set of files that a resource was applied from last, where it was.
+    pub sources: HashMap<(Kind, Name), Name>,
     machines: HashMap<MachineId, Arc<Machine>>,
     names: BTreeMap<Name, MachineId>,
     macs: HashMap<Mac, MachineId>,
@@ -161,6 +163,15 @@ impl Inventory {
         machines.find(|machine| machine.stage == Stage::Discovered)
     }
 
+    /// The machines that are known by anything that this spec names: a MAC, the UUID, the serial number, an address.
+    pub fn kin<'a>(&'a self, spec: &'a MachineSpec) -> impl Iterator<Item = &'a Arc<Machine>> {
+        let by_mac =
+            spec.macs.iter().flat_map(|mac| [self.by_mac(*mac), self.by_learned_mac(*mac)]).flatten();
+        let by_uuid = spec.uuid.and_then(uuid_key).and_then(|key| self.by_uuid(key));
+        let by_serial = spec.serial.as_deref().and_then(serial_key).and_then(|key| self.by_serial(&key));
+        by_mac.chain(by_uuid).chain(by_serial).chain(reservations(spec).filter_map(|ip| self.reserved(ip)))
+    }
+
     /// The last revision that a resource of this name has or had; 0 if there never was one.
     pub fn last_revision(&self, kind: Kind, name: &Name) -> i64 {
         self.last_revisions.get(&(kind, name.clone())).copied().unwrap_or_default()
@@ -198,6 +209,18 @@ impl Inventory {
         })
     }
 
+    /// The group that a machine belongs to.
+    pub fn group_named_of(&self, machine: &Machine) -> Option<&Name> {
+        self.group_of(machine).map(|group| group.name)
+    }
+
+    /// The machines that are ready, have a profile, and never ran one, with what they are armed for then: declaring a machine with
+    /// a profile is asking for it.
+    pub fn to_arm(&self) -> impl Iterator<Item = (&Arc<Machine>, Revision)> {
+        let ready = self.machines().filter(|m| m.stage == Stage::Ready && m.running.is_none());
+        ready.filter_map(|machine| Some((machine, self.assigned(machine)?.revision)))
+    }
+
     /// The values that a machine's group has for the templates of its profile.
     pub fn variables(&self, machine: &Machine) -> BTreeMap<String, serde_json::Value> {
         self.group_of(machine).map(|group| group.spec.variables.clone()).unwrap_or_default()
@@ -224,6 +247,16 @@ impl Inventory {
         let group = machine.and_then(|machine| self.group_of(machine)).map(|group| &group.spec.options);
         let own = machine.map(|machine| &machine.spec.options);
         dhcp_options::merge([Some(&subnet.options), group, own].into_iter().flatten())
+    }
+
+    /// Whether a machine runs something else than it should: another revision, or another profile. What never ran anything is new,
+    /// and what is retired is nobody's concern.
+    pub fn drifts(&self, machine: &Machine) -> bool {
+        let Some(running) = machine.running.as_ref().filter(|_| machine.stage != Stage::Retired) else {
+            return false;
+        };
+        let assigned = self.assigned(machine).map(|assigned| assigned.revision);
+        assigned.as_ref().or_else(|| machine.stage.armed()).is_some_and(|wanted| wanted != running)
     }
 
     /// What this revision of a profile boots.

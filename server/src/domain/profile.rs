@@ -1,12 +1,14 @@
 //! A profile's configs for one machine: templates filled in, Butane transpiled, everything checked.
 mod context;
 mod files;
+mod kept;
 mod provenance;
 mod secrets;
 mod template;
 
 pub use context::{ClusterContext, Context, MachineContext, SiteContext, SubnetContext};
 pub use files::{MOST_BYTES, MOST_FILES};
+pub use kept::Kept;
 pub use provenance::{Line, Part, Whole, check_whole, merged, parts};
 pub use secrets::{
     Place, SecretUse, SecretValues, VARIABLES, check as check_secrets, declared as declared_secrets,

@@ -6,9 +6,11 @@ mod parse;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use parse::parse_documents;
 use std::fmt;
+pub use write::{write, write_exactly};
 
 /// A place in a text; both counts begin at 1, columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,6 +5,7 @@ mod boots;
 mod conditions;
 mod events;
 mod machines;
+mod plans;
 mod resources;
 mod tokens;
 mod watch;
@@ -24,6 +25,7 @@ use crate::service::{
     history::History,
     journal::Journal,
     machines::Machines,
+    revisions::Revisions,
     scopes::Scopes,
     views::Views,
 };
@@ -45,6 +47,8 @@ pub struct Api {
     pub views: Views,
     /// Changes what is declared.
     pub changes: Changes,
+    /// What resources were.
+    pub revisions: Revisions,
     /// Changes machines.
     pub machines: Machines,
     /// Boots.
@@ -76,6 +80,7 @@ pub(super) fn router(api: Api) -> Router {
     let Api {
         views,
         changes,
+        revisions,
         machines,
         boots,
         console,
@@ -103,6 +108,7 @@ pub(super) fn router(api: Api) -> Router {
             scopes: scopes.clone(),
             journal: journal.clone(),
         }))
+        .merge(plans::routes().with_state(plans::PlansApi { changes: changes.clone(), revisions }))
         .merge(resources::routes().with_state(resources::ResourcesApi {
             views: views.clone(),
             changes,
@@ -127,6 +133,7 @@ pub(super) fn operations() -> Vec<Operation> {
         boots::routes().operations(),
         events::routes().operations(),
         machines::routes().operations(),
+        plans::routes().operations(),
         resources::routes().operations(),
         tokens::routes().operations(),
     ]
@@ -151,7 +158,7 @@ async fn open_api() -> Response {
 /// How a list is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Page {
-    /// Which are meant, by labels, as kubectl has it: `role=worker,rack!=r1,gpu,!spare`. Machines have `stage` and `rack` too.
+    /// Which are meant, by labels, as kubectl has it: `role=worker,rack!=r1,gpu,!spare`. Machines have `stage`, `rack` and `drift` too.
     selector: Option<String>,
     /// The `next` of the page before.
     cursor: Option<String>,

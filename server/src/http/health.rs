@@ -78,6 +78,7 @@ async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
     let now = MetricsState {
         pacing: pacing.collect(),
         machines: health.views.stages(),
+        drifted: health.views.drifted(),
         leases: health.views.leases(health.journal.now()),
         leases6: health.views.leases6(health.journal.now()),
         boots: health.boots.open().len(),

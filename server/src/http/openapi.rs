@@ -90,7 +90,7 @@ fn described(operation: &Operation, schemas: &mut Schemas, statuses: &mut BTreeS
         "x-permission": permission(operation),
     });
     let parameters = parameters(operation, schemas);
-    let problems = problems(operation, !parameters.is_empty());
+    let problems = problems(operation);
     let mut responses = answers(operation, schemas);
     for status in problems {
         statuses.insert(status);
@@ -128,10 +128,10 @@ fn permission(operation: &Operation) -> Value {
 fn parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {
     let in_path = operation.path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(|name| {
         // Names of tokens are no DNS labels, and what is no name is simply not there.
-        let schema = if name == "id" {
-            json!({"type": "string", "format": "uuid"})
-        } else {
-            json!({"type": "string", "minLength": 1, "maxLength": 63})
+        let schema = match name {
+            "id" => json!({"type": "string", "format": "uuid"}),
+            "revision" => json!({"type": "integer", "minimum": 1}),
+            _ => json!({"type": "string", "minLength": 1, "maxLength": 63}),
         };
         json!({"name": name, "in": "path", "required": true, "schema": schema})
     });
@@ -217,17 +217,15 @@ fn answers(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value> {
 }
 
 /// What an operation may refuse with.
-fn problems(operation: &Operation, has_parameters: bool) -> BTreeSet<u16> {
-    let mut all: BTreeSet<u16> = [401, 403, 500].into();
+fn problems(operation: &Operation) -> BTreeSet<u16> {
+    // 400: a key in the query that it does not take.
+    let mut all: BTreeSet<u16> = [400, 401, 403, 500].into();
     all.extend(operation.problems.iter().copied());
-    if has_parameters {
-        all.insert(400);
-    }
     if operation.path.contains('{') {
         all.insert(404);
     }
     if operation.body.is_some() {
-        all.extend([400, 413, 422]);
+        all.extend([413, 422]);
     }
     if operation.headers.iter().any(|header| matches!(header, Header::IfMatch | Header::IfNoneMatch)) {
         all.insert(412);

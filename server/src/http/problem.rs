@@ -28,10 +28,12 @@ const CODES: &[(u16, &str, &str)] = &[
     (404, "not-found", "There is no such thing"),
     (405, "method-not-allowed", "That cannot be done here"),
     (409, "conflict", "It is not as you think it is"),
+    (409, "guard", "More machines than may be without saying so"),
     (409, "needed", "Others need it"),
     (409, "refused", "The machine's stage does not allow that"),
     (410, "gone", "That boot is over"),
     (412, "precondition-failed", "It was changed since you read it"),
+    (412, "plan-differs", "It is not the plan that you saw"),
     (413, "too-large", "That is too much at once"),
     (422, "invalid", "What was sent is not right"),
     (500, "internal", "The server failed"),
@@ -191,6 +193,19 @@ impl From<ChangeError> for Failure {
             ChangeError::Mistakes(errors) => Self::mistakes(detail, errors),
             ChangeError::NotFound(..) => Self::not_found(detail),
             ChangeError::Changed(..) => Self::precondition(detail),
+            ChangeError::NoSource => Self::bad_request(detail),
+            ChangeError::Guard(_) => Self::new(
+                StatusCode::CONFLICT,
+                "guard",
+                "More machines than may be without saying so",
+                detail,
+            ),
+            ChangeError::NotThePlan { .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "plan-differs",
+                "It is not the plan that you saw",
+                detail,
+            ),
             ChangeError::Needed(..) => Self::new(StatusCode::CONFLICT, "needed", "Others need it", detail),
         }
     }

@@ -1,13 +1,19 @@
 //! Endpoints: each is said once, with its handler, the least role that may call it, and what the document of the API says of it. The
 //! router, the gate and the document are made of that one list, so none of them knows an endpoint that the others do not.
+use super::problem::Failure;
 use axum::{
     Extension, Router,
+    extract::{Query, Request, State},
     handler::Handler,
     http::Method,
+    middleware::{self, Next},
+    response::Response,
     routing::{MethodFilter, on},
 };
 use pilotlight_types::{api::Role, resource::Kind};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Makes the schema of a type.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -137,6 +143,17 @@ impl Operation {
         self
     }
 
+    /// The keys that its query string may have.
+    fn keys(&self) -> BTreeSet<String> {
+        let mut generator = SchemaGenerator::default();
+        let keys = |schema: &SchemaOf| {
+            let schema = schema(&mut generator);
+            let properties = schema.get("properties").and_then(Value::as_object).map(Map::keys);
+            properties.into_iter().flatten().cloned().collect::<Vec<_>>()
+        };
+        self.query.iter().flat_map(keys).collect()
+    }
+
     /// Takes this header.
     pub(super) fn header(mut self, header: Header) -> Self {
         self.headers.push(header);
@@ -218,7 +235,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         T: 'static,
     {
         operation.path.insert_str(0, self.prefix);
-        let mut route = on(operation.filter, handler);
+        let keys = Arc::new(operation.keys());
+        let mut route = on(operation.filter, handler).layer(middleware::from_fn_with_state(keys, known_keys));
         if let Reach::Kind(kind) = operation.reach {
             route = route.layer(Extension(kind));
         }
@@ -241,4 +259,23 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub(super) fn with_state(self, state: S) -> Router {
         self.router.with_state(state)
     }
+}
+
+/// Refuses what a query string has and the operation does not take: a misspelt `dry-run` would be done in earnest.
+async fn known_keys(
+    State(keys): State<Arc<BTreeSet<String>>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    let Query(pairs) = query.map_err(|error| Failure::bad_request(error.body_text()))?;
+    let Some((unknown, _)) = pairs.iter().find(|(key, _)| !keys.contains(key)) else {
+        return Ok(next.run(request).await);
+    };
+    let known: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let takes = if known.is_empty() { "nothing".to_owned() } else { format!("`{}`", known.join("`, `")) };
+    Err(Failure::bad_request(format!(
+        "`?{}=` is not known here: this takes {takes}",
+        unknown.escape_default()
+    )))
 }

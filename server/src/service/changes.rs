@@ -1,31 +1,36 @@
-//! Changes of what is declared: checked as a whole, written as a whole, or not at all.
-mod plan;
+//! Changes of what is declared: foreseen, checked as a whole, written as a whole, or not at all.
+mod draft;
+mod error;
+mod judge;
+mod remembered;
+mod shown;
+mod step;
+
+pub use error::{ChangeError, NeedsAllowed};
 
 use super::{
     boots::Boots,
     images::Images,
     journal::{Actor, Journal},
-    machines::{MachineError, Machines},
+    machines::Machines,
+    next_boots::NextBoots,
     roster::Roster,
-    scopes::permits,
 };
 use crate::{
     domain::{
         document::{Meant, Spec, understand},
-        inventory::{
-            Inventory,
-            check::{self, Findings},
-        },
-        scope::{OutOfScope, Scope},
+        inventory::check,
+        scope::Scope,
     },
-    store::{StoreError, Write},
+    store::StoreError,
 };
+use draft::{Draft, Wanted};
+use judge::Judged;
 use pilotlight_types::{
-    MachineId,
-    api::{AppliedItem, Change, Mistake, PlannedItem},
+    api::{Applied, AppliedItem, Mistake, Plan, PlannedItem},
     resource::{Kind, Name},
 };
-use plan::{Step, current, step};
+use remembered::Remembered;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -38,14 +43,19 @@ pub struct Changes {
     images: Images,
     machines: Machines,
     boots: Boots,
+    foresight: NextBoots,
+    /// How many machines may be changed at once without anybody saying the number.
+    guard: usize,
+    plans: Remembered,
     // One change at a time: what is checked is what is written.
     one_at_a_time: Arc<Mutex<()>>,
 }
 
 /// What the caller of a change expects to be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Expected {
     /// Whatever it is.
+    #[default]
     Anything,
     /// Nothing of that name.
     Absent,
@@ -61,43 +71,50 @@ impl From<Option<i64>> for Expected {
     }
 }
 
-/// Why nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// What was sent has mistakes.
-    #[error("{} of what was sent is wrong; nothing was changed", count(.0.len()))]
-    Mistakes(Vec<Mistake>),
-    /// There is no such resource.
-    #[error("there is no {0} {1}")]
-    NotFound(Kind, String),
-    /// Others need it.
-    #[error("{0} {1} cannot go: {2}")]
-    Needed(Kind, Name, String),
-    /// It is not what the caller thinks.
-    #[error("{0} {1} is not as you read it: {2}")]
-    Changed(Kind, Name, String),
-    /// It is not in the caller's scope.
-    #[error(transparent)]
-    OutOfScope(#[from] OutOfScope),
-    /// The stage does not allow that.
-    #[error(transparent)]
-    Machine(#[from] MachineError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-fn count(mistakes: usize) -> String {
-    if mistakes == 1 { "1 part".into() } else { format!("{mistakes} parts") }
+/// How documents are applied.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The set of files that they are from; it is remembered of each.
+    pub source: Option<Name>,
+    /// Whether what was applied from that set before, and is not among the documents, is deleted.
+    pub prune: bool,
+    /// What there is to say of the revisions that come of it.
+    pub message: Option<String>,
+    /// What the caller expects of the first document's resource.
+    pub expected: Expected,
+    /// The hash of the plan that the caller saw.
+    pub expect_plan: Option<String>,
+    /// How many machines' next boots may change.
+    pub allow_machines: Option<usize>,
 }
 
 /// How often documents are planned anew when machines change at the same moment.
 const TRIES: usize = 20;
 
 impl Changes {
-    /// Changes what is declared.
-    pub fn new(roster: Roster, journal: Journal, images: Images, machines: Machines, boots: Boots) -> Self {
-        Self { roster, journal, images, machines, boots, one_at_a_time: Arc::default() }
+    /// Changes what is declared; more machines than `guard` at once only if their number is said.
+    pub fn new(
+        roster: Roster,
+        journal: Journal,
+        images: Images,
+        (machines, boots): (Machines, Boots),
+        (foresight, guard): (NextBoots, usize),
+    ) -> Self {
+        let (plans, one_at_a_time) = (Remembered::default(), Arc::default());
+        Self { roster, journal, images, machines, boots, foresight, guard, plans, one_at_a_time }
+    }
+
+    /// What an apply of these documents would do. Nothing is changed, and nothing fetched.
+    pub async fn plan(
+        &self,
+        documents: &[Value],
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<Plan, ChangeError> {
+        let meant = understand(documents).map_err(ChangeError::Mistakes)?;
+        let judged = self.foresee(&Wanted { meant: &meant, gone: &[], options }, &actor.scope).await?;
+        self.plans.keep(judged.hash.clone(), judged.facts.clone());
+        Ok(judged.shown())
     }
 
     /// Makes what is declared be as in these documents. All of them, or none.
@@ -112,98 +129,37 @@ impl Changes {
         expected: impl Into<Expected>,
         actor: &Actor,
     ) -> Result<Vec<AppliedItem>, ChangeError> {
-        let expected = expected.into();
-        let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        self.in_scope(&meant, &actor.scope)?;
-        // Fetching takes its time, and harms nobody if the rest is refused.
-        self.plan(&meant)?;
-        self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
-        let _guard = self.one_at_a_time.lock().await;
-        let mut tries = 0..TRIES;
-        let planned = loop {
-            self.in_scope(&meant, &actor.scope)?;
-            if let Some(first) = meant.first() {
-                self.expect(first.spec.kind(), &first.name, &expected)?;
-            }
-            let planned = self.plan(&meant)?;
-            let writes = planned.iter().flat_map(|(step, _)| step.writes(&self.journal, actor)).collect();
-            match self.journal.commit(writes).await {
-                Ok(()) => break planned,
-                // A machine went on with its life meanwhile: what is declared of it goes on top of that.
-                Err(StoreError::Conflict { .. }) if tries.next().is_some() => tokio::task::yield_now().await,
-                Err(error) => return Err(error.into()),
-            }
-        };
-        self.roster.change(|inventory| planned.iter().try_for_each(|(step, _)| step.put(inventory)))?;
-        self.machines.arm_ready(actor).await?;
-        let item = |(step, warnings): (Step, Vec<String>)| {
-            let name = step.name.to_string();
-            AppliedItem { kind: step.kind, name, change: step.change, warnings }
-        };
-        Ok(planned.into_iter().map(item).collect())
+        let options = Options { expected: expected.into(), ..Options::default() };
+        Ok(self.apply_with(documents, &options, actor).await?.items)
     }
 
-    /// Says what [`Changes::apply_at`] would do now, and does nothing. Images' files are not fetched.
-    pub fn rehearse(
+    /// The same, in this way.
+    pub async fn apply_with(
         &self,
         documents: &[Value],
-        expected: &Expected,
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<Applied, ChangeError> {
+        let meant = understand(documents).map_err(ChangeError::Mistakes)?;
+        let wanted = Wanted { meant: &meant, gone: &[], options };
+        if meant.iter().any(|one| one.spec.kind() == Kind::Image) {
+            // What is refused in the end is not fetched first. Fetching takes its time, and harms nobody.
+            self.allowed(&wanted, &actor.scope).await?;
+            self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
+        }
+        self.carry_out(&wanted, actor).await
+    }
+
+    /// Says what [`Changes::apply_with`] would do now to each, or why it would refuse, and does nothing. Images' files are not fetched.
+    pub async fn rehearse(
+        &self,
+        documents: &[Value],
+        options: &Options,
         actor: &Actor,
     ) -> Result<Vec<PlannedItem>, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        self.in_scope(&meant, &actor.scope)?;
-        if let Some(first) = meant.first() {
-            self.expect(first.spec.kind(), &first.name, expected)?;
-        }
-        let planned = self.plan(&meant)?;
-        Ok(planned.into_iter().map(|(step, warnings)| step.planned(warnings)).collect())
-    }
-
-    /// Says what [`Changes::delete`] would do now, and does nothing.
-    pub fn rehearse_delete(
-        &self,
-        kind: Kind,
-        name: &str,
-        expected: &Expected,
-        actor: &Actor,
-    ) -> Result<PlannedItem, ChangeError> {
-        let Doomed { name, before, .. } = self.doomed(kind, name, expected, &actor.scope)?;
-        let name = name.to_string();
-        Ok(PlannedItem {
-            kind,
-            name,
-            change: Change::Deleted,
-            before: Some(before),
-            after: None,
-            warnings: Vec::new(),
-        })
-    }
-
-    /// What is to be deleted, if it may be.
-    fn doomed(
-        &self,
-        kind: Kind,
-        name: &str,
-        expected: &Expected,
-        scope: &Scope,
-    ) -> Result<Doomed, ChangeError> {
-        let not_found = || ChangeError::NotFound(kind, name.chars().take(80).collect());
-        let parsed: Name = name.parse().map_err(|_| not_found())?;
-        self.roster.read(|inventory| permits(inventory, scope, kind, name)).transpose()?;
-        let (before, machine, needed) = self
-            .roster
-            .read(|inventory| {
-                let (before, _) = current(inventory, kind, &parsed)?;
-                let machine =
-                    inventory.machine_named(name).filter(|_| kind == Kind::Machine).map(|machine| machine.id);
-                Some((before, machine, check::needed_by(inventory, kind, &parsed)))
-            })
-            .ok_or_else(not_found)?;
-        if let Some(why) = needed {
-            return Err(ChangeError::Needed(kind, parsed, why));
-        }
-        self.expect(kind, &parsed, expected)?;
-        Ok(Doomed { name: parsed, before, machine })
+        let judged = self.allowed(&Wanted { meant: &meant, gone: &[], options }, &actor.scope).await?;
+        Ok(judged.draft.planned())
     }
 
     /// Deletes a resource that is as the caller expects.
@@ -214,82 +170,66 @@ impl Changes {
         expected: impl Into<Expected>,
         actor: &Actor,
     ) -> Result<(), ChangeError> {
-        let expected = expected.into();
+        self.delete_with(kind, name, &Options { expected: expected.into(), ..Options::default() }, actor)
+            .await
+    }
+
+    /// The same, in this way.
+    pub async fn delete_with(
+        &self,
+        kind: Kind,
+        name: &str,
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<(), ChangeError> {
+        let gone = [(kind, named(kind, name)?)];
+        self.carry_out(&Wanted { meant: &[], gone: &gone, options }, actor).await.map(drop)
+    }
+
+    /// Says what [`Changes::delete_with`] would do now, or why it would refuse, and does nothing.
+    pub async fn rehearse_delete(
+        &self,
+        kind: Kind,
+        name: &str,
+        options: &Options,
+        actor: &Actor,
+    ) -> Result<Vec<PlannedItem>, ChangeError> {
+        let gone = [(kind, named(kind, name)?)];
+        let judged = self.allowed(&Wanted { meant: &[], gone: &gone, options }, &actor.scope).await?;
+        Ok(judged.draft.planned())
+    }
+
+    /// Writes what is wanted.
+    async fn carry_out(&self, wanted: &Wanted<'_>, actor: &Actor) -> Result<Applied, ChangeError> {
         let _guard = self.one_at_a_time.lock().await;
-        let Doomed { name: parsed, before, machine } = self.doomed(kind, name, &expected, &actor.scope)?;
-        let object = object(kind, &parsed);
-        let delete = machine.map_or_else(|| Write::NoResource(kind, parsed.clone()), Write::NoMachine);
-        let told = self.journal.event(
-            "resource.deleted",
-            &object,
-            actor,
-            None,
-            format!("{kind} {parsed} was deleted"),
-        );
-        self.journal
-            .commit(vec![delete, self.journal.audit(actor, "deleted", object, Some(before), None), told])
-            .await?;
-        self.roster.change(|inventory| match (kind, machine) {
-            (_, Some(id)) => inventory.remove(id),
-            (Kind::Firmware, _) => drop(inventory.firmware.remove(&parsed)),
-            (Kind::Subnet, _) => drop(inventory.subnets.remove(&parsed)),
-            (Kind::Image, _) => drop(inventory.images.remove(&parsed)),
-            (Kind::Profile, _) => drop(inventory.profiles.remove(&parsed)),
-            (Kind::Group, _) => inventory.groups.remove(&parsed),
-            (Kind::Machine, None) => {}
-        });
-        if let Some(id) = machine {
-            self.boots.forget(id);
-        }
-        Ok(())
-    }
-
-    /// Fails unless each resource is in the scope, both as it is and as it would be: nobody takes it in by a label, or puts it out.
-    fn in_scope(&self, meant: &[Meant], scope: &Scope) -> Result<(), OutOfScope> {
-        if scope.is_everything() {
-            return Ok(());
-        }
-        self.roster.read(|inventory| {
-            meant.iter().try_for_each(|one| {
-                let (kind, name) = (one.spec.kind(), one.name.as_str());
-                permits(inventory, scope, kind, name).unwrap_or(Ok(()))?;
-                let rack = match &one.spec {
-                    Spec::Machine(spec) => spec.rack.clone(),
-                    _ => None,
-                };
-                scope.permits(kind, name, &one.labels, |key| rack.clone().filter(|_| key == "rack"))
-            })
-        })
-    }
-
-    fn expect(&self, kind: Kind, name: &Name, expected: &Expected) -> Result<(), ChangeError> {
-        let now = self.roster.read(|inventory| current(inventory, kind, name)).map(|(_, revision)| revision);
-        let good = match (expected, now) {
-            (Expected::Anything, _) | (Expected::Absent, None) | (Expected::Present, Some(_)) => true,
-            (Expected::OneOf(revisions), Some(now)) => revisions.contains(&now),
-            (Expected::Absent, Some(_)) | (Expected::Present | Expected::OneOf(_), None) => false,
+        let mut tries = 0..TRIES;
+        let judged = loop {
+            let judged = self.allowed(wanted, &actor.scope).await?;
+            let writes = judged.draft.writes(&self.journal, actor, wanted.options.message.as_deref());
+            match self.journal.commit(writes).await {
+                Ok(()) => break judged,
+                // A machine went on with its life meanwhile: what is declared of it goes on top of that.
+                Err(StoreError::Conflict { .. }) if tries.next().is_some() => tokio::task::yield_now().await,
+                Err(error) => return Err(error.into()),
+            }
         };
-        let is = now.map_or_else(|| "it is not there".to_owned(), |now| format!("it is at revision {now}"));
-        if good { Ok(()) } else { Err(ChangeError::Changed(kind, name.clone(), is)) }
+        self.roster.change(|inventory| judged.draft.put(inventory))?;
+        judged.draft.gone_machines().for_each(|machine| self.boots.forget(machine));
+        self.machines.arm_ready(actor).await?;
+        Ok(Applied { plan: Some(judged.hash.clone()), items: judged.draft.items() })
     }
 
-    /// What each document changes, with warnings; or everything that is wrong.
-    fn plan(&self, meant: &[Meant]) -> Result<Vec<(Step, Vec<String>)>, ChangeError> {
-        let now = self.journal.now();
-        let mut after = self.roster.read(Inventory::clone);
-        let mut steps = Vec::with_capacity(meant.len());
-        for one in meant {
-            let step = step(&after, one, now)?;
-            step.put(&mut after)?;
-            steps.push(step);
-        }
-        let found: Vec<Findings> = check::check(&after, meant.iter().map(|one| (one.spec.kind(), &one.name)));
-        let mistakes: Vec<Mistake> =
-            meant.iter().zip(&found).flat_map(|(one, found)| mistakes(one, &found.errors)).collect();
-        if !mistakes.is_empty() {
-            return Err(ChangeError::Mistakes(mistakes));
-        }
-        Ok(steps.into_iter().zip(found.into_iter().map(|found| found.warnings)).collect())
+    /// What would come of it now, for whoever has that scope.
+    async fn foresee(&self, wanted: &Wanted<'_>, scope: &Scope) -> Result<Judged, ChangeError> {
+        let before = self.roster.read(Clone::clone);
+        self.judge(Draft::new(before, wanted, scope, self.journal.now())?, scope).await
+    }
+
+    /// The same, unless it may not be.
+    async fn allowed(&self, wanted: &Wanted<'_>, scope: &Scope) -> Result<Judged, ChangeError> {
+        let judged = self.foresee(wanted, scope).await?;
+        self.allow(&judged, wanted.options, scope)?;
+        Ok(judged)
     }
 
     async fn take_images(&self, meant: &[Meant]) -> Result<(), Vec<Mistake>> {
@@ -305,11 +245,9 @@ impl Changes {
     }
 }
 
-/// A resource that is to be deleted.
-struct Doomed {
-    name: Name,
-    before: Value,
-    machine: Option<MachineId>,
+/// The name of a resource that is to be there: what is no name, nothing has.
+fn named(kind: Kind, name: &str) -> Result<Name, ChangeError> {
+    name.parse().map_err(|_| ChangeError::NotFound(kind, name.chars().take(80).collect()))
 }
 
 fn mistakes(one: &Meant, findings: &[check::Finding]) -> Vec<Mistake> {

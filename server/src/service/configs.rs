@@ -1,7 +1,7 @@
 //! The Ignition config of a machine, made for one boot: its profile's layers, then what every host needs from us.
 mod draft;
 
-pub use draft::Draft;
+pub use draft::{Draft, Makings};
 
 use super::{files::Files, ports::Ports, roster::Roster};
 use crate::{
@@ -68,6 +68,17 @@ impl Promised {
         }
         self.0.insert(boot, config);
     }
+}
+
+/// Where a machine boots from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    /// The interface that boots.
+    pub mac: Mac,
+    /// The address that it has there, where that is known.
+    pub address: Option<IpAddr>,
+    /// An address of its network: that one, or another.
+    pub from: Option<IpAddr>,
 }
 
 /// Why a config cannot be made.
@@ -142,63 +153,66 @@ impl Configs {
         revision: &Revision,
         local: IpAddr,
     ) -> Result<Draft, ConfigError> {
-        let made = self.roster.read(|inventory| {
-            let spec = inventory.profile_revisions.get(revision)?;
-            let layers = inventory.layers(&revision.profile, spec);
-            let declared = inventory.secrets(&layers, machine);
-            let secrets = profile::used_secrets(&layers, &declared);
-            let context = self.context(inventory, machine, boot.mac, boot.address, Some(spec));
-            let context = context.with_secrets(SecretValues::masks(declared.keys()));
-            Some((layers, inventory.limit(spec), context, secrets))
-        });
-        let (layers, limit, context, secrets) =
-            made.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
-        let name = machine.name.to_string();
+        let at = Spot { mac: boot.mac, address: boot.address, from: boot.address };
+        let makings = self.roster.read(|inventory| self.makings(inventory, machine, at, revision))?;
+        Ok(Draft { makings, additions: self.additions(machine, boot, local)? })
+    }
+
+    /// What the profile's part of the config of a machine at that place is made of, were this the inventory.
+    pub fn makings(
+        &self,
+        inventory: &Inventory,
+        machine: &Machine,
+        at: Spot,
+        revision: &Revision,
+    ) -> Result<Makings, ConfigError> {
+        let spec = inventory.profile_revisions.get(revision);
+        let spec = spec.ok_or_else(|| ConfigError::NoProfile(revision.clone()))?;
+        let layers = inventory.layers(&revision.profile, spec);
+        let declared = inventory.secrets(&layers, machine);
+        let secrets = profile::used_secrets(&layers, &declared);
+        let context = self.context(inventory, machine, at, spec);
+        let context = context.with_secrets(SecretValues::masks(declared.keys()));
         if !secrets.is_empty() && machine.stage == Stage::Discovered {
-            return Err(ConfigError::Unknown(name));
+            return Err(ConfigError::Unknown(machine.name.to_string()));
         }
         let placed = |secret: profile::SecretUse| match profile::place(&secret.reference, &context) {
             Ok(place) => Ok((secret, place)),
             Err(why) => {
-                let (from, machine) = (secret.from, name.clone());
+                let (from, machine) = (secret.from, machine.name.to_string());
                 Err(ConfigError::NoPlace { secret: secret.name.to_string(), from, machine, why })
             }
         };
         let secrets = secrets.into_iter().map(placed).collect::<Result<_, _>>()?;
-        let additions = self.additions(machine, boot, local)?;
-        Ok(Draft { machine: name, layers, limit, context, secrets, additions })
+        let limit = inventory.limit(spec);
+        Ok(Makings { machine: machine.name.clone(), layers, limit, context, secrets })
     }
 
-    /// The profile's kernel arguments for a machine that boots from `mac`.
+    /// The profile's kernel arguments for a machine at that place, were this the inventory.
     pub fn kernel_args(
         &self,
+        inventory: &Inventory,
         machine: Option<&Machine>,
-        mac: Mac,
-        address: Option<IpAddr>,
+        at: Spot,
         revision: &Revision,
     ) -> Result<Vec<String>, ConfigError> {
-        let made = self.roster.read(|inventory| {
-            let spec = inventory.profile_revisions.get(revision)?;
-            if profile::has_fixed_args(spec) {
-                return Some(Ok(spec.kernel_args.clone()));
-            }
+        let Some(spec) = inventory.profile_revisions.get(revision) else { return Ok(Vec::new()) };
+        if profile::has_fixed_args(spec) {
+            return Ok(spec.kernel_args.clone());
+        }
+        let mac = at.mac.to_string();
+        let context = match machine {
+            Some(machine) => self.context(inventory, machine, at, spec),
             // A machine that nobody knows has a name and an interface, and that is all.
-            let unknown = MachineContext::new(
-                &mac.to_string(),
-                &Labels::default(),
-                &MachineSpec::default(),
-                &mac.to_string(),
-                address,
-            );
-            let context = match machine {
-                Some(machine) => self.context(inventory, machine, mac, address, Some(spec)),
-                None => Context::new(unknown, BTreeMap::new(), &self.site.name),
-            };
-            Some(profile::kernel_args(spec, &context))
-        });
-        made.unwrap_or_else(|| Ok(Vec::new())).map_err(|wrongs| {
-            let name = machine.map_or_else(|| mac.to_string(), |machine| machine.name.to_string());
-            ConfigError::Profile { machine: name, why: told(wrongs) }
+            None => {
+                let (labels, spec) = (Labels::default(), MachineSpec::default());
+                let unknown = MachineContext::new(&mac, &labels, &spec, &mac, at.address);
+                Context::new(unknown, BTreeMap::new(), &self.site.name)
+            }
+        };
+        profile::kernel_args(spec, &context).map_err(|wrongs| ConfigError::Profile {
+            machine: machine.map_or(mac, |machine| machine.name.to_string()),
+            why: told(wrongs),
         })
     }
 
@@ -207,9 +221,8 @@ impl Configs {
         &self,
         inventory: &Inventory,
         machine: &Machine,
-        mac: Mac,
-        address: Option<IpAddr>,
-        spec: Option<&ProfileSpec>,
+        Spot { mac, address, from }: Spot,
+        spec: &ProfileSpec,
     ) -> Context {
         let facts = machine.facts.as_ref().map(|reported| &reported.facts);
         let about = MachineContext::new(
@@ -220,10 +233,10 @@ impl Configs {
             address,
         )
         .with_facts(facts);
-        let subnet = address.and_then(|address| inventory.subnet_of(address));
+        let subnet = from.and_then(|from| inventory.subnet_of(from));
         Context::new(about, inventory.variables(machine), &self.site.name)
             .on(subnet.map(|(name, subnet)| (name, &*subnet.spec)))
-            .joining(spec.and_then(|spec| spec.cluster.as_ref()))
+            .joining(spec.cluster.as_ref())
     }
 
     /// Keeps what was promised to a boot; what was promised to boots that are not `open` is let go now and then.
@@ -273,7 +286,8 @@ impl Configs {
     }
 }
 
-fn told(wrongs: Vec<Wrong>) -> String {
+/// Everything that is wrong, in one sentence.
+pub(super) fn told(wrongs: Vec<Wrong>) -> String {
     let all: Vec<String> = wrongs.into_iter().map(|w| format!("{}: {}", w.path, w.detail)).collect();
     all.join("; ")
 }

@@ -3,7 +3,7 @@ mod waiting;
 
 use super::{
     boots::{Asked, Boots, Seen, ends_with_script},
-    configs::{ConfigError, Configs},
+    configs::{ConfigError, Configs, Spot},
     images::Images,
     journal::{Actor, Journal},
     machines::object,
@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     domain::{
-        attempt::Pinned,
+        attempt::{self, Pinned},
         boot::{BootRequest, Plan},
         delivery,
+        inventory::Inventory,
         machine::Machine,
         pacing::Turn,
         profile::{Place, SecretUse},
@@ -105,7 +106,7 @@ impl Delivery {
         let again = self.ports.script(local, mac, uuid);
         let Some(machine) = asked.machine.clone() else {
             let name = mac.to_string();
-            return Ok(self.with_syslog(local, self.render(&asked, &name, Some(peer), ("", &again))));
+            return Ok(self.with_syslog(local, self.scripted(&asked, &name, peer, ("", &again))));
         };
         let addresses = asked.known.subnet.as_ref().is_some_and(|subnet| subnet.addresses);
         if recognised && addresses && machine.spec.ip.is_some_and(|own| own != peer) {
@@ -151,7 +152,7 @@ impl Delivery {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
         let base = format!("{}/boot/{boot}", self.ports.http(local));
-        Ok(self.with_syslog(local, self.render(&asked, machine.name.as_str(), Some(peer), (&base, &again))))
+        Ok(self.with_syslog(local, self.scripted(&asked, machine.name.as_str(), peer, (&base, &again))))
     }
 
     /// Notes that a machine waits for its turn to load.
@@ -171,11 +172,23 @@ impl Delivery {
 
     /// The script that a decision leads to, for people to read.
     pub fn preview(&self, asked: &Asked, machine: &str, local: IpAddr) -> String {
-        let mac = asked.request.mac;
-        let base = format!("{}/boot/BOOT", self.ports.http(local));
-        let again = self.ports.script(local, mac, asked.request.uuid);
         let own = asked.machine.as_ref().and_then(|machine| machine.spec.ip).map(IpAddr::V4);
-        self.with_syslog(local, self.render(asked, machine, own, (&base, &again)))
+        let at = Spot { mac: asked.request.mac, address: own, from: own };
+        self.roster.read(|inventory| self.preview_in(inventory, asked, machine, at, local))
+    }
+
+    /// The same at that place, were this the inventory.
+    pub fn preview_in(
+        &self,
+        inventory: &Inventory,
+        asked: &Asked,
+        machine: &str,
+        at: Spot,
+        local: IpAddr,
+    ) -> String {
+        let base = format!("{}/boot/BOOT", self.ports.http(local));
+        let again = self.ports.script(local, at.mac, asked.request.uuid);
+        self.with_syslog(local, self.render(inventory, asked, machine, at, (&base, &again)))
     }
 
     /// A script, with where iPXE is to send what it says.
@@ -300,9 +313,9 @@ impl Delivery {
         let Plan::Boot { profile, .. } = &asked.decision.plan else { return None };
         let machine = asked.machine.as_ref()?;
         let now = self.journal.now();
-        let mut boot =
-            crate::domain::attempt::new(BootId::new(now, [0; 10]), &machine.name, asked.request.mac, now);
-        boot.address = self.boots.of(machine.id).and_then(|newest| newest.address);
+        let mut boot = attempt::new(BootId::new(now, [0; 10]), &machine.name, asked.request.mac, now);
+        let newest = || self.boots.of(machine.id).and_then(|newest| newest.address);
+        boot.address = machine.spec.ip.map(IpAddr::V4).or_else(newest);
         let made = self.configs.draft(machine, &boot, profile, local).and_then(|draft| {
             let config = delivery::masked(&draft.masked()?);
             Ok((config, draft.secrets().to_vec()))
@@ -324,7 +337,8 @@ impl Delivery {
     /// What a machine is served by this plan, and how many bytes those are; or what is missing.
     fn pin(&self, asked: &Asked, peer: IpAddr) -> Result<Option<(Pinned, u64)>, String> {
         let Plan::Boot { profile, image } = &asked.decision.plan else { return Ok(None) };
-        self.kernel_args(asked, Some(peer))?;
+        let at = Spot { mac: asked.request.mac, address: Some(peer), from: Some(peer) };
+        self.roster.read(|inventory| self.kernel_args(inventory, asked, at))?;
         let spec = self.roster.read(|inventory| inventory.images.get(image).map(|image| image.spec.clone()));
         let spec = spec.ok_or_else(|| format!("image {image} is not in the inventory any more"))?;
         let pinned = Pinned {
@@ -355,32 +369,37 @@ impl Delivery {
         self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot), message)
     }
 
-    fn kernel_args(&self, asked: &Asked, address: Option<IpAddr>) -> Result<Vec<String>, String> {
+    fn kernel_args(&self, inventory: &Inventory, asked: &Asked, at: Spot) -> Result<Vec<String>, String> {
         let Plan::Boot { profile, .. } = &asked.decision.plan else { return Ok(Vec::new()) };
-        let made = self.configs.kernel_args(asked.machine.as_deref(), asked.request.mac, address, profile);
+        let made = self.configs.kernel_args(inventory, asked.machine.as_deref(), at, profile);
         made.map_err(|error| error.to_string())
+    }
+
+    /// The script for a machine that asks from `peer`.
+    fn scripted(&self, asked: &Asked, machine: &str, peer: IpAddr, urls: (&str, &str)) -> String {
+        let at = Spot { mac: asked.request.mac, address: Some(peer), from: Some(peer) };
+        self.roster.read(|inventory| self.render(inventory, asked, machine, at, urls))
     }
 
     fn render(
         &self,
+        inventory: &Inventory,
         asked: &Asked,
         machine: &str,
-        address: Option<IpAddr>,
+        at: Spot,
         (base, again): (&str, &str),
     ) -> String {
-        let (plan, kernel_args) = match self.kernel_args(asked, address) {
+        let (plan, kernel_args) = match self.kernel_args(inventory, asked, at) {
             Ok(args) => (asked.decision.plan.clone(), args),
             Err(why) => (Plan::Hold { why }, Vec::new()),
         };
         let image = match &plan {
-            Plan::Boot { image, .. } => {
-                self.roster.read(|i| i.images.get(image).map(|image| image.spec.clone()))
-            }
+            Plan::Boot { image, .. } => inventory.images.get(image),
             _ => None,
         };
         script::render(ScriptFor {
             plan: &plan,
-            image: image.as_deref(),
+            image: image.map(|image| &*image.spec),
             kernel_args: &kernel_args,
             machine,
             mac: asked.request.mac,

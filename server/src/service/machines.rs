@@ -198,16 +198,9 @@ impl Machines {
 
     /// Arms every machine that is ready, has a profile, and never ran one: declaring a machine with a profile is asking for it.
     pub async fn arm_ready(&self, actor: &Actor) -> Result<(), MachineError> {
-        let ready: Vec<(MachineId, Revision)> = self.roster.read(|inventory| {
-            inventory
-                .machines()
-                .filter(|machine| machine.stage == Stage::Ready && machine.running.is_none())
-                .filter_map(|machine| {
-                    let assigned = inventory.assigned(machine)?;
-                    Some((machine.id, assigned.revision))
-                })
-                .collect()
-        });
+        let ready: Vec<(MachineId, Revision)> = self
+            .roster
+            .read(|inventory| inventory.to_arm().map(|(machine, revision)| (machine.id, revision)).collect());
         // Beside each other: what waits for the disk at the same time is written at once.
         let armed = stream::iter(ready).map(|(id, revision)| async move {
             match self.apply(id, &Event::Provision(revision), actor, |_| {}).await {

@@ -33,6 +33,9 @@ impl Roster {
         for (kind, name, last) in tx.last_revisions().await? {
             inventory.last_revisions.insert((kind, name), last);
         }
+        for (kind, name, source) in tx.sources().await? {
+            inventory.sources.insert((kind, name), source);
+        }
         for machine in tx.machines().await? {
             inventory.put(Arc::new(machine));
         }

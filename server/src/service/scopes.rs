@@ -60,7 +60,7 @@ pub(super) fn permits(
 ) -> Option<Result<(), OutOfScope>> {
     if kind == Kind::Machine {
         let machine = inventory.machine_named(name)?;
-        return Some(scope.permits(kind, name, &machine.labels, field(machine)));
+        return Some(scope.permits(kind, name, &machine.labels, field(inventory, machine)));
     }
     let parsed: Name = name.parse().ok()?;
     let labels = match kind {
@@ -75,11 +75,14 @@ pub(super) fn permits(
 }
 
 /// What selectors may ask of a machine beside its labels.
-pub(super) fn field(machine: &Machine) -> impl Fn(&str) -> Option<String> {
-    let (stage, rack) = (machine.stage.name(), machine.spec.rack.clone());
+pub(super) fn field<'a>(
+    inventory: &'a Inventory,
+    machine: &'a Machine,
+) -> impl Fn(&str) -> Option<String> + use<'a> {
     move |key| match key {
-        "stage" => Some(stage.to_owned()),
-        "rack" => rack.clone(),
+        "stage" => Some(machine.stage.name().to_owned()),
+        "rack" => machine.spec.rack.clone(),
+        "drift" => Some(inventory.drifts(machine).to_string()),
         _ => None,
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         inventory::{ByName, Declared, Inventory},
         machine::Machine,
         selector::Selector,
+        stage::Stage,
     },
     service::{leases::Leases, leases6::Leases6},
 };
@@ -80,7 +81,7 @@ impl Views {
             let taken = self.roster.read(|inventory| {
                 inventory
                     .machine_named(name)
-                    .is_some_and(|machine| selector.takes(&machine.labels, field(machine)))
+                    .is_some_and(|machine| selector.takes(&machine.labels, field(inventory, machine)))
             });
             return self
                 .machine(name)
@@ -119,7 +120,7 @@ impl Views {
     /// The machines whose names come after `after`, by name: `limit` of those that are meant.
     pub fn machines(&self, selector: &Selector, after: Option<&Name>, limit: usize) -> Vec<api::Machine> {
         self.roster.read(|inventory| {
-            let meant = |machine: &&Arc<Machine>| selector.takes(&machine.labels, field(machine));
+            let meant = |machine: &&Arc<Machine>| selector.takes(&machine.labels, field(inventory, machine));
             let machines = inventory.machines_after(after).filter(meant).take(limit);
             machines.map(|machine| self.shown(inventory, machine)).collect()
         })
@@ -129,7 +130,7 @@ impl Views {
     pub fn names_of_machines(&self, selector: &Selector) -> Vec<Name> {
         self.roster.read(|inventory| {
             let machines = inventory.machines_after(None);
-            let meant = machines.filter(|machine| selector.takes(&machine.labels, field(machine)));
+            let meant = machines.filter(|machine| selector.takes(&machine.labels, field(inventory, machine)));
             meant.map(|machine| machine.name.clone()).collect()
         })
     }
@@ -157,6 +158,11 @@ impl Views {
         counts
     }
 
+    /// How many machines run something else than they should.
+    pub fn drifted(&self) -> usize {
+        self.roster.read(|inventory| inventory.machines().filter(|machine| inventory.drifts(machine)).count())
+    }
+
     /// How many addresses of each subnet are held.
     pub fn leases(&self, now: pilotlight_types::Timestamp) -> Vec<(String, usize)> {
         self.leases.held(now).into_iter().map(|(subnet, held)| (subnet.to_string(), held)).collect()
@@ -178,9 +184,10 @@ impl Views {
                 .map(|run| run.revision),
             name: wanted.profile.to_string(),
             desired: wanted.revision,
+            drift: inventory.drifts(machine),
         });
         let why = match &machine.stage {
-            crate::domain::stage::Stage::Failed { why, .. } => Some(why.clone()),
+            Stage::Failed { why, .. } => Some(why.clone()),
             _ => None,
         };
         let boot = self.boots.of(machine.id);

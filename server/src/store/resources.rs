@@ -30,6 +30,8 @@ pub struct RevisionRow {
     pub resource: ResourceRow,
     /// Who made it.
     pub actor: String,
+    /// What they said of it.
+    pub message: Option<String>,
 }
 
 type Columns = (String, String, String, String, i64, i64);
@@ -43,6 +45,14 @@ fn row((kind, name, labels, spec, revision, updated): Columns) -> Result<Resourc
         revision,
         updated: Timestamp::from_micros(updated),
     })
+}
+
+type RevisionColumns = (String, String, String, i64, i64, String, Option<String>);
+
+fn revision_row(kind: Kind, columns: RevisionColumns) -> Result<RevisionRow, StoreError> {
+    let (name, labels, spec, revision, created, actor, message) = columns;
+    let resource = row((kind.name().into(), name, labels, spec, revision, created))?;
+    Ok(RevisionRow { resource, actor, message })
 }
 
 impl Tx {
@@ -69,22 +79,85 @@ impl Tx {
 
     /// Every revision of every resource of one kind.
     pub async fn revisions(&mut self, kind: Kind) -> Result<Vec<RevisionRow>, StoreError> {
-        type Revision = (String, String, String, i64, i64, String);
-        let rows: Vec<Revision> = on!(self, conn => sqlx::query_as(
-            "SELECT name, labels, spec, revision, created, actor FROM revision WHERE kind = $1 ORDER BY name, revision")
+        let rows: Vec<RevisionColumns> = on!(self, conn => sqlx::query_as(
+            "SELECT name, labels, spec, revision, created, actor, message FROM revision WHERE kind = $1 \
+             ORDER BY name, revision")
             .bind(kind.name()).fetch_all(conn).await)
         .map_err(StoreError::backend("reading revisions"))?;
+        rows.into_iter().map(|columns| revision_row(kind, columns)).collect()
+    }
+
+    /// The revisions of one resource before `before`, newest first.
+    pub async fn revisions_of(
+        &mut self,
+        kind: Kind,
+        name: &Name,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<RevisionRow>, StoreError> {
+        let rows: Vec<RevisionColumns> = on!(self, conn => sqlx::query_as(
+            "SELECT name, labels, spec, revision, created, actor, message FROM revision \
+             WHERE kind = $1 AND name = $2 AND revision < $3 ORDER BY revision DESC LIMIT $4")
+            .bind(kind.name()).bind(name.as_str()).bind(before).bind(limit).fetch_all(conn).await)
+        .map_err(StoreError::backend("reading a resource's revisions"))?;
+        rows.into_iter().map(|columns| revision_row(kind, columns)).collect()
+    }
+
+    /// One revision of one resource.
+    pub async fn revision(
+        &mut self,
+        kind: Kind,
+        name: &Name,
+        revision: i64,
+    ) -> Result<Option<RevisionRow>, StoreError> {
+        let columns: Option<RevisionColumns> = on!(self, conn => sqlx::query_as(
+            "SELECT name, labels, spec, revision, created, actor, message FROM revision \
+             WHERE kind = $1 AND name = $2 AND revision = $3")
+            .bind(kind.name()).bind(name.as_str()).bind(revision).fetch_optional(conn).await)
+        .map_err(StoreError::backend("reading a revision"))?;
+        columns.map(|columns| revision_row(kind, columns)).transpose()
+    }
+
+    /// The set of files that each resource was applied from last, where it was.
+    pub async fn sources(&mut self) -> Result<Vec<(Kind, Name, Name)>, StoreError> {
+        let rows: Vec<(String, String, String)> =
+            on!(self, conn => sqlx::query_as("SELECT kind, name, source FROM source").fetch_all(conn).await)
+                .map_err(StoreError::backend("reading sources"))?;
         rows.into_iter()
-            .map(|(name, labels, spec, revision, created, actor)| {
-                let resource = row((kind.name().into(), name, labels, spec, revision, created))?;
-                Ok(RevisionRow { resource, actor })
+            .map(|(kind, name, source)| {
+                Ok((
+                    codec::parsed("kind", &kind)?,
+                    codec::parsed("name", &name)?,
+                    codec::parsed("source", &source)?,
+                ))
             })
             .collect()
     }
 
+    /// Writes down which set of files a resource was applied from.
+    pub(super) async fn put_source(
+        &mut self,
+        kind: Kind,
+        name: &Name,
+        source: &Name,
+    ) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query(
+            "INSERT INTO source (kind, name, source) VALUES ($1, $2, $3) \
+             ON CONFLICT (kind, name) DO UPDATE SET source = excluded.source")
+            .bind(kind.name()).bind(name.as_str()).bind(source.as_str()).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("writing a source"))
+    }
+
+    /// Forgets which set of files a resource was applied from, if it was from any.
+    pub(super) async fn delete_source(&mut self, kind: Kind, name: &Name) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("DELETE FROM source WHERE kind = $1 AND name = $2")
+            .bind(kind.name()).bind(name.as_str()).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("deleting a source"))
+    }
+
     /// Writes a revision of a resource, which becomes the resource. Its predecessor must be the one before it.
     pub(super) async fn put_resource(&mut self, new: &RevisionRow) -> Result<(), StoreError> {
-        let RevisionRow { resource, actor } = new;
+        let RevisionRow { resource, actor, message } = new;
         let (kind, name) = (resource.kind.name(), resource.name.as_str());
         let labels = codec::to_json("set of labels", &resource.labels)?;
         let spec = codec::to_json("spec", &resource.spec)?;
@@ -99,9 +172,10 @@ impl Tx {
             return Err(StoreError::Conflict { what: format!("{kind} {name}") });
         }
         on!(self, conn => sqlx::query(
-            "INSERT INTO revision (kind, name, revision, labels, spec, created, actor) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+            "INSERT INTO revision (kind, name, revision, labels, spec, created, actor, message) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
             .bind(kind).bind(name).bind(resource.revision).bind(&labels).bind(&spec).bind(resource.updated.micros())
-            .bind(actor).execute(conn).await.map(drop))
+            .bind(actor).bind(message).execute(conn).await.map(drop))
         .map_err(|e| conflict(e, "writing a revision", || format!("{kind} {name}")))
     }
 

@@ -29,6 +29,10 @@ pub enum Write {
     Resource(RevisionRow),
     /// A resource that goes.
     NoResource(Kind, Name),
+    /// The set of files that a resource was applied from.
+    Source(Kind, Name, Name),
+    /// That a resource is from no set of files.
+    NoSource(Kind, Name),
     /// A machine.
     Machine(Box<Machine>),
     /// That a machine's agent was heard.

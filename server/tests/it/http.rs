@@ -31,6 +31,7 @@ pub fn secure(rig: &Rig) -> Router {
     let api = Api {
         views: rig.views.clone(),
         changes: rig.changes.clone(),
+        revisions: rig.revisions.clone(),
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
         console: rig.console.clone(),
@@ -108,6 +109,9 @@ async fn a_mistake_is_a_problem_document_that_says_what_and_where() {
         (Method::DELETE, "/api/v1/images/os", "", 409, "needed"),
         (Method::GET, "/api/v1/machines?selector=a%20b", "", 400, "bad-request"),
         (Method::GET, "/api/v1/boots/rubbish", "", 400, "bad-request"),
+        (Method::GET, "/api/v1/machines?lable=a", "", 400, "bad-request"),
+        (Method::GET, "/api/v1/openapi.json?a", "", 400, "bad-request"),
+        (Method::DELETE, "/api/v1/machines/n1?dryrun=true", "", 400, "bad-request"),
     ] {
         let request = Request::builder()
             .method(&method)

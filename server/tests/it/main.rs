@@ -20,6 +20,7 @@ mod machines;
 mod openapi;
 mod pacing;
 mod packets;
+mod plans;
 mod postgres;
 mod rig;
 mod scopes;

@@ -99,7 +99,7 @@ fn filled(path: &str, boot: &str, there: bool) -> String {
         "tokens" => "spare",
         _ => "",
     };
-    path.replace("{name}", name).replace("{id}", boot)
+    path.replace("{name}", name).replace("{id}", boot).replace("{revision}", "1")
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn body(rig: &Rig, id: &str, operation: &Value) -> Value {
         "putProfile" => of("Profile", "worker"),
         "putGroup" => of("Group", "workers"),
         "putMachine" => of("Machine", "n1"),
-        "applyDocuments" => json!(declared),
+        "applyDocuments" | "planDocuments" => json!(declared),
         "explainPacket" => json!({"packet": discover(), "subnet": "rack-a"}),
         _ => operation["requestBody"]["content"]["application/json"]["example"].clone(),
     }

@@ -25,7 +25,9 @@ use pilotlight::{
         leases::Leases,
         leases6::Leases6,
         machines::Machines,
+        next_boots::NextBoots,
         ports::Ports,
+        revisions::Revisions,
         roster::Roster,
         secrets::Secrets,
         sightings::Sightings,
@@ -81,6 +83,9 @@ pub(crate) use on_both;
 pub const OURS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 pub const OURS6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x77, 0, 0, 0, 0, 1);
 
+/// How many machines may be changed at once.
+pub const GUARD: usize = 3;
+
 /// The MAC of `n1`, as everywhere.
 pub const MAC1: &str = "52:54:00:00:00:01";
 
@@ -100,6 +105,7 @@ pub struct Rig {
     pub leases6: Leases6,
     pub console: Console,
     pub changes: Changes,
+    pub revisions: Revisions,
     pub configs: Configs,
     pub delivery: Delivery,
     pub history: History,
@@ -181,7 +187,14 @@ impl Rig {
                 roster.clone(),
                 journal.clone(),
             ),
-            changes: Changes::new(roster.clone(), journal.clone(), images, machines.clone(), boots.clone()),
+            changes: Changes::new(
+                roster.clone(),
+                journal.clone(),
+                images,
+                (machines.clone(), boots.clone()),
+                (NextBoots::new(boots.clone(), delivery.clone(), configs.clone()), GUARD),
+            ),
+            revisions: Revisions::new(db.clone()),
             views: Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone()),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             sightings: Sightings::new(journal.clone()),

@@ -8,6 +8,7 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
+use pilotlight::service::changes::Options;
 use pilotlight_types::{
     api::{NewToken, Role, Scope},
     resource::Kind,
@@ -156,4 +157,77 @@ async fn a_scope_outlives_the_daemon_and_is_listed() {
     };
     let refused = rig.access.create(bad, &operator()).await.unwrap_err();
     assert!(refused.to_string().contains("`a b` is no selector term"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_plan_is_of_what_its_token_may_see() {
+    let rig = two_sites().await;
+    let token = scoped(&rig, Role::Editor, &[Kind::Group, Kind::Machine], "site=dc1").await;
+    let router = secure(&rig);
+    let post =
+        async |path: &str, documents: Value| call(&router, &token, Method::POST, path, documents).await;
+    let group = |site: &str, zone: &str| {
+        json!([{"kind": "Group", "name": "workers", "labels": {"site": site},
+            "spec": {"match": {"labels": {"role": "worker"}}, "profile": "worker", "variables": {"zone": zone}}}])
+    };
+    for path in ["/plan", "/apply", "/apply?dry-run=true"] {
+        let (status, problem) = post(path, group("dc1", "b")).await;
+        assert_eq!(status, 403, "{path}: it has no site: {problem}");
+    }
+    let all = group("dc1", "a").as_array().cloned().unwrap();
+    rig.apply(&all).await;
+    assert_eq!(post("/plan", group("dc2", "b")).await.0, 403, "it would be another site's");
+    let (status, plan) = post("/plan", group("dc1", "b")).await;
+    assert_eq!(status, 200, "{plan}");
+    let shown: Vec<&Value> =
+        plan["boots"].as_array().unwrap().iter().map(|group| &group["machines"]).collect();
+    assert_eq!(shown, [&json!(["n1"])], "what differs for others is not shown");
+    assert_eq!((&plan["machines"], &plan["hidden"]), (&json!(2), &json!(1)), "and is counted");
+    let hash = plan["hash"].as_str().unwrap();
+    let wanted = group("dc1", "b").as_array().cloned().unwrap();
+    let everything = rig.changes.plan(&wanted, &Options::default(), &operator()).await.unwrap();
+    assert_eq!(everything.hash, hash, "it is the same plan, whoever looks");
+    let (status, problem) = post(&format!("/apply?expect-plan={hash}"), group("dc1", "c")).await;
+    assert_eq!(status, 412);
+    assert!(!problem["detail"].as_str().unwrap().contains("n2"), "{problem}");
+    assert_eq!(post(&format!("/apply?expect-plan={hash}"), group("dc1", "b")).await.0, 200);
+}
+
+#[tokio::test]
+async fn nothing_out_of_a_scope_is_pruned_or_rolled_back() {
+    let rig = two_sites().await;
+    let at = |name: &str, mac: &str, site: &str| {
+        let mut document = machine(name, mac);
+        document["labels"]["site"] = json!(site);
+        document
+    };
+    let all = [at("n1", MAC1, "dc1"), at("n2", "52:54:00:00:00:02", "dc2")];
+    let source = Options { source: Some("all".parse().unwrap()), ..Options::default() };
+    rig.changes.apply_with(&all, &source, &operator()).await.unwrap();
+    let token = scoped(&rig, Role::Editor, &[], "site=dc1").await;
+    let router = secure(&rig);
+    let post =
+        async |path: &str, documents: Value| call(&router, &token, Method::POST, path, documents).await;
+    for path in ["/plan", "/apply", "/apply?dry-run=true"] {
+        let with = format!("{path}{}source=all&prune=true", if path.contains('?') { "&" } else { "?" });
+        let (status, problem) = post(&with, json!([all[0]])).await;
+        assert_eq!(status, 403, "{path}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("Machine n2"), "{problem}");
+    }
+    assert!(rig.views.machine("n2").is_some());
+
+    // A group that was another site's: what it was then is not for this token, neither to read nor to bring back.
+    let group = |site: &str, zone: &str| json!({"kind": "Group", "name": "extra", "labels": {"site": site}, "spec": {"profile": "worker", "variables": {"zone": zone}}});
+    rig.apply(&[group("dc2", "a")]).await;
+    rig.apply(&[group("dc1", "b")]).await;
+    let get = async |path: &str| call(&router, &token, Method::GET, path, Value::Null).await;
+    let (status, list) = get("/groups/extra/revisions").await;
+    let numbers: Vec<i64> =
+        list["items"].as_array().unwrap().iter().filter_map(|r| r["revision"].as_i64()).collect();
+    assert_eq!((status, numbers), (200, vec![2]));
+    assert_eq!(get("/groups/extra/revisions/2").await.1["spec"]["variables"]["zone"], "b");
+    assert_eq!(get("/groups/extra/revisions/1").await.0, 403);
+    assert_eq!(get("/groups/extra/revisions/x").await.0, 400);
+    assert_eq!(get("/groups/workers/revisions").await.0, 403, "it has no site");
+    assert_eq!(post("/apply", json!([group("dc2", "a")])).await.0, 403);
 }

@@ -141,7 +141,7 @@ fn resource(revision: i64) -> ResourceRow {
 }
 
 fn revision(revision: i64) -> RevisionRow {
-    RevisionRow { resource: resource(revision), actor: "alice".into() }
+    RevisionRow { resource: resource(revision), actor: "alice".into(), message: None }
 }
 
 async fn resources_and_their_revisions_come_back(rig: Rig) {

@@ -8,6 +8,7 @@ pub mod events;
 pub mod mistakes;
 pub mod operators;
 pub mod packets;
+pub mod plans;
 
 /// Calls a macro with every story of the API.
 macro_rules! each_api_story {
@@ -28,6 +29,10 @@ macro_rules! each_api_story {
             mistakes::every_refusal_is_a_problem_document,
             operators::a_rack_is_held_at_once_by_a_token_that_is_good_for_it,
             operators::who_changed_what_is_listed_and_the_log_is_whole,
+            plans::a_plan_ends_with_2_where_something_changes_and_the_apply_of_it_goes_through,
+            plans::everything_is_exported_and_applied_to_an_empty_daemon_and_exported_again,
+            plans::an_older_revision_is_compared_and_comes_back,
+            plans::a_viewer_may_plan_and_nothing_else,
             packets::a_capture_of_real_firmware_is_explained_packet_by_packet,
         }
     };

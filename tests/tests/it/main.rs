@@ -16,6 +16,7 @@ mod explain;
 mod faults;
 mod firmwares;
 mod frames;
+mod git;
 mod http_boot;
 mod identity;
 mod net;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use pilotlight_tests::daemon;
 
 /// A fenced block of a document: what stands after the fence, and what is in it.
-fn blocks(document: &str) -> Vec<(&str, String)> {
+pub fn blocks(document: &str) -> Vec<(&str, String)> {
     let mut blocks = Vec::new();
     let mut lines = document.lines();
     while let Some(line) = lines.next() {

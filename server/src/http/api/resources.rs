@@ -1,6 +1,10 @@
-//! What is declared: lists, one, write, delete, and `apply` for many at once. Machines are declared like everything else; what they are
-//! beside that is in [`super::machines`].
-use super::{PREFIX, Page, conditions, next, watch::Watching};
+//! What is declared: lists, one, write, delete. Many at once are in [`super::plans`]. Machines are declared like everything else; what
+//! they are beside that is in [`super::machines`].
+use super::{
+    PREFIX, Page, conditions, next,
+    plans::{Manner, Reason},
+    watch::Watching,
+};
 use crate::{
     http::{
         auth::Caller,
@@ -8,7 +12,7 @@ use crate::{
         routes::{Header, Operation, Reach, Routes, SchemaOf},
     },
     service::{
-        changes::{ChangeError, Changes, Expected},
+        changes::{ChangeError, Changes, Options},
         views::Views,
     },
 };
@@ -20,11 +24,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pilotlight_types::{
-    api::{Applied, AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
-    resource::{Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec},
+    api::{AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
+    resource::{FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec},
 };
 use schemars::{JsonSchema, SchemaGenerator};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone)]
@@ -32,17 +35,6 @@ pub(super) struct ResourcesApi {
     pub(super) views: Views,
     pub(super) changes: Changes,
     pub(super) watching: Watching,
-}
-
-/// How many documents one `apply` may have.
-const MOST_DOCUMENTS: usize = 10_000;
-
-/// Whether a write is only rehearsed.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-pub(super) struct Rehearsal {
-    /// `true`: it is checked, and said what it would change, and nothing is changed. Images' files are not fetched.
-    #[serde(rename = "dry-run", default)]
-    pub(super) dry_run: bool,
 }
 
 /// The schemas of a kind: one, a list of them, and what is declared.
@@ -75,15 +67,7 @@ fn shapes(kind: Kind) -> Shapes {
 }
 
 pub(super) fn routes() -> Routes<ResourcesApi> {
-    let apply = Operation::post("/apply", Role::Editor)
-        .called("applyDocuments", "Makes what is declared be as in these documents: all are written, or none")
-        .about(Reach::Each)
-        .asks::<Rehearsal>()
-        .takes::<Vec<Document>>()
-        .answers::<Applied>(200, "what became of each document")
-        .answers::<DryRun>(200, "what would become of each, with `dry-run`")
-        .refuses(&[409]);
-    Routes::under(PREFIX).on(apply, self::apply).each(Kind::ALL, one_of_kind).each(Kind::ALL, all_of_kind)
+    Routes::under(PREFIX).each(Kind::ALL, one_of_kind).each(Kind::ALL, all_of_kind)
 }
 
 /// `/groups`.
@@ -120,7 +104,8 @@ fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
         .tagged();
     let put = called(Operation::put(&path, Role::Editor), "put", "Declares")
         .says("It is the same however often it is done. `If-Match` and `If-None-Match` keep two people from writing over each other.")
-        .asks::<Rehearsal>()
+        .asks::<Manner>()
+        .asks::<Reason>()
         .header(Header::IfMatch)
         .header(Header::IfNoneMatch)
         .takes_schema(declared)
@@ -130,7 +115,7 @@ fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
         .answers::<DryRun>(200, "what would be done, with `dry-run`")
         .refuses(&[409]);
     let delete = called(Operation::delete(&path, Role::Editor), "delete", "Deletes")
-        .asks::<Rehearsal>()
+        .asks::<Manner>()
         .header(Header::IfMatch)
         .answers_nothing(204, "it is gone")
         .answers::<DryRun>(200, "what would be done, with `dry-run`")
@@ -142,24 +127,6 @@ fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
-}
-
-async fn apply(
-    State(api): State<ResourcesApi>,
-    Query(Rehearsal { dry_run }): Query<Rehearsal>,
-    Caller(actor): Caller,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let documents: Vec<Value> = serde_json::from_slice(&body)
-        .map_err(|e| Failure::bad_request(format!("a JSON list of documents is expected: {e}")))?;
-    if documents.len() > MOST_DOCUMENTS {
-        return Err(Failure::bad_request(format!("at most {MOST_DOCUMENTS} documents are taken at once")));
-    }
-    if dry_run {
-        let items = api.changes.rehearse(&documents, &Expected::Anything, &actor)?;
-        return Ok(Json(DryRun { dry_run, items }).into_response());
-    }
-    Ok(Json(Applied { items: api.changes.apply(&documents, &actor).await? }).into_response())
 }
 
 async fn list(
@@ -203,21 +170,22 @@ async fn put(
     State(api): State<ResourcesApi>,
     Extension(kind): Extension<Kind>,
     Path(name): Path<String>,
-    Query(Rehearsal { dry_run }): Query<Rehearsal>,
+    (Query(manner), Query(reason)): (Query<Manner>, Query<Reason>),
     Caller(actor): Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let expected = conditions::expected(&headers)?;
+    let (dry_run, expected) = (manner.dry_run, conditions::expected(&headers)?);
+    let options = Options { expected, message: reason.message()?, ..manner.options() };
     let document = document(kind, &name, &body)?;
     let documents = [document];
     let refused = |error| api.refused(error, Some(&documents));
     if dry_run {
-        let items = api.changes.rehearse(&documents, &expected, &actor).map_err(refused)?;
+        let items = api.changes.rehearse(&documents, &options, &actor).await.map_err(refused)?;
         return Ok(Json(DryRun { dry_run, items }).into_response());
     }
-    let items = api.changes.apply_at(&documents, expected, &actor).await.map_err(refused)?;
-    let status = match items.first() {
+    let applied = api.changes.apply_with(&documents, &options, &actor).await.map_err(refused)?;
+    let status = match applied.items.first() {
         Some(AppliedItem { change: Change::Created, .. }) => StatusCode::CREATED,
         _ => StatusCode::OK,
     };
@@ -229,17 +197,18 @@ async fn delete(
     State(api): State<ResourcesApi>,
     Extension(kind): Extension<Kind>,
     Path(name): Path<String>,
-    Query(Rehearsal { dry_run }): Query<Rehearsal>,
+    Query(manner): Query<Manner>,
     Caller(actor): Caller,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let expected = conditions::expected(&headers)?;
+    let (dry_run, expected) = (manner.dry_run, conditions::expected(&headers)?);
+    let options = Options { expected, ..manner.options() };
     let refused = |error| api.refused(error, None);
     if dry_run {
-        let item = api.changes.rehearse_delete(kind, &name, &expected, &actor).map_err(refused)?;
-        return Ok(Json(DryRun { dry_run, items: vec![item] }).into_response());
+        let items = api.changes.rehearse_delete(kind, &name, &options, &actor).await.map_err(refused)?;
+        return Ok(Json(DryRun { dry_run, items }).into_response());
     }
-    api.changes.delete(kind, &name, expected, &actor).await.map_err(refused)?;
+    api.changes.delete_with(kind, &name, &options, &actor).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -28,7 +28,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "putMachine" => json!({"labels": {"role": "worker", "rack": "r1"}, "spec": {
             "macs": ["52:54:00:12:34:56"], "rack": "r1", "unit": 12,
         }}),
-        "applyDocuments" => json!([
+        "applyDocuments" | "planDocuments" => json!([
             {"kind": "Group", "name": "workers", "spec": {"profile": "worker"}},
             {"kind": "Machine", "name": "n1", "spec": {"macs": ["52:54:00:12:34:56"]}},
         ]),

@@ -5,6 +5,7 @@ use crate::{
         attempt::Pinned,
         boot::{BootRequest, Decision, Known, KnownMachine, KnownSubnet, decide},
         firmware::Client,
+        inventory::Inventory,
         machine::Machine,
     },
     service::journal::Actor,
@@ -107,50 +108,53 @@ impl Boots {
     }
 
     /// What a machine that asks would get; records nothing.
-    pub fn answer(&self, mut request: BootRequest, from: impl Into<IpAddr>) -> Asked {
+    pub fn answer(&self, request: BootRequest, from: impl Into<IpAddr>) -> Asked {
         let from = from.into();
+        self.roster.read(|inventory| self.answer_in(inventory, request, from))
+    }
+
+    /// The same, were this the inventory.
+    pub fn answer_in(&self, inventory: &Inventory, mut request: BootRequest, from: IpAddr) -> Asked {
         if request.firmware.code.is_none()
             && let Some(before) = self.firmware.of(request.mac)
         {
             (request.firmware.arch, request.firmware.code) = (before.arch, before.code);
         }
-        self.roster.read(|inventory| {
-            let found = inventory.who(request.says());
-            let machine = found.as_ref().map(|found| found.machine.clone());
-            let subnet = inventory.subnet_of(from);
-            let armed = machine.as_ref().and_then(|machine| machine.stage.armed()).and_then(|armed| {
-                let assigned = inventory.revision(armed)?;
-                let group = inventory
-                    .assigned(machine.as_ref()?)
-                    .and_then(|now| (now.revision.profile == armed.profile).then_some(now.group).flatten());
-                Some(crate::domain::boot::Assigned { group, ..assigned })
-            });
-            let known = Known {
-                machine: found.map(|found| KnownMachine {
-                    name: found.machine.name.clone(),
-                    stage: found.machine.stage.clone(),
-                    hold: found.machine.hold.as_ref().map(|hold| hold.reason.clone()),
-                    found: found.by,
-                    conflicts: found.conflicts,
-                }),
-                subnet: subnet.map(|(name, declared)| KnownSubnet {
-                    name: name.clone(),
-                    mode: declared.spec.mode,
-                    addresses: declared.spec.gives_addresses(),
-                    unknown: declared.spec.unknown,
-                }),
-                armed,
-                discovery: inventory.discovery(),
-                firmware: self.firmware.choose(
-                    inventory,
-                    &request,
-                    machine.as_deref(),
-                    subnet.map(|(_, declared)| &*declared.spec),
-                ),
-            };
-            let decision = decide(&request, &known);
-            let subnet = subnet.map(|(name, _)| name.clone());
-            Asked { subnet, request, machine, known, decision, pinned: None }
-        })
+        let found = inventory.who(request.says());
+        let machine = found.as_ref().map(|found| found.machine.clone());
+        let subnet = inventory.subnet_of(from);
+        let armed = machine.as_ref().and_then(|machine| machine.stage.armed()).and_then(|armed| {
+            let assigned = inventory.revision(armed)?;
+            let group = inventory
+                .assigned(machine.as_ref()?)
+                .and_then(|now| (now.revision.profile == armed.profile).then_some(now.group).flatten());
+            Some(crate::domain::boot::Assigned { group, ..assigned })
+        });
+        let known = Known {
+            machine: found.map(|found| KnownMachine {
+                name: found.machine.name.clone(),
+                stage: found.machine.stage.clone(),
+                hold: found.machine.hold.as_ref().map(|hold| hold.reason.clone()),
+                found: found.by,
+                conflicts: found.conflicts,
+            }),
+            subnet: subnet.map(|(name, declared)| KnownSubnet {
+                name: name.clone(),
+                mode: declared.spec.mode,
+                addresses: declared.spec.gives_addresses(),
+                unknown: declared.spec.unknown,
+            }),
+            armed,
+            discovery: inventory.discovery(),
+            firmware: self.firmware.choose(
+                inventory,
+                &request,
+                machine.as_deref(),
+                subnet.map(|(_, declared)| &*declared.spec),
+            ),
+        };
+        let decision = decide(&request, &known);
+        let subnet = subnet.map(|(name, _)| name.clone());
+        Asked { subnet, request, machine, known, decision, pinned: None }
     }
 }

@@ -74,6 +74,8 @@ impl<'a> Many<'a> {
             Write::NoLease6(row) => tx.delete_lease6(&row.lease).await,
             Write::Resource(row) => tx.put_resource(row).await,
             Write::NoResource(kind, name) => tx.delete_resource(*kind, name).await,
+            Write::Source(kind, name, source) => tx.put_source(*kind, name, source).await,
+            Write::NoSource(kind, name) => tx.delete_source(*kind, name).await,
             Write::Machine(row) => tx.put_machine(row).await,
             Write::Seen(id, at) => tx.touch_machine(*id, *at).await,
             Write::NoMachine(id) => tx.delete_machine(*id).await,

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 pub async fn a_follower_that_comes_back_misses_nothing_and_gets_nothing_twice(begin: Begin) -> Result<()> {
     const MACHINES: usize = 300;
-    let mut rig = begin.start().await?;
+    let mut rig = begin.with(|builder| builder.set("guard.machines", MACHINES)).start().await?;
     rig.admin.apply(&[subnet("first", "10.77.0", "ignore")]).await?;
     let before = rig.admin.events(0).await?.last().map_or(0, |event| event.seq);
     let mut live = rig.admin.follow(None).await?;

@@ -31,10 +31,14 @@ pub(super) struct Step {
     pub(super) name: Name,
     /// What is done to it.
     pub(super) change: Change,
-    before: Option<Value>,
-    after: Value,
+    /// What was declared of it.
+    pub(super) before: Option<Value>,
+    /// What will be.
+    pub(super) after: Value,
+    /// The revision that it has.
+    pub(super) revision: Option<i64>,
     /// What the machine was called while nobody had declared it.
-    adopted: Option<Name>,
+    pub(super) adopted: Option<Name>,
     put: Put,
 }
 
@@ -57,6 +61,7 @@ pub(super) fn step(inventory: &Inventory, one: &Meant, now: Timestamp) -> Result
             Some((before, _)) if *before == after => Change::Unchanged,
             Some(_) => Change::Updated,
         },
+        revision: before.as_ref().map(|(_, revision)| *revision),
         before: before.map(|(spec, _)| spec),
         after,
         adopted: None,
@@ -123,25 +128,26 @@ impl Step {
     }
 
     /// What to write for it: nothing, where nothing changes.
-    pub(super) fn writes(&self, journal: &Journal, actor: &Actor) -> Vec<Write> {
+    pub(super) fn writes(&self, journal: &Journal, actor: &Actor, message: Option<&str>) -> Vec<Write> {
         if self.change == Change::Unchanged {
             return Vec::new();
         }
         let mut writes = vec![match &self.put {
             Put::Resource(row) => {
-                Write::Resource(RevisionRow { resource: row.clone(), actor: actor.name.clone() })
+                let (actor, message) = (actor.name.clone(), message.map(str::to_owned));
+                Write::Resource(RevisionRow { resource: row.clone(), actor, message })
             }
             Put::Machine(machine) => Write::Machine(Box::new(Machine::clone(machine))),
         }];
         let Self { kind, name, change, .. } = self;
         let object = object(*kind, name);
-        let message = format!("{kind} {name} was {change}");
+        let told = format!("{kind} {name} was {change}");
         let revision = match &self.put {
             Put::Resource(row) => row.revision,
             Put::Machine(machine) => machine.version,
         };
         let data = BTreeMap::from([("revision".to_owned(), json!(revision))]);
-        writes.push(journal.event_with("resource.changed", &object, actor, None, message, data));
+        writes.push(journal.event_with("resource.changed", &object, actor, None, told, data));
         if let Some(former) = &self.adopted {
             let message = format!("{name} is the machine that was seen as {former}");
             let event = |about: &Name| {
