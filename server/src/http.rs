@@ -4,6 +4,7 @@ pub mod api;
 mod auth;
 mod boot;
 mod connection;
+mod finish;
 mod health;
 mod listen;
 mod log;
@@ -117,6 +118,7 @@ pub fn secure(
 fn wrapped(routes: Router, listener: &'static str, metrics: &HttpMetrics) -> Router {
     routes
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn(finish::to_the_end))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

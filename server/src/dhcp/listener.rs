@@ -9,6 +9,7 @@ use std::{
     future::Future,
     io,
     net::{Ipv4Addr, SocketAddrV4},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -118,7 +119,8 @@ impl Answered {
 
 /// Whoever decides.
 pub trait Handler: Send + Sync + 'static {
-    /// Finds the answer. Is dropped if that takes longer than [`Settings::deadline`].
+    /// Finds the answer. Is carried out to its end, so that what is written down by it is known in memory too; what takes longer than
+    /// [`Settings::deadline`] is not sent any more.
     fn handle(&self, request: Request, arrival: Arrival) -> impl Future<Output = Answered> + Send;
 
     /// Called exactly once for each packet.
@@ -204,31 +206,36 @@ impl<H: Handler> Reception for Listener<H> {
         let (socket, handler, deadline, mute) =
             (self.socket.clone(), self.handler.clone(), self.settings.deadline, self.mute.clone());
         tasks.spawn(async move {
-            let answer = answer(&*handler, &socket, &mute, request, arrival);
-            let outcome = time::timeout(deadline, answer).await.unwrap_or(Outcome::TimedOut);
-            handler.count(outcome);
+            // The decider takes the request; the answer is written from what the client sent.
+            let sent = request.clone();
+            let to = (arrival.from, arrival.role, arrival.local);
+            let mut handled = pin!(handler.handle(request, arrival));
+            match time::timeout(deadline, handled.as_mut()).await {
+                Ok(answered) => handler.count(send(answered, &socket, &mute, &sent, to).await),
+                Err(_) => {
+                    handler.count(Outcome::TimedOut);
+                    handled.await;
+                }
+            }
             drop(permit);
         });
     }
 }
 
-async fn answer<H: Handler>(
-    handler: &H,
+/// Sends an answer, if there is one; says what became of it.
+async fn send(
+    Answered { reply, outcome }: Answered,
     socket: &Socket,
     mute: &Mute,
-    request: Request,
-    arrival: Arrival,
+    sent: &Request,
+    (from, role, local): (SocketAddrV4, Role, Ipv4Addr),
 ) -> Outcome {
-    // The decider takes the request; the answer is written from what the client sent.
-    let sent = request.clone();
-    let (from, role, local) = (arrival.from, arrival.role, arrival.local);
-    let Answered { reply, outcome } = handler.handle(request, arrival).await;
     let Some(reply) = reply else { return outcome };
     let target = match role {
-        Role::Server => Target::Reply(wire::destination(&sent, &reply)),
+        Role::Server => Target::Reply(wire::destination(sent, &reply)),
         Role::BootServer => Target::Peer(from),
     };
-    let done = socket.send(&wire::encode(&sent, &reply), target, local).await;
+    let done = socket.send(&wire::encode(sent, &reply), target, local).await;
     let what = || format!("a DHCP answer on {}", socket.interface());
     if mute.was_sent(done, what) { outcome } else { Outcome::Failed }
 }

@@ -13,6 +13,7 @@ use std::{
     future::Future,
     io,
     net::{Ipv6Addr, SocketAddrV6},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -96,7 +97,8 @@ impl Answered {
 
 /// Whoever decides.
 pub trait Handler: Send + Sync + 'static {
-    /// Finds the answer. Is dropped if that takes too long.
+    /// Finds the answer. Is carried out to its end, so that what is written down by it is known in memory too; what takes too long is not
+    /// sent any more.
     fn handle(&self, question: &Question, arrival: &Arrival) -> impl Future<Output = Answered> + Send;
 
     /// What we call ourselves.
@@ -162,24 +164,34 @@ impl<H: Handler> Reception for Listener<H> {
         let arrival = Arrival { ours: self.ours.clone(), to: datagram.to, from: datagram.from };
         let (socket, handler, mute) = (self.socket.clone(), self.handler.clone(), self.mute.clone());
         tasks.spawn(async move {
-            let answer = answer(&*handler, &socket, &mute, &question, &arrival);
-            let outcome = time::timeout(DEADLINE, answer).await.unwrap_or(Outcome::TimedOut);
-            handler.count(outcome);
+            let mut handled = pin!(handler.handle(&question, &arrival));
+            match time::timeout(DEADLINE, handled.as_mut()).await {
+                Ok(answered) => {
+                    let bytes = |reply| wire::encode(&question, handler.duid(), &reply);
+                    let sent = send(answered, bytes, &socket, &mute, &question, &arrival).await;
+                    handler.count(sent);
+                }
+                Err(_) => {
+                    handler.count(Outcome::TimedOut);
+                    handled.await;
+                }
+            }
             drop(permit);
         });
     }
 }
 
-async fn answer<H: Handler>(
-    handler: &H,
+/// Sends an answer, if there is one; says what became of it.
+async fn send(
+    Answered { reply, outcome }: Answered,
+    encode: impl FnOnce(Reply) -> Vec<u8>,
     socket: &Socket,
     mute: &Mute,
     question: &Question,
     arrival: &Arrival,
 ) -> Outcome {
-    let Answered { reply, outcome } = handler.handle(question, arrival).await;
     let Some(reply) = reply else { return outcome };
-    let bytes = wire::encode(question, handler.duid(), &reply);
+    let bytes = encode(reply);
     // What was sent to our own address is answered from there; a group is nobody's address.
     let source = if arrival.to.is_multicast() { Ipv6Addr::UNSPECIFIED } else { arrival.to };
     let done = socket.send(&bytes, destination(question, arrival.from), source).await;

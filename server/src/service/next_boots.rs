@@ -167,7 +167,13 @@ impl NextBoots {
         std::thread::scope(|scope| {
             let shares: Vec<_> =
                 candidates.chunks(share).map(|ids| scope.spawn(move || self.look(views, ids))).collect();
-            shares.into_iter().filter_map(|share| share.join().ok()).for_each(|share| found.absorb(share));
+            for share in shares {
+                match share.join() {
+                    Ok(share) => found.absorb(share),
+                    // Without it machines would be missing, and nobody would know.
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
         });
         found.effects()
     }
