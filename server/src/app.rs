@@ -44,6 +44,7 @@ use crate::{
         leases6::Leases6,
         machines::Machines,
         next_boots::NextBoots,
+        operations::Operations,
         ports::Ports,
         revisions::Revisions,
         roster::Roster,
@@ -121,7 +122,7 @@ impl App {
         };
         let (writer, writing) = Writer::new(db.clone(), life.hard.clone());
         life.last.spawn(writing);
-        let journal = Journal::new(writer, clock);
+        let journal = Journal::new(writer, clock.clone());
         let ca = data.ca(settings.site.as_str())?;
         let given = settings.certificate.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path()));
         let tls = ca.server_config(&ours, &names(), given)?;
@@ -225,6 +226,7 @@ impl App {
                 (foresight, settings.guard_machines),
             ),
             revisions: Revisions::new(db.clone()),
+            operations: Operations::new(clock, life.soft.clone()),
             machines,
             boots: boots.clone(),
             console: console.clone(),

@@ -8,6 +8,7 @@ mod events;
 mod explain;
 mod export;
 mod get;
+mod operation;
 mod plan;
 mod probe;
 mod render;
@@ -69,6 +70,11 @@ enum Command {
     },
     /// Show what happened
     Events(EventsArgs),
+    /// Look at work that takes long, such as taking an image in
+    Operation {
+        #[command(subcommand)]
+        command: OperationCommand,
+    },
     /// Check this host, its configuration and its network before they are trusted
     Doctor(doctor::DoctorArgs),
     /// Play a machine that boots, against the servers on an interface, and say what is wrong
@@ -360,6 +366,25 @@ struct EventsArgs {
 }
 
 #[derive(Debug, Subcommand)]
+enum OperationCommand {
+    /// Show what goes on, and what has ended lately
+    List {
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Call one off that fetches files: it changes nothing
+    Cancel {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// Show the newest rows
     List {
@@ -517,6 +542,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
         Command::Events(args) => events::run(args).await,
+        Command::Operation { command } => operation::run(command).await,
         Command::Audit { command } => audit::run(command).await,
         Command::Token { command } => token::run(command).await,
     };

@@ -18,6 +18,7 @@ pub mod leases;
 pub mod leases6;
 pub mod machines;
 pub mod next_boots;
+pub mod operations;
 pub mod pacing;
 pub mod ports;
 pub mod revisions;

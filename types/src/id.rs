@@ -39,6 +39,8 @@ ids! {
     EventId,
     /// One server in the inventory, whatever it is called.
     MachineId,
+    /// Work that takes long.
+    OperationId,
     /// One API token.
     TokenId,
 }

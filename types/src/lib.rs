@@ -11,6 +11,6 @@ pub mod resource;
 mod schema;
 mod time;
 
-pub use id::{BootId, EventId, MachineId, TokenId};
+pub use id::{BootId, EventId, MachineId, OperationId, TokenId};
 pub use mac::{Mac, MacError};
 pub use time::{Timestamp, TimestampError};

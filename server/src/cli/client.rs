@@ -1,7 +1,7 @@
 //! The REST client of the command line.
 use super::Server;
 use anyhow::{Context, Result, bail};
-use pilotlight_types::api::{List, Problem};
+use pilotlight_types::api::{List, Operation, Problem};
 use reqwest::{Method, Response, StatusCode};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,6 +15,14 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<String>,
+}
+
+/// What was asked for, or that it goes on.
+pub(super) enum Begun<T> {
+    /// It is done.
+    Done(T),
+    /// It takes long.
+    GoesOn(Box<Operation>),
 }
 
 /// The server's own words about what it refused.
@@ -67,12 +75,12 @@ impl Client {
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {
-        let response = self.request(Method::GET, path, query, None::<&()>, None).await?;
+        let response = self.request(Method::GET, path, query, None::<&()>, &[]).await?;
         Ok(response.json().await?)
     }
 
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
-        let response = self.request(Method::POST, path, &[], Some(body), None).await?;
+        let response = self.request(Method::POST, path, &[], Some(body), &[]).await?;
         Ok(response.json().await?)
     }
 
@@ -82,12 +90,27 @@ impl Client {
         query: &[(&str, String)],
         body: &impl Serialize,
     ) -> Result<T> {
-        let response = self.request(Method::POST, path, query, Some(body), None).await?;
+        let response = self.request(Method::POST, path, query, Some(body), &[]).await?;
         Ok(response.json().await?)
     }
 
+    /// Asks for something that may take long, and does not wait for it (RFC 7240).
+    pub(super) async fn begin<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &impl Serialize,
+    ) -> Result<Begun<T>> {
+        let headers = [("prefer", "respond-async".to_owned())];
+        let response = self.request(Method::POST, path, query, Some(body), &headers).await?;
+        if response.status() == StatusCode::ACCEPTED {
+            return Ok(Begun::GoesOn(response.json().await?));
+        }
+        Ok(Begun::Done(response.json().await?))
+    }
+
     pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<()> {
-        self.request(Method::DELETE, path, query, None::<&()>, None).await.map(drop)
+        self.request(Method::DELETE, path, query, None::<&()>, &[]).await.map(drop)
     }
 
     /// Every page of a list.
@@ -112,7 +135,9 @@ impl Client {
 
     /// The stream of events after `last`.
     pub(super) async fn stream(&self, query: &[(&str, String)], last: Option<i64>) -> Result<Response> {
-        self.request(Method::GET, "/events", query, None::<&()>, Some(last)).await
+        let mut headers = vec![("accept", "text/event-stream".to_owned())];
+        headers.extend(last.map(|last| ("last-event-id", last.to_string())));
+        self.request(Method::GET, "/events", query, None::<&()>, &headers).await
     }
 
     async fn request(
@@ -121,7 +146,7 @@ impl Client {
         path: &str,
         query: &[(&str, String)],
         body: Option<&impl Serialize>,
-        stream: Option<Option<i64>>,
+        headers: &[(&str, String)],
     ) -> Result<Response> {
         let mut url = reqwest::Url::parse(&format!("{}/api/v1{path}", self.base)).with_context(|| {
             format!("`{}` is no URL such as https://10.77.0.1:8443 (--url, PILOTLIGHT_URL)", self.base)
@@ -136,11 +161,8 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        if let Some(last) = stream {
-            request = request.header("accept", "text/event-stream");
-            if let Some(last) = last {
-                request = request.header("last-event-id", last.to_string());
-            }
+        for (name, value) in headers {
+            request = request.header(*name, value);
         }
         let response = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
         let status = response.status();

@@ -5,6 +5,7 @@ mod text;
 use super::{
     ApplyArgs, PlanArgs, PlanOutput, RollbackArgs,
     client::{Client, Refused, segment},
+    operation,
     sources::{Source, documents, place, read},
 };
 use anyhow::{Context, Result, bail};
@@ -40,7 +41,7 @@ pub(super) async fn apply(args: ApplyArgs) -> Result<ExitCode> {
         eprintln!("taking images in: the server fetches each file that it does not have yet, and checks it");
     }
     query.extend(args.change.query()?);
-    let asked = client.post_with("/apply", &query, &documents).await;
+    let asked = operation::done(&client, "/apply", &query, &documents).await;
     let applied: Applied = asked.map_err(|error| located(error, &sources))?;
     told(&applied);
     eprintln!("{} documents, {} changed", documents.len(), changed(&applied));
@@ -61,7 +62,7 @@ pub(super) async fn rollback(args: RollbackArgs) -> Result<ExitCode> {
     }
     let mut change = args.change;
     change.message.get_or_insert_with(|| format!("rolled back to revision {to}"));
-    let applied: Applied = client.post_with("/apply", &change.query()?, &documents).await?;
+    let applied: Applied = operation::done(&client, "/apply", &change.query()?, &documents).await?;
     told(&applied);
     Ok(ExitCode::SUCCESS)
 }

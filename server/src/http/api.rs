@@ -5,6 +5,7 @@ mod boots;
 mod conditions;
 mod events;
 mod machines;
+mod operations;
 mod plans;
 mod resources;
 mod tokens;
@@ -25,6 +26,7 @@ use crate::service::{
     history::History,
     journal::Journal,
     machines::Machines,
+    operations::Operations,
     revisions::Revisions,
     scopes::Scopes,
     views::Views,
@@ -49,6 +51,8 @@ pub struct Api {
     pub changes: Changes,
     /// What resources were.
     pub revisions: Revisions,
+    /// What goes on.
+    pub operations: Operations,
     /// Changes machines.
     pub machines: Machines,
     /// Boots.
@@ -81,6 +85,7 @@ pub(super) fn router(api: Api) -> Router {
         views,
         changes,
         revisions,
+        operations,
         machines,
         boots,
         console,
@@ -108,10 +113,15 @@ pub(super) fn router(api: Api) -> Router {
             scopes: scopes.clone(),
             journal: journal.clone(),
         }))
-        .merge(plans::routes().with_state(plans::PlansApi { changes: changes.clone(), revisions }))
+        .merge(plans::routes().with_state(plans::PlansApi {
+            changes: changes.clone(),
+            revisions,
+            operations: operations.clone(),
+        }))
         .merge(resources::routes().with_state(resources::ResourcesApi {
             views: views.clone(),
             changes,
+            operations: operations.clone(),
             watching: watch::Watching {
                 views: views.clone(),
                 journal: journal.clone(),
@@ -121,6 +131,7 @@ pub(super) fn router(api: Api) -> Router {
         }))
         .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
         .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
+        .merge(operations::routes().with_state(operations))
         .merge(tokens::routes().with_state(access))
 }
 
@@ -133,6 +144,7 @@ pub(super) fn operations() -> Vec<Operation> {
         boots::routes().operations(),
         events::routes().operations(),
         machines::routes().operations(),
+        operations::routes().operations(),
         plans::routes().operations(),
         resources::routes().operations(),
         tokens::routes().operations(),

@@ -176,6 +176,11 @@ impl Header {
                 "For a stream: the id of the last event that was received.",
                 json!({"type": "string", "pattern": "^[0-9]{1,18}$"}),
             ),
+            Self::Prefer => (
+                "Prefer",
+                "`respond-async`: answer at once with an operation (202), and go on.",
+                json!({"type": "string", "examples": ["respond-async"]}),
+            ),
         };
         json!({"name": name, "in": "header", "description": description, "schema": schema})
     }

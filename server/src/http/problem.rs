@@ -10,6 +10,7 @@ use crate::{
         delivery::Denied,
         explain::{BadPacket, ExplainError},
         machines::MachineError,
+        operations::GoesOn,
     },
 };
 use axum::{
@@ -27,6 +28,7 @@ const CODES: &[(u16, &str, &str)] = &[
     (403, "forbidden", "That is not yours to do"),
     (404, "not-found", "There is no such thing"),
     (405, "method-not-allowed", "That cannot be done here"),
+    (409, "called-off", CALLED_OFF),
     (409, "conflict", "It is not as you think it is"),
     (409, "guard", "More machines than may be without saying so"),
     (409, "needed", "Others need it"),
@@ -39,6 +41,8 @@ const CODES: &[(u16, &str, &str)] = &[
     (500, "internal", "The server failed"),
     (503, "unavailable", "Ask again later"),
 ];
+
+const CALLED_OFF: &str = "It was called off";
 
 /// The codes of a status, with their titles; those of all that the server itself did wrong, or cannot do now, for 500.
 pub(super) fn codes_of(status: u16) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -94,6 +98,12 @@ impl Failure {
     /// Not now.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Ask again later", detail)
+    }
+
+    /// The server failed: its log says more.
+    pub(super) fn internal() -> Self {
+        let detail = "the server's log says more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed", detail)
     }
 
     /// Its code, and what happened.
@@ -193,6 +203,7 @@ impl From<ChangeError> for Failure {
             ChangeError::Mistakes(errors) => Self::mistakes(detail, errors),
             ChangeError::NotFound(..) => Self::not_found(detail),
             ChangeError::Changed(..) => Self::precondition(detail),
+            ChangeError::CalledOff(_) => Self::new(StatusCode::CONFLICT, "called-off", CALLED_OFF, detail),
             ChangeError::NoSource => Self::bad_request(detail),
             ChangeError::Guard(_) => Self::new(
                 StatusCode::CONFLICT,
@@ -207,6 +218,15 @@ impl From<ChangeError> for Failure {
                 detail,
             ),
             ChangeError::Needed(..) => Self::new(StatusCode::CONFLICT, "needed", "Others need it", detail),
+        }
+    }
+}
+
+impl From<GoesOn> for Failure {
+    fn from(error: GoesOn) -> Self {
+        match error {
+            GoesOn::Unknown(_) => Self::not_found(error.to_string()),
+            GoesOn::Ended(_) | GoesOn::TooLate(_) => Self::conflict(error.to_string()),
         }
     }
 }
@@ -294,10 +314,7 @@ pub(super) async fn told(response: Response) -> Response {
             Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There is no such part", detail)
         }
         _ if status.is_client_error() => Failure::bad_request(said),
-        _ => {
-            let detail = "the server's log says more";
-            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed", detail)
-        }
+        _ => Failure::internal(),
     };
     failure.0.status = status.as_u16();
     let mut answer = failure.into_response();

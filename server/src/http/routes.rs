@@ -10,7 +10,10 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use pilotlight_types::{api::Role, resource::Kind};
+use pilotlight_types::{
+    api::{self, Role},
+    resource::Kind,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, sync::Arc};
@@ -64,6 +67,8 @@ pub(super) enum Header {
     IfChanged,
     /// Where a stream goes on.
     LastEventId,
+    /// `respond-async`: not to be waited for (RFC 7240 section 4.1).
+    Prefer,
 }
 
 /// A body that a request has.
@@ -205,6 +210,14 @@ impl Operation {
     pub(super) fn tagged(mut self) -> Self {
         self.answers.iter_mut().for_each(|answer| answer.etag = true);
         self
+    }
+
+    /// May take long: a client that does not want to wait gets an operation.
+    pub(super) fn may_last(self) -> Self {
+        self.header(Header::Prefer).answers::<api::Operation>(
+            202,
+            "it goes on, with `Prefer: respond-async`: the operation that `Location` leads to",
+        )
     }
 
     /// May refuse with these too, beside what every operation of its kind may.

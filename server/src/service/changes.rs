@@ -14,6 +14,7 @@ use super::{
     journal::{Actor, Journal},
     machines::Machines,
     next_boots::NextBoots,
+    operations::Progress,
     roster::Roster,
 };
 use crate::{
@@ -86,6 +87,8 @@ pub struct Options {
     pub expect_plan: Option<String>,
     /// How many machines' next boots may change.
     pub allow_machines: Option<usize>,
+    /// Who looks how far it has come.
+    pub progress: Progress,
 }
 
 /// How often documents are planned anew when machines change at the same moment.
@@ -145,7 +148,9 @@ impl Changes {
         if meant.iter().any(|one| one.spec.kind() == Kind::Image) {
             // What is refused in the end is not fetched first. Fetching takes its time, and harms nobody.
             self.allowed(&wanted, &actor.scope).await?;
-            self.take_images(&meant).await.map_err(ChangeError::Mistakes)?;
+            let taken = self.take_images(&meant, &options.progress).await;
+            options.progress.writes()?;
+            taken.map_err(ChangeError::Mistakes)?;
         }
         self.carry_out(&wanted, actor).await
     }
@@ -232,11 +237,11 @@ impl Changes {
         Ok(judged)
     }
 
-    async fn take_images(&self, meant: &[Meant]) -> Result<(), Vec<Mistake>> {
+    async fn take_images(&self, meant: &[Meant], progress: &Progress) -> Result<(), Vec<Mistake>> {
         let mut all = Vec::new();
         for one in meant {
             if let Spec::Image(spec) = &one.spec
-                && let Err(findings) = self.images.take(spec).await
+                && let Err(findings) = self.images.take(spec, progress).await
             {
                 all.extend(mistakes(one, &findings));
             }

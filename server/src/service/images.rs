@@ -1,4 +1,5 @@
 //! The image store: files by the hash of their content, checked before anything can be served from them.
+use super::operations::{CalledOff, Fetched, Progress};
 use crate::{domain::inventory::check::Finding, errors};
 use futures_util::StreamExt;
 use pilotlight_types::{
@@ -64,6 +65,14 @@ pub enum ImageError {
         /// What it should hash to.
         wanted: Sha256,
     },
+    /// Whoever asked for it does not want it any more.
+    #[error("{url} is not fetched: {source}")]
+    CalledOff {
+        /// Where it was to come from.
+        url: String,
+        /// So it was.
+        source: CalledOff,
+    },
     /// It cannot be stored.
     #[error("the image store {folder} cannot be written: {source}")]
     Unwritable {
@@ -121,12 +130,12 @@ impl Images {
     }
 
     /// Takes every file of an image into the store, each checked against its hash.
-    pub async fn take(&self, spec: &ImageSpec) -> Result<(), Vec<Finding>> {
+    pub async fn take(&self, spec: &ImageSpec, progress: &Progress) -> Result<(), Vec<Finding>> {
         let mut findings = Vec::new();
         let initrds = spec.initrd.iter().enumerate().map(|(i, file)| (format!("spec.initrd[{i}]"), file));
         let files = [("spec.kernel".to_owned(), &spec.kernel)].into_iter().chain(initrds);
         for (path, file) in files.chain(spec.rootfs.iter().map(|file| ("spec.rootfs".to_owned(), file))) {
-            if let Err(error) = self.take_file(file).await {
+            if let Err(error) = self.take_file(file, progress).await {
                 let part = if matches!(error, ImageError::Different { .. }) { "sha256" } else { "url" };
                 findings.push(Finding {
                     path: format!("{path}.{part}"),
@@ -155,35 +164,50 @@ impl Images {
         }
     }
 
-    async fn take_file(&self, file: &FileRef) -> Result<(), ImageError> {
+    async fn take_file(&self, file: &FileRef, progress: &Progress) -> Result<(), ImageError> {
         let to = self.path(&file.sha256.to_string());
         if tokio::fs::try_exists(&to).await.unwrap_or(false) {
             return Ok(());
         }
+        tokio::select! {
+            fetched = self.fetch(file, &to, progress) => fetched,
+            source = progress.called_off() => Err(ImageError::CalledOff { url: file.url.clone(), source }),
+        }
+    }
+
+    async fn fetch(&self, file: &FileRef, to: &Path, progress: &Progress) -> Result<(), ImageError> {
         let url = &file.url;
         tracing::info!(url, "taking a file into the image store");
-        let read: Box<dyn AsyncRead + Send + Unpin> = if url.starts_with('/') {
+        let (read, size): (Box<dyn AsyncRead + Send + Unpin>, _) = if url.starts_with('/') {
             let unreadable = |source| ImageError::Unreadable { url: url.clone(), source };
-            Box::new(tokio::fs::File::open(url).await.map_err(unreadable)?)
+            let file = tokio::fs::File::open(url).await.map_err(unreadable)?;
+            let size = file.metadata().await.map_err(unreadable)?.len();
+            (Box::new(file), Some(size))
         } else {
             let unfetched =
                 |e: reqwest::Error| ImageError::Unfetched { url: url.clone(), why: errors::chain(&e) };
-            let response = self.http.get(url).send().await.and_then(reqwest::Response::error_for_status);
-            let pieces =
-                response.map_err(unfetched)?.bytes_stream().map(|piece| piece.map_err(io::Error::other));
-            Box::new(tokio_util::io::StreamReader::new(pieces))
+            let silent = |_| {
+                let why = format!("nothing was answered for {} s", STALL.as_secs());
+                ImageError::Unfetched { url: url.clone(), why }
+            };
+            let response = tokio::time::timeout(STALL, self.http.get(url).send()).await.map_err(silent)?;
+            let response = response.and_then(reqwest::Response::error_for_status).map_err(unfetched)?;
+            let size = response.content_length();
+            let pieces = response.bytes_stream().map(|piece| piece.map_err(io::Error::other));
+            (Box::new(tokio_util::io::StreamReader::new(pieces)), size)
         };
-        let (new, found) = self.copy(url, read).await?;
+        let (new, found) = self.copy(url, read, &progress.fetches(url, size)).await?;
         if found != file.sha256 {
             return Err(ImageError::Different { url: url.clone(), found, wanted: file.sha256 });
         }
-        self.keep(new, &to)
+        self.keep(new, to)
     }
 
     async fn copy(
         &self,
         url: &str,
         mut from: impl AsyncRead + Unpin,
+        fetched: &Fetched,
     ) -> Result<(tempfile::NamedTempFile, Sha256), ImageError> {
         let unwritable = |source| ImageError::Unwritable { folder: self.folder.clone(), source };
         let unreadable = |source| ImageError::Unreadable { url: url.to_owned(), source };
@@ -197,6 +221,7 @@ impl Images {
             let size = read.unwrap_or_else(|_| Err(stalled())).map_err(unreadable)?;
             let Some(bytes) = piece.get(..size).filter(|bytes| !bytes.is_empty()) else { break };
             hash.update(bytes);
+            fetched.more(size);
             file.write_all(bytes).await.map_err(unwritable)?;
         }
         file.flush().await.map_err(unwritable)?;

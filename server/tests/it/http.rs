@@ -6,11 +6,15 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use pilotlight::clock::Clock;
 use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, StatusPage, api::Api};
-use pilotlight::service::{audit::Audit, content::Contents, explain::Packets, scopes::Scopes};
+use pilotlight::service::{
+    audit::Audit, content::Contents, explain::Packets, operations::Operations, scopes::Scopes,
+};
 use pilotlight_types::api::{NewToken, Problem, Role, Scope};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 fn health(rig: &Rig) -> Health {
@@ -32,6 +36,10 @@ pub fn secure(rig: &Rig) -> Router {
         views: rig.views.clone(),
         changes: rig.changes.clone(),
         revisions: rig.revisions.clone(),
+        operations: Operations::new(
+            Clock::Manual(rig.clock.clone()),
+            tokio_util::sync::CancellationToken::new(),
+        ),
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
         console: rig.console.clone(),
@@ -168,4 +176,43 @@ async fn facts_that_are_none_are_refused_and_a_stranger_reports_nothing() {
     assert_eq!(rig.stage("n1"), "provisioning", "nothing of that made it active");
     assert_eq!(report(&token, json!({"version": 1})).await, StatusCode::OK);
     assert_eq!(rig.stage("n1"), "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_asked_for_is_done_whole_even_if_it_goes_away() {
+    let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
+    let admin = token(&rig, "a", Role::Admin).await;
+    let ended = token(&rig, "b", Role::Viewer).await;
+    let router = secure(&rig);
+    let ask = async |method: Method, path: &str, body: &str, bearer: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {bearer}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        asked(&router, request, Body::from(body.to_owned())).await
+    };
+    let group = r#"{"spec": {"match": {"labels": {"role": "worker"}}, "profile": "worker", "variables": {"zone": "z"}}}"#;
+    // Whoever reads the database holds up who writes; the clients do not wait for that.
+    let held = rig.db.write().await.unwrap();
+    let hold = ask(Method::POST, "/api/v1/machines/n1/hold", r#"{"reason": "a fan"}"#, &admin);
+    let end = ask(Method::DELETE, "/api/v1/tokens/b", "", &admin);
+    let put = ask(Method::PUT, "/api/v1/groups/workers", group, &admin);
+    let patience = Duration::from_millis(300);
+    let given_up = tokio::join!(timeout(patience, hold), timeout(patience, end), timeout(patience, put));
+    assert!(given_up.0.is_err() && given_up.1.is_err() && given_up.2.is_err(), "they were done too soon");
+    drop(held);
+    for _ in 0..500 {
+        let held = rig.views.machine("n1").unwrap().hold.is_some();
+        let (status, ..) = ask(Method::GET, "/api/v1/machines", "", &ended).await;
+        let (_, _, group) = ask(Method::GET, "/api/v1/groups/workers", "", &admin).await;
+        let group: Value = serde_json::from_slice(&group).unwrap();
+        if held && status == StatusCode::UNAUTHORIZED && group["spec"]["variables"]["zone"] == "z" {
+            let (status, ..) = ask(Method::POST, "/api/v1/machines/n1/release", "", &admin).await;
+            assert_eq!(status, StatusCode::OK, "the machine is as the database has it");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("what is in the database is not in memory");
 }

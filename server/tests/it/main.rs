@@ -18,6 +18,7 @@ mod identity;
 mod leases;
 mod machines;
 mod openapi;
+mod operations;
 mod pacing;
 mod packets;
 mod plans;

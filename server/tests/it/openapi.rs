@@ -245,6 +245,17 @@ async fn what_is_answered_is_what_the_document_says() {
     let facts = format!("/agent/v1/boots/{boot}/facts");
     let reported = call(&router, (&Method::POST, &facts), Some(&agent), &report).await;
     assert_eq!(reported.0, StatusCode::OK);
+    // A mirror that nobody answers at: what is fetched from it goes on until it is called off.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file =
+        json!({"url": format!("http://{}/kernel", silent.local_addr().unwrap()), "sha256": "0".repeat(64)});
+    let slow = json!({"spec": {"os": "generic", "arch": "x86_64", "version": "1", "kernel": file, "initrd": [file]}});
+    let request = Request::put("/api/v1/images/slow")
+        .header(header::AUTHORIZATION, format!("Bearer {admin}"))
+        .header("prefer", "respond-async");
+    let (status, headers, _) = asked(&router, request, Body::from(slow.to_string())).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let operation_path = headers[header::LOCATION].to_str().unwrap().to_owned();
     let document = openapi::document();
     let mut all = described(&document);
     // What deletes comes last, and what is needed by others after those.
@@ -259,6 +270,9 @@ async fn what_is_answered_is_what_the_document_says() {
         let mut asked = filled(path, &boot.to_string(), true);
         if path.ends_with("/explain") && *method == Method::GET && !path.contains("machines") {
             asked = format!("{asked}?mac={MAC1}");
+        }
+        if path.ends_with("/operations/{id}") {
+            asked.clone_from(&operation_path);
         }
         let id = operation["operationId"].as_str().unwrap();
         let body = body(&rig, id, operation);

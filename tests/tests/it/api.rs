@@ -6,6 +6,7 @@ pub mod access;
 pub mod changes;
 pub mod events;
 pub mod mistakes;
+pub mod operations;
 pub mod operators;
 pub mod packets;
 pub mod plans;
@@ -27,6 +28,7 @@ macro_rules! each_api_story {
             events::the_list_of_events_is_complete_and_in_order,
             mistakes::what_is_wrong_is_refused_with_file_line_and_column_and_nothing_is_applied,
             mistakes::every_refusal_is_a_problem_document,
+            operations::an_apply_shows_how_far_it_is_and_is_called_off_by_ctrl_c,
             operators::a_rack_is_held_at_once_by_a_token_that_is_good_for_it,
             operators::who_changed_what_is_listed_and_the_log_is_whole,
             plans::a_plan_ends_with_2_where_something_changes_and_the_apply_of_it_goes_through,

@@ -56,13 +56,18 @@ impl Plan {
 impl Rig {
     /// Runs the command line client as an administrator.
     pub fn cli(&self, arguments: &[&str]) -> Result<Output> {
-        let output = Command::new(daemon::pilotlight()?)
+        Ok(self.command(arguments)?.output()?)
+    }
+
+    /// The command line, not run yet.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(daemon::pilotlight()?);
+        command
             .args(arguments)
             .env("PILOTLIGHT_URL", self.daemon.url())
             .env("PILOTLIGHT_TOKEN", self.daemon.token()?)
-            .env("PILOTLIGHT_CA", self.daemon.ca_path())
-            .output()?;
-        Ok(output)
+            .env("PILOTLIGHT_CA", self.daemon.ca_path());
+        Ok(command)
     }
 
     /// The same, when it must succeed; gives what it printed.

@@ -1,5 +1,8 @@
 //! Many resources at once: what would come of it, and doing it. Resources as they were.
-use super::{PREFIX, limit};
+use super::{
+    PREFIX, limit,
+    operations::{Prefers, answered},
+};
 use crate::{
     domain::scope::{OutOfScope, Scope},
     http::{
@@ -9,6 +12,7 @@ use crate::{
     },
     service::{
         changes::{Changes, Options},
+        operations::Operations,
         revisions::Revisions,
     },
 };
@@ -30,6 +34,7 @@ use serde_json::Value;
 pub(super) struct PlansApi {
     pub(super) changes: Changes,
     pub(super) revisions: Revisions,
+    pub(super) operations: Operations,
 }
 
 /// How many documents one `apply` may have.
@@ -113,6 +118,7 @@ pub(super) fn routes() -> Routes<PlansApi> {
         .takes::<Vec<Document>>()
         .answers::<Applied>(200, "what became of each document")
         .answers::<DryRun>(200, "what would become of each, with `dry-run`")
+        .may_last()
         .refuses(&[409, 412]);
     // A machine's changes are events.
     let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Machine);
@@ -157,6 +163,7 @@ async fn apply(
     Query(manner): Query<Manner>,
     Query(reason): Query<Reason>,
     Caller(actor): Caller,
+    prefers: Prefers,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let dry_run = manner.dry_run;
@@ -166,7 +173,12 @@ async fn apply(
         let items = api.changes.rehearse(&documents, &options, &actor).await?;
         return Ok(Json(DryRun { dry_run, items }).into_response());
     }
-    Ok(Json(api.changes.apply_with(&documents, &options, &actor).await?).into_response())
+    let what = format!("apply {} document{}", documents.len(), if documents.len() == 1 { "" } else { "s" });
+    answered(&api.operations, prefers, (what, actor), |progress, actor| async move {
+        let options = Options { progress, ..options };
+        Ok(Json(api.changes.apply_with(&documents, &options, &actor).await?).into_response())
+    })
+    .await
 }
 
 fn documents(body: &Bytes) -> Result<Vec<Value>, Failure> {

@@ -2,6 +2,7 @@
 //! they are beside that is in [`super::machines`].
 use super::{
     PREFIX, Page, conditions, next,
+    operations::{Prefers, answered},
     plans::{Manner, Reason},
     watch::Watching,
 };
@@ -13,6 +14,7 @@ use crate::{
     },
     service::{
         changes::{ChangeError, Changes, Options},
+        operations::Operations,
         views::Views,
     },
 };
@@ -35,6 +37,7 @@ pub(super) struct ResourcesApi {
     pub(super) views: Views,
     pub(super) changes: Changes,
     pub(super) watching: Watching,
+    pub(super) operations: Operations,
 }
 
 /// The schemas of a kind: one, a list of them, and what is declared.
@@ -113,6 +116,7 @@ fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
         .answers_schema(200, "it was there before", one)
         .tagged()
         .answers::<DryRun>(200, "what would be done, with `dry-run`")
+        .may_last()
         .refuses(&[409]);
     let delete = called(Operation::delete(&path, Role::Editor), "delete", "Deletes")
         .asks::<Manner>()
@@ -171,7 +175,7 @@ async fn put(
     Extension(kind): Extension<Kind>,
     Path(name): Path<String>,
     (Query(manner), Query(reason)): (Query<Manner>, Query<Reason>),
-    Caller(actor): Caller,
+    (Caller(actor), prefers): (Caller, Prefers),
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
@@ -179,18 +183,24 @@ async fn put(
     let options = Options { expected, message: reason.message()?, ..manner.options() };
     let document = document(kind, &name, &body)?;
     let documents = [document];
-    let refused = |error| api.refused(error, Some(&documents));
     if dry_run {
+        let refused = |error| api.refused(error, Some(&documents));
         let items = api.changes.rehearse(&documents, &options, &actor).await.map_err(refused)?;
         return Ok(Json(DryRun { dry_run, items }).into_response());
     }
-    let applied = api.changes.apply_with(&documents, &options, &actor).await.map_err(refused)?;
-    let status = match applied.items.first() {
-        Some(AppliedItem { change: Change::Created, .. }) => StatusCode::CREATED,
-        _ => StatusCode::OK,
-    };
-    let shown = api.shown(kind, &name).map_err(|_| Failure::conflict("it was deleted again"))?;
-    Ok((status, shown).into_response())
+    let (operations, what) = (api.operations.clone(), format!("put {}/{name}", kind.name().to_lowercase()));
+    answered(&operations, prefers, (what, actor), |progress, actor| async move {
+        let options = Options { progress, ..options };
+        let applied = api.changes.apply_with(&documents, &options, &actor).await;
+        let applied = applied.map_err(|error| api.refused(error, Some(&documents)))?;
+        let status = match applied.items.first() {
+            Some(AppliedItem { change: Change::Created, .. }) => StatusCode::CREATED,
+            _ => StatusCode::OK,
+        };
+        let shown = api.shown(kind, &name).map_err(|_| Failure::conflict("it was deleted again"))?;
+        Ok((status, shown).into_response())
+    })
+    .await
 }
 
 async fn delete(

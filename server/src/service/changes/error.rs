@@ -1,5 +1,9 @@
 //! Why nothing was changed.
-use crate::{domain::scope::OutOfScope, service::machines::MachineError, store::StoreError};
+use crate::{
+    domain::scope::OutOfScope,
+    service::{machines::MachineError, operations::CalledOff},
+    store::StoreError,
+};
 use pilotlight_types::{
     api::Mistake,
     resource::{Kind, Name},
@@ -38,6 +42,9 @@ pub enum ChangeError {
     /// Resources are pruned by the set of files that they are from.
     #[error("`prune` needs `source`: the name of the set of files that these documents are all of")]
     NoSource,
+    /// Who asked for it does not want it any more.
+    #[error("nothing was changed: {0}")]
+    CalledOff(#[from] CalledOff),
     /// The stage does not allow that.
     #[error(transparent)]
     Machine(#[from] MachineError),
