@@ -1,12 +1,14 @@
 //! `serve`, and `config check`.
 use super::ServeArgs;
 use crate::{app::App, clock::Clock, config, errors, lifecycle::Lifecycle};
+use nix::sys::resource::{Resource, setrlimit};
 use std::{io::IsTerminal, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// Runs the daemon until it is told to stop.
 pub(super) async fn serve(args: ServeArgs) -> ExitCode {
     start_log();
+    leave_no_memory_behind();
     let settings = match config::load(args.config.as_deref(), &args.overrides) {
         Ok(settings) => settings,
         Err(problems) => return refused(&problems),
@@ -49,6 +51,13 @@ pub(super) fn refused(problems: &[config::ConfigProblem]) -> ExitCode {
     }
     // EX_CONFIG
     ExitCode::from(78)
+}
+
+/// No core file is written where the daemon crashes: secrets that were just handed out would be in it.
+fn leave_no_memory_behind() {
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        tracing::warn!("core files cannot be switched off: {error}");
+    }
 }
 
 /// The log goes to standard error. PILOTLIGHT_LOG filters it, such as `debug` or `pilotlight::dhcp=debug`.

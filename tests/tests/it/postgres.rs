@@ -33,6 +33,13 @@ pub fn database() -> Result<String> {
     Ok(format!("postgres://pilotlight@localhost/{name}?host={socket}"))
 }
 
+/// All that a database holds, as text: bytes in hex.
+pub fn dump(url: &str) -> Result<String> {
+    let dumped = as_nobody("pg_dump").arg("--inserts").arg(url).output()?;
+    ensure!(dumped.status.success(), "pg_dump: {}", String::from_utf8_lossy(&dumped.stderr));
+    Ok(String::from_utf8(dumped.stdout)?)
+}
+
 /// PostgreSQL does not run as root.
 fn as_nobody(program: &str) -> Command {
     let path = Path::new(BIN).join(program);
