@@ -86,6 +86,11 @@ impl Client {
         Ok(response.json().await?)
     }
 
+    /// A POST without a body, whose answer has none.
+    pub(super) async fn post_for_nothing(&self, path: &str) -> Result<()> {
+        self.request(Method::POST, path, &[], None::<&()>, None).await.map(drop)
+    }
+
     pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<()> {
         self.request(Method::DELETE, path, query, None::<&()>, None).await.map(drop)
     }

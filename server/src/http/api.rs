@@ -9,6 +9,7 @@ mod plans;
 mod resources;
 mod tokens;
 mod watch;
+mod webhooks;
 
 use super::{
     openapi,
@@ -28,6 +29,7 @@ use crate::service::{
     revisions::Revisions,
     scopes::Scopes,
     views::Views,
+    webhooks::Webhooks,
 };
 use axum::{
     Router,
@@ -65,6 +67,8 @@ pub struct Api {
     pub access: Access,
     /// What is in whose scope.
     pub scopes: Scopes,
+    /// What webhooks are told.
+    pub webhooks: Webhooks,
     /// Events as they come.
     pub journal: Journal,
     /// Events that were.
@@ -89,6 +93,7 @@ pub(super) fn router(api: Api) -> Router {
         audit,
         access,
         scopes,
+        webhooks,
         journal,
         history,
         stop,
@@ -122,6 +127,7 @@ pub(super) fn router(api: Api) -> Router {
         .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
         .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
         .merge(tokens::routes().with_state(access))
+        .merge(webhooks::routes().with_state(webhooks))
 }
 
 /// Every endpoint of the API, in the order of the document.
@@ -136,6 +142,7 @@ pub(super) fn operations() -> Vec<Operation> {
         plans::routes().operations(),
         resources::routes().operations(),
         tokens::routes().operations(),
+        webhooks::routes().operations(),
     ]
     .concat();
     all.sort_by(|a, b| (&a.path, a.method.as_str()).cmp(&(&b.path, b.method.as_str())));

@@ -10,6 +10,7 @@ use crate::{
         delivery::Denied,
         explain::{BadPacket, ExplainError},
         machines::MachineError,
+        webhooks::WebhookError,
     },
 };
 use axum::{
@@ -194,6 +195,9 @@ impl From<ChangeError> for Failure {
             ChangeError::NotFound(..) => Self::not_found(detail),
             ChangeError::Changed(..) => Self::precondition(detail),
             ChangeError::NoSource => Self::bad_request(detail),
+            ChangeError::ForAdmins(..) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
+            }
             ChangeError::Guard(_) => Self::new(
                 StatusCode::CONFLICT,
                 "guard",
@@ -207,6 +211,15 @@ impl From<ChangeError> for Failure {
                 detail,
             ),
             ChangeError::Needed(..) => Self::new(StatusCode::CONFLICT, "needed", "Others need it", detail),
+        }
+    }
+}
+
+impl From<WebhookError> for Failure {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Store(error) => error.into(),
+            WebhookError::NoWebhook(_) | WebhookError::NoDelivery(..) => Self::not_found(error.to_string()),
         }
     }
 }

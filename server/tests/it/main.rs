@@ -27,4 +27,5 @@ mod scopes;
 mod secrets;
 mod store;
 mod watch;
+mod webhooks;
 mod wire;
