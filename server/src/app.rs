@@ -6,7 +6,7 @@ pub use error::StartError;
 
 use self::host::{
     bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, names, our_addresses, port,
-    vault, warn_of_missing,
+    vault, warn_of_missing, webhooks,
 };
 use crate::{
     clock::Clock,
@@ -52,6 +52,7 @@ use crate::{
         secrets::{Secrets, Vault},
         sightings::Sightings,
         views::Views,
+        webhooks::Webhooks,
     },
     site::DataDir,
     store::{Db, Writer},
@@ -93,6 +94,7 @@ pub struct App {
     console: Console,
     stalls: Stalls,
     vault: Option<Vault>,
+    webhooks: Webhooks,
     serving: Arc<AtomicBool>,
     db: Db,
     _lock: nix::fcntl::Flock<std::fs::File>,
@@ -156,6 +158,10 @@ impl App {
         };
         let vault = settings.vault.clone().map(vault).transpose()?;
         let secrets = Secrets::new(settings.secret_files.clone(), vault.clone());
+        let webhooks = {
+            let (journal, secrets) = (journal.clone(), secrets.clone());
+            Webhooks::new(db.clone(), roster.clone(), journal, secrets, webhooks(&settings))
+        };
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());
@@ -179,6 +185,7 @@ impl App {
             boots: boots.clone(),
             delivery: delivery.clone(),
             secrets: secrets.clone(),
+            webhooks: webhooks.clone(),
             sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
@@ -235,6 +242,7 @@ impl App {
             audit: Audit::new(db.clone()),
             access: access.clone(),
             scopes: Scopes::new(roster.clone()),
+            webhooks: webhooks.clone(),
             journal: journal.clone(),
             history: history.clone(),
             stop: life.soft.clone(),
@@ -284,6 +292,7 @@ impl App {
             console,
             stalls,
             vault,
+            webhooks,
             serving,
             db,
             _lock: lock,
@@ -362,6 +371,11 @@ impl App {
                 Ok(())
             });
         }
+        let (webhooks, stop_webhooks) = (self.webhooks, stop.clone());
+        life.spawn("webhooks", async move {
+            webhooks.run(stop_webhooks).await;
+            Ok(())
+        });
         let (stalls, stop_stalls) = (self.stalls, stop.clone());
         life.spawn("stalls", async move {
             reconcile::run(stalls, stop_stalls).await;

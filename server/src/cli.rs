@@ -17,10 +17,14 @@ mod serve;
 mod sources;
 mod table;
 mod token;
+mod webhook;
 
 use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pilotlight_types::{api::Role, resource::Kind};
+use pilotlight_types::{
+    api::{DeliveryState, Role},
+    resource::Kind,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes
@@ -83,6 +87,11 @@ enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Look at what webhooks were told, and tell them again
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
     },
     /// Work with API tokens
     Token {
@@ -214,7 +223,7 @@ struct ApplyArgs {
 
 #[derive(Debug, Args)]
 struct RevisionsArgs {
-    /// firmware, subnet, image, profile or group
+    /// firmware, subnet, image, profile, group or webhook
     kind: String,
     /// Which one
     name: String,
@@ -229,7 +238,7 @@ struct RevisionsArgs {
 
 #[derive(Debug, Args)]
 struct DiffArgs {
-    /// firmware, subnet, image, profile or group
+    /// firmware, subnet, image, profile, group or webhook
     kind: String,
     /// Which one
     name: String,
@@ -243,7 +252,7 @@ struct DiffArgs {
 
 #[derive(Debug, Args)]
 struct RollbackArgs {
-    /// firmware, subnet, image, profile or group
+    /// firmware, subnet, image, profile, group or webhook
     kind: String,
     /// Which one
     name: String,
@@ -271,7 +280,7 @@ enum Output {
 
 #[derive(Debug, Args)]
 struct GetArgs {
-    /// firmware, subnets, images, profiles, groups, machines or boots; several with commas between them; all of them: all
+    /// firmware, subnets, images, profiles, groups, machines, webhooks or boots; several with commas between them; all of them: all
     kind: String,
     /// Only this one
     name: Option<String>,
@@ -287,7 +296,7 @@ struct GetArgs {
 
 #[derive(Debug, Args)]
 struct DeleteArgs {
-    /// subnet, image, profile, group or machine
+    /// subnet, image, profile, group, machine or webhook
     kind: String,
     /// Which one
     name: String,
@@ -428,6 +437,69 @@ enum AuditCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum WebhookCommand {
+    /// Show how a webhook does
+    Status {
+        /// The webhook
+        name: String,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show what a webhook was told, newest first, and what came of it
+    Deliveries {
+        /// The webhook
+        name: String,
+        /// Only those in this state: pending, delivered or dead
+        #[arg(long, value_name = "STATE")]
+        state: Option<DeliveryState>,
+        /// How many at the most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Send deliveries again: one, or those that were given up
+    Replay {
+        /// The webhook
+        name: String,
+        /// Only this one, by its event's id
+        #[arg(conflicts_with_all = ["dead", "delivered", "since"], required_unless_present_any = ["dead", "delivered", "since"])]
+        id: Option<String>,
+        /// Those that were given up
+        #[arg(long)]
+        dead: bool,
+        /// Those that were delivered: for a receiver that lost what it had
+        #[arg(long, conflicts_with = "dead")]
+        delivered: bool,
+        /// Only those that were found to be due from this time on (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Send to a webhook again whose receiver answered 410
+    Resume {
+        /// The webhook
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Send a test event, and show what the receiver answers
+    Test {
+        /// The webhook
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Make a token, and print it: it is not shown again
     Create {
@@ -544,6 +616,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => events::run(args).await,
         Command::Operation { command } => operation::run(command).await,
         Command::Audit { command } => audit::run(command).await,
+        Command::Webhook { command } => webhook::run(command).await,
         Command::Token { command } => token::run(command).await,
     };
     ended(done.map(|()| ExitCode::SUCCESS))

@@ -26,4 +26,5 @@ pub mod scope;
 pub mod script;
 pub mod selector;
 pub mod stage;
+pub mod webhook;
 pub mod yaml;

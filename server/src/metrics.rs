@@ -1,10 +1,15 @@
 //! Metrics for Prometheus. No label has a value for each machine.
+mod webhooks;
+
+pub use webhooks::WebhooksState;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use std::sync::Arc;
+use webhooks::WebhookMetrics;
 
 /// An outcome, and the reason of it where it has several.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -116,6 +121,7 @@ struct StateMetrics {
     foreign_servers: Gauge,
     secret_failures: Family<SecretLabels, Counter>,
     secrets_waiting: Gauge,
+    webhooks: WebhookMetrics,
 }
 
 /// What there is.
@@ -139,6 +145,8 @@ pub struct State {
     pub secrets_waiting: usize,
     /// How machines are paced, in each subnet where they boot.
     pub pacing: Vec<PacingState>,
+    /// How webhooks do.
+    pub webhooks: WebhooksState,
 }
 
 /// How machines of a subnet are paced.
@@ -254,6 +262,26 @@ impl Metrics {
         registry.register("pacing_sent_bytes_per_second", sent, state.rate.clone());
         let link = "Bytes that a subnet's link is taken to bear";
         registry.register("pacing_link_bytes_per_second", link, state.link.clone());
+        registry.register(
+            "webhook_tries",
+            "Tries to tell webhooks of events, by webhook and outcome: delivered, failed, dead, gone",
+            state.webhooks.tries.clone(),
+        );
+        registry.register(
+            "webhook_deliveries",
+            "Deliveries that wait or were given up, by webhook and state: pending, dead",
+            state.webhooks.deliveries.clone(),
+        );
+        registry.register(
+            "webhook_oldest_pending_seconds",
+            "How long the oldest delivery has waited, by webhook",
+            state.webhooks.oldest.clone(),
+        );
+        registry.register(
+            "webhooks_paused",
+            "Webhooks that nothing is sent to",
+            state.webhooks.paused.clone(),
+        );
         Self { registry: Arc::new(registry), dhcp, dhcp6, tftp, http, neighbor, syslog, state }
     }
 
@@ -288,6 +316,7 @@ impl Metrics {
             self.state.rate.get_or_create(&subnet).set(rate(paced.rate));
             self.state.link.get_or_create(&subnet).set(rate(paced.link));
         }
+        self.state.webhooks.set(now.webhooks);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

@@ -27,6 +27,7 @@ pub mod scopes;
 pub mod secrets;
 pub mod sightings;
 pub mod views;
+pub mod webhooks;
 
 /// How a use case fails when the database does.
 pub use crate::store::StoreError;

@@ -12,6 +12,7 @@ mod leases6;
 mod machines;
 mod resources;
 mod tokens;
+mod webhooks;
 mod writer;
 
 pub use audit::{AuditFilter, AuditHead, AuditRow, StoredAudit};
@@ -23,6 +24,7 @@ pub use leases::LeaseRow;
 pub use leases6::Lease6Row;
 pub use resources::{ResourceRow, RevisionRow};
 pub use tokens::TokenRow;
+pub use webhooks::{DeliveryRow, NewDelivery, Tally, Tried, WebhookRow, WebhookWrite, Which};
 pub use writer::{Write, Writer};
 
 use sqlx::migrate::MigrateError;

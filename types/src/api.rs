@@ -7,6 +7,7 @@ mod packet;
 mod plan;
 mod revision;
 mod token;
+mod webhook;
 
 pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
 pub use audit::{AuditBreak, AuditCheck, AuditEntry};
@@ -16,6 +17,7 @@ pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
 pub use token::{CreatedToken, NewToken, Role, Scope, Token};
+pub use webhook::{Attempt, Delivery, DeliveryState, Replayed, WebhookStatus};
 
 use crate::{
     BootId, EventId, Mac, MachineId, Timestamp,

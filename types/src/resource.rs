@@ -5,6 +5,7 @@ mod range6;
 mod secret;
 mod spec;
 mod value;
+mod webhook;
 
 pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
 pub use options::{DhcpOptions, OptionValue, Percent};
@@ -15,6 +16,7 @@ pub use spec::{
     ProfileSpec, SubnetMode, SubnetSpec, Unknown,
 };
 pub use value::{Duration, Ipv4Range, Labels, LinkRate, Name, Oui, Sha256, ValueError};
+pub use webhook::{EventPattern, Given, HeaderName, SigningKeys, WebhookSpec};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,12 +37,14 @@ pub enum Kind {
     Group,
     /// One server.
     Machine,
+    /// Who is told of events.
+    Webhook,
 }
 
 impl Kind {
     /// Every kind, those that others refer to first.
-    pub const ALL: [Self; 6] =
-        [Self::Firmware, Self::Subnet, Self::Image, Self::Profile, Self::Group, Self::Machine];
+    pub const ALL: [Self; 7] =
+        [Self::Firmware, Self::Subnet, Self::Image, Self::Profile, Self::Group, Self::Machine, Self::Webhook];
 
     /// The kind as documents have it: `Subnet`.
     pub const fn name(self) -> &'static str {
@@ -51,6 +55,7 @@ impl Kind {
             Self::Profile => "Profile",
             Self::Group => "Group",
             Self::Machine => "Machine",
+            Self::Webhook => "Webhook",
         }
     }
 
@@ -64,6 +69,7 @@ impl Kind {
             Self::Profile => "profiles",
             Self::Group => "groups",
             Self::Machine => "machines",
+            Self::Webhook => "webhooks",
         }
     }
 }
@@ -86,7 +92,7 @@ impl FromStr for Kind {
             .ok_or_else(|| {
                 ValueError::new(
                     text,
-                    "no kind of resource: firmware, subnet, image, profile, group or machine is expected",
+                    "no kind of resource: firmware, subnet, image, profile, group, machine or webhook is expected",
                 )
             })
     }

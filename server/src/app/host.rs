@@ -7,11 +7,14 @@ use crate::{
         socket::{Sharing, Socket},
     },
     dhcp6,
-    domain::firmware::table,
+    domain::{
+        firmware::table,
+        webhook::{Manner, Reach},
+    },
     interface,
     neighbor::Solicitations,
     secret::vault::VaultAccess,
-    service::{files::Files, secrets::Vault},
+    service::{files::Files, secrets::Vault, webhooks},
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::{
@@ -138,6 +141,22 @@ fn client(roots: rustls::RootCertStore) -> Result<reqwest::ClientBuilder, StartE
         .connect_timeout(std::time::Duration::from_secs(10))
         .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")));
     Ok(builder)
+}
+
+/// How webhooks are told.
+pub(super) fn webhooks(settings: &Settings) -> webhooks::Settings {
+    let from = &settings.webhooks;
+    webhooks::Settings {
+        site: settings.site.to_string(),
+        manner: Manner {
+            first: from.retry_first.std(),
+            longest: from.retry_longest.std(),
+            give_up: from.retry_for.std(),
+        },
+        reach: Reach { networks: from.networks.clone(), hosts: from.hosts.clone() },
+        keep: from.keep.std(),
+        keep_count: from.keep_count,
+    }
 }
 
 /// The rows of the firmware table that every site needs.

@@ -109,6 +109,11 @@ impl Client {
         Ok(Begun::Done(response.json().await?))
     }
 
+    /// A POST without a body, whose answer has none.
+    pub(super) async fn post_for_nothing(&self, path: &str) -> Result<()> {
+        self.request(Method::POST, path, &[], None::<&()>, &[]).await.map(drop)
+    }
+
     pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<()> {
         self.request(Method::DELETE, path, query, None::<&()>, &[]).await.map(drop)
     }

@@ -3,6 +3,7 @@ mod daemon;
 mod host;
 mod network;
 mod network6;
+mod webhooks;
 
 use super::{Output, ServeArgs};
 use crate::config::{self, Settings};

@@ -1,5 +1,8 @@
 //! What a configuration means, once it is known to mean something.
 mod secrets;
+mod webhooks;
+
+pub use webhooks::WebhookSettings;
 
 use super::fragment::Fragment;
 use crate::secret::{Secret, vault::VaultAccess};
@@ -52,6 +55,8 @@ pub struct Settings {
     pub secret_files: Vec<PathBuf>,
     /// The Vault that has secrets of profiles.
     pub vault: Option<VaultAccess>,
+    /// How webhooks are told.
+    pub webhooks: WebhookSettings,
 }
 
 /// Which database.
@@ -146,6 +151,7 @@ impl Settings {
             found("ipxe.dir", why.into());
         }
         let vault = secrets::vault(&from.vault, &mut found);
+        let webhooks = webhooks::webhooks(&from.webhooks, &mut found);
         let secret_files = from.secrets.files.unwrap_or_default();
         let own = [Some(&data_dir), certificate.as_ref().map(|(_, key)| key)];
         let own = own.into_iter().flatten().chain(&from.vault.token_file).chain(&from.vault.secret_id_file);
@@ -172,6 +178,7 @@ impl Settings {
                 database: database?,
                 secret_files,
                 vault,
+                webhooks: webhooks?,
             })
         })();
         match settings {

@@ -35,6 +35,8 @@ pub struct Fragment {
     pub secrets: Secrets,
     /// `[vault]`
     pub vault: Vault,
+    /// `[webhooks]`
+    pub webhooks: Webhooks,
 }
 
 macro_rules! sections {
@@ -140,6 +142,21 @@ sections! {
         timeout: String,
         /// How long a secret is kept in memory.
         cache: String,
+    }
+    /// How webhooks are told.
+    Webhooks {
+        /// Networks and hosts that they may lead to beside what everybody may reach.
+        allow: Vec<String>,
+        /// How long to wait after the first failure.
+        retry_first: String,
+        /// The longest pause between tries.
+        retry_longest: String,
+        /// How long it is tried.
+        retry_for: String,
+        /// How long deliveries that are done are kept.
+        keep: String,
+        /// How many of those of one webhook.
+        keep_count: usize,
     }
 }
 
@@ -266,6 +283,30 @@ pub struct Overrides {
     /// How long a secret of Vault is kept in memory
     #[arg(long, env = "PILOTLIGHT_VAULT_CACHE", value_name = "TIME", help_heading = "Settings")]
     pub vault_cache: Option<String>,
+    /// Networks, addresses and hosts that webhooks may lead to though nobody is sent events there: this host, link-local addresses
+    #[arg(
+        long,
+        env = "PILOTLIGHT_WEBHOOKS_ALLOW",
+        value_name = "NETWORKS",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    pub webhooks_allow: Option<Vec<String>>,
+    /// How long to wait after a webhook's first failure; twice as long after each further one
+    #[arg(long, env = "PILOTLIGHT_WEBHOOKS_RETRY_FIRST", value_name = "TIME", help_heading = "Settings")]
+    pub webhooks_retry_first: Option<String>,
+    /// The longest pause between two tries
+    #[arg(long, env = "PILOTLIGHT_WEBHOOKS_RETRY_LONGEST", value_name = "TIME", help_heading = "Settings")]
+    pub webhooks_retry_longest: Option<String>,
+    /// How long a delivery is tried before it is given up
+    #[arg(long, env = "PILOTLIGHT_WEBHOOKS_RETRY_FOR", value_name = "TIME", help_heading = "Settings")]
+    pub webhooks_retry_for: Option<String>,
+    /// How long deliveries that are done are kept
+    #[arg(long, env = "PILOTLIGHT_WEBHOOKS_KEEP", value_name = "TIME", help_heading = "Settings")]
+    pub webhooks_keep: Option<String>,
+    /// How many of those are kept of one webhook
+    #[arg(long, env = "PILOTLIGHT_WEBHOOKS_KEEP_COUNT", value_name = "NUMBER", help_heading = "Settings")]
+    pub webhooks_keep_count: Option<usize>,
 }
 
 impl Fragment {
@@ -306,6 +347,12 @@ impl Fragment {
         lay(&mut self.vault.ca, &over.vault_ca);
         lay(&mut self.vault.timeout, &over.vault_timeout);
         lay(&mut self.vault.cache, &over.vault_cache);
+        lay(&mut self.webhooks.allow, &over.webhooks_allow);
+        lay(&mut self.webhooks.retry_first, &over.webhooks_retry_first);
+        lay(&mut self.webhooks.retry_longest, &over.webhooks_retry_longest);
+        lay(&mut self.webhooks.retry_for, &over.webhooks_retry_for);
+        lay(&mut self.webhooks.keep, &over.webhooks_keep);
+        lay(&mut self.webhooks.keep_count, &over.webhooks_keep_count);
         self
     }
 }

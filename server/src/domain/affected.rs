@@ -37,6 +37,8 @@ impl Touched {
                 Kind::Image => drop(touched.images.insert(name.clone())),
                 Kind::Profile => drop(touched.profiles.insert(name.clone())),
                 Kind::Group => drop(touched.groups.insert(name.clone())),
+                // No boot knows of one.
+                Kind::Webhook => {}
                 Kind::Machine => {
                     for inventory in [before, after] {
                         touched.machine(inventory.machine_named(name.as_str()), before, after);

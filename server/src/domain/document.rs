@@ -3,7 +3,7 @@ use pilotlight_types::{
     api::Mistake,
     resource::{
         Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec,
-        SubnetSpec,
+        SubnetSpec, WebhookSpec,
     },
 };
 use serde::de::DeserializeOwned;
@@ -24,6 +24,8 @@ pub enum Spec {
     Group(GroupSpec),
     /// Of a machine.
     Machine(MachineSpec),
+    /// Of a webhook.
+    Webhook(WebhookSpec),
 }
 
 /// A document whose spec is understood.
@@ -49,6 +51,7 @@ impl Spec {
             Self::Profile(_) => Kind::Profile,
             Self::Group(_) => Kind::Group,
             Self::Machine(_) => Kind::Machine,
+            Self::Webhook(_) => Kind::Webhook,
         }
     }
 
@@ -61,6 +64,7 @@ impl Spec {
             Self::Profile(spec) => serde_json::to_value(spec),
             Self::Group(spec) => serde_json::to_value(spec),
             Self::Machine(spec) => serde_json::to_value(spec),
+            Self::Webhook(spec) => serde_json::to_value(spec),
         };
         json.unwrap_or_default()
     }
@@ -99,6 +103,7 @@ fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
         Kind::Profile => Spec::Profile(typed(index, "spec", &spec)?),
         Kind::Group => Spec::Group(typed(index, "spec", &spec)?),
         Kind::Machine => Spec::Machine(typed(index, "spec", &spec)?),
+        Kind::Webhook => Spec::Webhook(typed(index, "spec", &spec)?),
     };
     Ok(Meant { document: index, name, labels, spec })
 }

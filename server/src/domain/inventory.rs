@@ -13,7 +13,7 @@ use pilotlight_types::{
     Mac, MachineId, Timestamp,
     resource::{
         BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SecretName,
-        SubnetSpec,
+        SubnetSpec, WebhookSpec,
     },
 };
 use std::{
@@ -59,6 +59,8 @@ pub struct Inventory {
     pub profile_revisions: HashMap<Revision, Arc<ProfileSpec>>,
     /// Groups.
     pub groups: Groups,
+    /// Who is told of events.
+    pub webhooks: ByName<WebhookSpec>,
     /// The last revision of every resource that there is or was: one that comes back goes on from there.
     pub last_revisions: HashMap<(Kind, Name), i64>,
     /// The set of files that a resource was applied from last, where it was.

@@ -10,6 +10,7 @@ mod plans;
 mod resources;
 mod tokens;
 mod watch;
+mod webhooks;
 
 use super::{
     openapi,
@@ -30,6 +31,7 @@ use crate::service::{
     revisions::Revisions,
     scopes::Scopes,
     views::Views,
+    webhooks::Webhooks,
 };
 use axum::{
     Router,
@@ -69,6 +71,8 @@ pub struct Api {
     pub access: Access,
     /// What is in whose scope.
     pub scopes: Scopes,
+    /// What webhooks are told.
+    pub webhooks: Webhooks,
     /// Events as they come.
     pub journal: Journal,
     /// Events that were.
@@ -94,6 +98,7 @@ pub(super) fn router(api: Api) -> Router {
         audit,
         access,
         scopes,
+        webhooks,
         journal,
         history,
         stop,
@@ -133,6 +138,7 @@ pub(super) fn router(api: Api) -> Router {
         .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
         .merge(operations::routes().with_state(operations))
         .merge(tokens::routes().with_state(access))
+        .merge(webhooks::routes().with_state(webhooks))
 }
 
 /// Every endpoint of the API, in the order of the document.
@@ -148,6 +154,7 @@ pub(super) fn operations() -> Vec<Operation> {
         plans::routes().operations(),
         resources::routes().operations(),
         tokens::routes().operations(),
+        webhooks::routes().operations(),
     ]
     .concat();
     all.sort_by(|a, b| (&a.path, a.method.as_str()).cmp(&(&b.path, b.method.as_str())));

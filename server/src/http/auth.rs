@@ -132,7 +132,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let bearer = parts.extensions.get::<Bearer>().ok_or_else(|| unauthorized("who asks is not known"))?;
         let request = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         let remote = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.remote.ip());
-        let Bearer { name, scope, .. } = bearer.clone();
-        Ok(Self(Actor { name, request, remote, scope }))
+        let Bearer { name, scope, role, .. } = bearer.clone();
+        Ok(Self(Actor { name, request, remote, scope, administers: role >= Role::Admin }))
     }
 }

@@ -1,10 +1,10 @@
 //! Whether the daemon lives, whether it can serve, and how it does.
 use super::problem::Failure;
 use crate::{
-    metrics::{Metrics, PacingState, State as MetricsState},
+    metrics::{Metrics, PacingState, State as MetricsState, WebhooksState},
     service::{
         boots::Boots, delivery::Delivery, history::History, journal::Journal, secrets::Secrets,
-        sightings::Sightings, views::Views,
+        sightings::Sightings, views::Views, webhooks::Webhooks,
     },
 };
 use axum::{
@@ -38,6 +38,8 @@ pub struct Health {
     pub delivery: Delivery,
     /// Secrets of configs.
     pub secrets: Secrets,
+    /// What webhooks are told.
+    pub webhooks: Webhooks,
     /// Other DHCP servers.
     pub sightings: Sightings,
     /// The time.
@@ -75,7 +77,14 @@ async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
         rate: paced.rate,
         link: paced.link.bytes(),
     });
+    let webhooks = health.webhooks.state();
     let now = MetricsState {
+        webhooks: WebhooksState {
+            tries: webhooks.tries,
+            deliveries: webhooks.deliveries,
+            oldest: webhooks.oldest,
+            paused: webhooks.paused,
+        },
         pacing: pacing.collect(),
         machines: health.views.stages(),
         drifted: health.views.drifted(),

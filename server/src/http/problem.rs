@@ -11,6 +11,7 @@ use crate::{
         explain::{BadPacket, ExplainError},
         machines::MachineError,
         operations::GoesOn,
+        webhooks::WebhookError,
     },
 };
 use axum::{
@@ -205,6 +206,9 @@ impl From<ChangeError> for Failure {
             ChangeError::Changed(..) => Self::precondition(detail),
             ChangeError::CalledOff(_) => Self::new(StatusCode::CONFLICT, "called-off", CALLED_OFF, detail),
             ChangeError::NoSource => Self::bad_request(detail),
+            ChangeError::ForAdmins(..) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
+            }
             ChangeError::Guard(_) => Self::new(
                 StatusCode::CONFLICT,
                 "guard",
@@ -227,6 +231,15 @@ impl From<GoesOn> for Failure {
         match error {
             GoesOn::Unknown(_) => Self::not_found(error.to_string()),
             GoesOn::Ended(_) | GoesOn::TooLate(_) => Self::conflict(error.to_string()),
+        }
+    }
+}
+
+impl From<WebhookError> for Failure {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Store(error) => error.into(),
+            WebhookError::NoWebhook(_) | WebhookError::NoDelivery(..) => Self::not_found(error.to_string()),
         }
     }
 }

@@ -210,6 +210,7 @@ impl Changes {
         let mut tries = 0..TRIES;
         let judged = loop {
             let judged = self.allowed(wanted, &actor.scope).await?;
+            judged.draft.for_admins(actor)?;
             let writes = judged.draft.writes(&self.journal, actor, wanted.options.message.as_deref());
             match self.journal.commit(writes).await {
                 Ok(()) => break judged,

@@ -20,12 +20,14 @@ pub struct Actor {
     pub remote: Option<IpAddr>,
     /// Which objects it may be about.
     pub scope: Scope,
+    /// Whether they may do everything there, as well: write webhooks.
+    pub administers: bool,
 }
 
 impl Actor {
     /// Somebody of this name, who may change everything.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), request: None, remote: None, scope: Scope::default() }
+        Self { name: name.into(), request: None, remote: None, scope: Scope::default(), administers: true }
     }
 
     /// The same, by a request.

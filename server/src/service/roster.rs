@@ -76,6 +76,7 @@ pub(super) fn put(inventory: &mut Inventory, row: &ResourceRow) -> Result<(), St
         Kind::Subnet => drop(inventory.subnets.insert(name, declared(row)?)),
         Kind::Image => drop(inventory.images.insert(name, declared(row)?)),
         Kind::Group => inventory.groups.insert(name, declared(row)?),
+        Kind::Webhook => drop(inventory.webhooks.insert(name, declared(row)?)),
         Kind::Profile => {
             let profile: Declared<ProfileSpec> = declared(row)?;
             let revision = Revision { profile: name.clone(), revision: row.revision };

@@ -69,6 +69,7 @@ pub(super) fn permits(
         Kind::Image => &inventory.images.get(&parsed)?.labels,
         Kind::Profile => &inventory.profiles.get(&parsed)?.labels,
         Kind::Group => &inventory.groups.get(&parsed)?.labels,
+        Kind::Webhook => &inventory.webhooks.get(&parsed)?.labels,
         Kind::Machine => return None,
     };
     Some(scope.permits(kind, name, labels, |_| None))

@@ -12,14 +12,14 @@ use crate::{
         source::{self, Reason, Unavailable},
     },
 };
-use pilotlight_types::resource::SecretName;
+use pilotlight_types::resource::{SecretName, SecretRef};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 /// How long a machine's secrets may take altogether: Ignition waits 10 seconds for a response to begin.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -90,20 +90,37 @@ impl Secrets {
 
     /// The values of these secrets, or the first of them that cannot be had.
     pub async fn values(&self, wanted: &[(SecretUse, Place)]) -> Result<SecretValues, NoSecret> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         let mut values = Vec::with_capacity(wanted.len());
         for (secret, place) in wanted {
-            let late =
-                || Unavailable::new(Reason::Away, format!("{place} was not had in {} s", PATIENCE.as_secs()));
-            let value = tokio::time::timeout_at(deadline, self.value(place)).await;
-            let value = value.unwrap_or_else(|_| Err(late())).map_err(|why| {
-                let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-                *failures.entry((secret.reference.source(), why.reason.as_str())).or_default() += 1;
-                NoSecret { name: secret.name.clone(), from: secret.from.clone(), why }
+            let value = self.by(deadline, &secret.reference, place).await.map_err(|why| NoSecret {
+                name: secret.name.clone(),
+                from: secret.from.clone(),
+                why,
             })?;
             values.push((secret.name.clone(), value.expose().clone()));
         }
         Ok(SecretValues::new(values))
+    }
+
+    /// The value of one secret.
+    pub async fn one(&self, reference: &SecretRef, place: &Place) -> Result<Secret<String>, Unavailable> {
+        self.by(Instant::now() + PATIENCE, reference, place).await
+    }
+
+    async fn by(
+        &self,
+        deadline: Instant,
+        reference: &SecretRef,
+        place: &Place,
+    ) -> Result<Secret<String>, Unavailable> {
+        let late =
+            || Unavailable::new(Reason::Away, format!("{place} was not had in {} s", PATIENCE.as_secs()));
+        let value = tokio::time::timeout_at(deadline, self.value(place)).await;
+        value.unwrap_or_else(|_| Err(late())).inspect_err(|why| {
+            let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            *failures.entry((reference.source(), why.reason.as_str())).or_default() += 1;
+        })
     }
 
     async fn value(&self, place: &Place) -> Result<Secret<String>, Unavailable> {

@@ -52,6 +52,7 @@ impl Views {
             Kind::Image => page(kind, &inventory.images, selector, after, limit),
             Kind::Profile => page(kind, &inventory.profiles, selector, after, limit),
             Kind::Group => page(kind, &inventory.groups, selector, after, limit),
+            Kind::Webhook => page(kind, &inventory.webhooks, selector, after, limit),
             Kind::Machine => Vec::new(),
         })
     }
@@ -113,6 +114,7 @@ impl Views {
             Kind::Image => one(kind, &inventory.images, &name),
             Kind::Profile => one(kind, &inventory.profiles, &name),
             Kind::Group => one(kind, &inventory.groups, &name),
+            Kind::Webhook => one(kind, &inventory.webhooks, &name),
             Kind::Machine => None,
         })
     }

@@ -112,6 +112,11 @@ impl Db {
         })
     }
 
+    /// Whether other daemons may be at it, too.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let mut tx = self.read().await?;

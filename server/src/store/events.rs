@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use std::collections::{BTreeMap, HashMap};
 
+/// The lock that keeps events in the order of their numbers: any number that nothing else of this database locks.
+const ORDER: i64 = 0x7069_6c6f_745f_6576;
+
 /// An event that is to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
@@ -111,6 +114,15 @@ impl Tx {
 
     /// Writes events in this order, and says what places they got.
     pub(super) async fn put_events(&mut self, events: &[&NewEvent]) -> Result<Vec<Event>, StoreError> {
+        if let Self::Postgres(tx) = self {
+            // Numbers are given when a row is written, and rows are seen when they are committed. Without this, who reads on from a
+            // number could miss another daemon's event that has a lower one. Nothing is waited for after it but the commit.
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(ORDER)
+                .execute(&mut **tx)
+                .await
+                .map_err(StoreError::backend("waiting for its turn to write events"))?;
+        }
         let rows: Vec<NewColumns<'_>> = events.iter().enumerate().map(NewColumns::from).collect();
         let json = codec::to_json("events", &rows)?;
         let new = self.rows(

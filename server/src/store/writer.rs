@@ -7,7 +7,7 @@ mod transaction;
 
 use super::{
     AuditRow, BootRow, ConsoleRow, Db, Lease6Row, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError,
-    TokenRow, TokenUse,
+    TokenRow, TokenUse, WebhookWrite,
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
@@ -74,6 +74,8 @@ pub enum Write {
     Event(NewEvent),
     /// A row of the audit log.
     Audit(Box<AuditRow>),
+    /// What webhooks are told.
+    Webhook(Box<WebhookWrite>),
 }
 
 struct Job {

@@ -28,4 +28,5 @@ mod scopes;
 mod secrets;
 mod store;
 mod watch;
+mod webhooks;
 mod wire;

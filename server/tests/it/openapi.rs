@@ -97,6 +97,7 @@ fn filled(path: &str, boot: &str, there: bool) -> String {
         "groups" => "workers",
         "firmware" => "efi-x64",
         "tokens" => "spare",
+        "webhooks" => "hook",
         _ => "",
     };
     path.replace("{name}", name).replace("{id}", boot).replace("{revision}", "1")
@@ -238,6 +239,7 @@ async fn what_is_answered_is_what_the_document_says() {
     let (boot, _) = rig.script(MAC1, [10, 77, 0, 100]).await;
     let admin = token(&rig, "a", Role::Admin).await;
     token(&rig, "spare", Role::Viewer).await;
+    let delivery = crate::webhooks::a_delivery(&rig).await;
     let router = secure(&rig);
     let report = json!({"version": 1, "hostname": "n1", "disks": [{"name": "vda", "transport": "virtio"}],
         "nics": [{"name": "eno1", "mac": MAC1, "addresses": ["10.77.0.100/24"]}]});
@@ -259,7 +261,7 @@ async fn what_is_answered_is_what_the_document_says() {
     let document = openapi::document();
     let mut all = described(&document);
     // What deletes comes last, and what is needed by others after those.
-    let last = ["groups", "machines", "profiles", "images", "subnets", "firmware", "tokens"];
+    let last = ["groups", "machines", "profiles", "images", "subnets", "firmware", "tokens", "webhooks"];
     let order = |(method, path, _): &(Method, String, Value)| {
         let place = last.iter().position(|kind| path.contains(kind)).unwrap_or_default();
         (*method == Method::DELETE, path.contains("accept"), path.contains("retire"), place)
@@ -267,7 +269,8 @@ async fn what_is_answered_is_what_the_document_says() {
     all.sort_by_key(order);
     let mut fine = BTreeSet::new();
     for (method, path, operation) in &all {
-        let mut asked = filled(path, &boot.to_string(), true);
+        let id = if path.contains("/webhooks/") { delivery.to_string() } else { boot.to_string() };
+        let mut asked = filled(path, &id, true);
         if path.ends_with("/explain") && *method == Method::GET && !path.contains("machines") {
             asked = format!("{asked}?mac={MAC1}");
         }

@@ -5,6 +5,7 @@ use pilotlight::{
         boot::BootRequest,
         firmware::{Identity, classify},
         identity::Says,
+        webhook::{Manner, Reach},
     },
     metrics::Metrics,
     secret::SiteKey,
@@ -32,6 +33,7 @@ use pilotlight::{
         secrets::Secrets,
         sightings::Sightings,
         views::Views,
+        webhooks::{self, Webhooks},
     },
     store::{Db, Writer},
 };
@@ -117,6 +119,7 @@ pub struct Rig {
     pub metrics: Metrics,
     pub sightings: Sightings,
     pub secrets: Secrets,
+    pub webhooks: Webhooks,
     url: Option<String>,
     writing: JoinSet<()>,
     stop: CancellationToken,
@@ -198,6 +201,13 @@ impl Rig {
             views: Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone()),
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             sightings: Sightings::new(journal.clone()),
+            webhooks: Webhooks::new(
+                db.clone(),
+                roster.clone(),
+                journal.clone(),
+                secrets.clone(),
+                how_webhooks_are_told(),
+            ),
             secrets,
             metrics: Metrics::new(),
             console: Console::new(boots.clone(), journal.clone(), db.clone()),
@@ -335,6 +345,21 @@ pub fn ipxe(address: &str) -> BootRequest {
 
 pub fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
+}
+
+/// As the daemon does it without a configuration, but that this host's loopback may be reached.
+pub fn how_webhooks_are_told() -> webhooks::Settings {
+    webhooks::Settings {
+        site: "dc1".into(),
+        manner: Manner {
+            first: Duration::from_secs(5),
+            longest: Duration::from_secs(3600),
+            give_up: Duration::from_secs(86_400),
+        },
+        reach: Reach { networks: vec!["127.0.0.0/8".parse().unwrap()], hosts: Vec::new() },
+        keep: Duration::from_secs(14 * 86_400),
+        keep_count: 10_000,
+    }
 }
 
 fn http_client() -> reqwest::Client {

@@ -37,3 +37,4 @@ mod tftp;
 mod tls;
 mod unknown;
 mod vault;
+mod webhooks;

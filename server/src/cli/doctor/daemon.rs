@@ -1,5 +1,5 @@
 //! The daemon that runs: what machines will ask of it is asked here, by the addresses that they will use.
-use super::{Check, host::first_program};
+use super::{Check, host::first_program, webhooks};
 use crate::{cli::probe::tftp, config::Settings, domain::firmware::table, interface};
 use anyhow::{Context, Result, ensure};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -25,6 +25,9 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
     let (http, https) = (addresses(settings, settings.http), addresses(settings, settings.https));
     for address in &https {
         checks.push(ready(&client, *address).await);
+    }
+    if let Some(address) = https.first() {
+        checks.extend(told(&client, *address).await);
     }
     // Any boot program will do: the first of the table.
     let program = table::shipped().iter().find_map(|(_, spec)| first_program(settings, spec));
@@ -98,6 +101,12 @@ async fn ready(client: &reqwest::Client, address: SocketAddr) -> Check {
             "if it is the certificate: restart the daemon, which makes it for the addresses that there are now",
         ),
     }
+}
+
+/// Whether webhooks are told. That the daemon does not answer is said already.
+async fn told(client: &reqwest::Client, address: SocketAddr) -> Vec<Check> {
+    let asked = async { client.get(format!("https://{address}/metrics")).send().await?.text().await };
+    asked.await.map(|metrics| webhooks::judged(&metrics)).unwrap_or_default()
 }
 
 async fn by_http(client: &reqwest::Client, address: SocketAddr, name: &str, size: u64) -> Check {

@@ -212,6 +212,7 @@ fn inventory(meant: Vec<Meant>) -> Inventory {
             Spec::Image(spec) => drop(inventory.images.insert(name, declared(labels, spec))),
             Spec::Profile(spec) => drop(inventory.profiles.insert(name, declared(labels, spec))),
             Spec::Group(spec) => inventory.groups.insert(name, declared(labels, spec)),
+            Spec::Webhook(spec) => drop(inventory.webhooks.insert(name, declared(labels, spec))),
             Spec::Machine(spec) => {
                 let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
                 let id = MachineId::new(Timestamp::default(), [0, 0, a, b, c, d, e, f, g, h]);

@@ -4,6 +4,7 @@ mod firmware;
 mod ipv6;
 mod machine;
 mod subnet;
+mod webhook;
 
 use super::Inventory;
 use crate::domain::{
@@ -100,6 +101,11 @@ fn check_one(inventory: &Inventory, kind: Kind, name: &Name, contested: &[&Arc<M
                 check_group(inventory, name, &group.spec, &mut found);
             }
         }
+        Kind::Webhook => {
+            if let Some(webhook) = inventory.webhooks.get(name) {
+                webhook::check(&webhook.spec, &mut found);
+            }
+        }
         Kind::Machine => {
             if let Some(machine) = inventory.machine_named(name.as_str()) {
                 machine::check(inventory, contested, name, &machine.spec, &mut found);
@@ -136,7 +142,7 @@ pub fn needed_by(inventory: &Inventory, kind: Kind, name: &Name) -> Option<Strin
                 .map(|(subnet, _)| format!("subnet {subnet} names it"))
                 .or_else(|| machine.map(|machine| format!("machine {} names it", machine.name)))
         }
-        Kind::Subnet | Kind::Group | Kind::Machine => None,
+        Kind::Subnet | Kind::Group | Kind::Machine | Kind::Webhook => None,
     }
 }
 

@@ -27,7 +27,7 @@ use axum::{
 };
 use pilotlight_types::{
     api::{AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
-    resource::{FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec},
+    resource::{FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec, WebhookSpec},
 };
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -61,6 +61,7 @@ fn shapes(kind: Kind) -> Shapes {
         Kind::Image => of::<ImageSpec>(),
         Kind::Profile => of::<ProfileSpec>(),
         Kind::Group => of::<GroupSpec>(),
+        Kind::Webhook => of::<WebhookSpec>(),
         Kind::Machine => Shapes {
             one: SchemaGenerator::subschema_for::<Machine>,
             many: SchemaGenerator::subschema_for::<List<Machine>>,
@@ -105,7 +106,9 @@ fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
         .answers_schema(200, "it, as it is", one)
         .answers_nothing(304, "it is what the caller has")
         .tagged();
-    let put = called(Operation::put(&path, Role::Editor), "put", "Declares")
+    // What is told to whom, and with which secrets, is no matter of what machines run.
+    let writer = if kind == Kind::Webhook { Role::Admin } else { Role::Editor };
+    let put = called(Operation::put(&path, writer), "put", "Declares")
         .says("It is the same however often it is done. `If-Match` and `If-None-Match` keep two people from writing over each other.")
         .asks::<Manner>()
         .asks::<Reason>()
@@ -118,7 +121,7 @@ fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
         .answers::<DryRun>(200, "what would be done, with `dry-run`")
         .may_last()
         .refuses(&[409]);
-    let delete = called(Operation::delete(&path, Role::Editor), "delete", "Deletes")
+    let delete = called(Operation::delete(&path, writer), "delete", "Deletes")
         .asks::<Manner>()
         .header(Header::IfMatch)
         .answers_nothing(204, "it is gone")

@@ -28,6 +28,11 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "putMachine" => json!({"labels": {"role": "worker", "rack": "r1"}, "spec": {
             "macs": ["52:54:00:12:34:56"], "rack": "r1", "unit": 12,
         }}),
+        "putWebhook" => json!({"spec": {
+            "url": "https://hooks.example/pilotlight", "events": ["machine.*", "boot.failed"], "selector": "site=dc1",
+            "secret": {"file": "/etc/pilotlight/secrets/webhook"}, "headers": {"authorization": {"env": "PILOTLIGHT_SECRET_CI"}},
+            "timeout": "10s",
+        }}),
         "applyDocuments" | "planDocuments" => json!([
             {"kind": "Group", "name": "workers", "spec": {"profile": "worker"}},
             {"kind": "Machine", "name": "n1", "spec": {"macs": ["52:54:00:12:34:56"]}},

@@ -146,6 +146,15 @@ impl Draft {
         self.gone.iter().filter_map(|gone| gone.machine.as_ref()).map(|machine| machine.id)
     }
 
+    /// Fails if a webhook changes and it is no administrator who asks for it.
+    pub(super) fn for_admins(&self, actor: &Actor) -> Result<(), ChangeError> {
+        let mut webhooks = self.changed().filter(|(kind, _)| *kind == Kind::Webhook);
+        match webhooks.next() {
+            Some((kind, name)) if !actor.administers => Err(ChangeError::ForAdmins(kind, name.clone())),
+            _ => Ok(()),
+        }
+    }
+
     /// Everything that is to be written, with its events and audit rows.
     pub(super) fn writes(&self, journal: &Journal, actor: &Actor, message: Option<&str>) -> Vec<Write> {
         let steps = self.steps.iter().flat_map(|(step, _)| step.writes(journal, actor, message));
@@ -272,6 +281,7 @@ impl Gone {
             (Kind::Image, _) => drop(inventory.images.remove(name)),
             (Kind::Profile, _) => drop(inventory.profiles.remove(name)),
             (Kind::Group, _) => inventory.groups.remove(name),
+            (Kind::Webhook, _) => drop(inventory.webhooks.remove(name)),
             (Kind::Machine, None) => {}
         }
     }

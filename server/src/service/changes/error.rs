@@ -28,6 +28,9 @@ pub enum ChangeError {
     /// It is not in the caller's scope.
     #[error(transparent)]
     OutOfScope(#[from] OutOfScope),
+    /// It takes an administrator.
+    #[error("{0} {1}: this takes the role admin, for events and secrets leave by it; nothing was changed")]
+    ForAdmins(Kind, Name),
     /// Nobody said how many machines may be changed.
     #[error("{0}")]
     Guard(NeedsAllowed),

@@ -189,6 +189,7 @@ pub(super) fn current(inventory: &Inventory, kind: Kind, name: &Name) -> Option<
         Kind::Image => of(inventory.images.get(name)),
         Kind::Profile => of(inventory.profiles.get(name)),
         Kind::Group => of(inventory.groups.get(name)),
+        Kind::Webhook => of(inventory.webhooks.get(name)),
         Kind::Machine => {
             let machine = inventory.machine_named(name.as_str())?;
             Some((content(&machine.labels, &serde_json::to_value(&machine.spec).ok()?), machine.version))

@@ -1,7 +1,7 @@
 //! What several callers want written, in one transaction and few statements: each statement is a way to the database and back.
 use super::Write;
 use crate::store::{AuditRow, BootRow, Db, LeaseRow, NewEvent, StoreError, Tx};
-use pilotlight_types::{BootId, api::Event};
+use pilotlight_types::{BootId, api::Event, resource::Kind};
 use std::collections::HashMap;
 
 /// Writes all of it or nothing; returns the events, in their order.
@@ -72,8 +72,19 @@ impl<'a> Many<'a> {
             }
             Write::Lease6(row) => tx.put_lease6(row).await,
             Write::NoLease6(row) => tx.delete_lease6(&row.lease).await,
-            Write::Resource(row) => tx.put_resource(row).await,
-            Write::NoResource(kind, name) => tx.delete_resource(*kind, name).await,
+            Write::Resource(row) => {
+                tx.put_resource(row).await?;
+                // It is told of what happens from now on; and one whose receiver wanted no more is tried again.
+                if row.resource.kind == Kind::Webhook {
+                    tx.begin_webhook(&row.resource.name).await
+                } else {
+                    Ok(())
+                }
+            }
+            Write::NoResource(kind, name) => {
+                tx.delete_resource(*kind, name).await?;
+                if *kind == Kind::Webhook { tx.end_webhook(name).await } else { Ok(()) }
+            }
             Write::Source(kind, name, source) => tx.put_source(*kind, name, source).await,
             Write::NoSource(kind, name) => tx.delete_source(*kind, name).await,
             Write::Machine(row) => tx.put_machine(row).await,
@@ -87,6 +98,7 @@ impl<'a> Many<'a> {
             Write::Token(row) => tx.put_token(row).await,
             Write::TokenUse(id, at) => tx.use_token(*id, *at).await,
             Write::NoToken(id) => tx.delete_token(*id).await,
+            Write::Webhook(write) => tx.write_webhook(write).await,
         }
     }
 

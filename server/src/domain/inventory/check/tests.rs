@@ -24,6 +24,7 @@ fn inventory(documents: &[Value]) -> Inventory {
             Spec::Image(spec) => drop(inventory.images.insert(name, declared(labels, spec))),
             Spec::Profile(spec) => drop(inventory.profiles.insert(name, declared(labels, spec))),
             Spec::Group(spec) => inventory.groups.insert(name, declared(labels, spec)),
+            Spec::Webhook(spec) => drop(inventory.webhooks.insert(name, declared(labels, spec))),
             Spec::Machine(spec) => {
                 let id = MachineId::new(Timestamp::default(), [u8::try_from(index).unwrap(); 10]);
                 let machine = Machine::new(id, name, labels, spec, Stage::Ready, Timestamp::default());
