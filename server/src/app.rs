@@ -5,8 +5,8 @@ mod host;
 pub use error::StartError;
 
 use self::host::{
-    bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, names, our_addresses, port,
-    vault, warn_of_missing, webhooks,
+    bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, names, oidc_client,
+    our_addresses, port, vault, warn_of_missing, webhooks,
 };
 use crate::{
     clock::Clock,
@@ -29,6 +29,7 @@ use crate::{
         agents::Agents,
         audit::Audit,
         boots::Boots,
+        callers::Callers,
         changes::Changes,
         configs::Configs,
         console::Console,
@@ -44,13 +45,16 @@ use crate::{
         leases6::Leases6,
         machines::Machines,
         next_boots::NextBoots,
+        oidc::Oidc,
         operations::Operations,
         ports::Ports,
         revisions::Revisions,
         roster::Roster,
         scopes::Scopes,
         secrets::{Secrets, Vault},
+        sessions::Sessions,
         sightings::Sightings,
+        users::Users,
         views::Views,
         webhooks::Webhooks,
     },
@@ -176,6 +180,21 @@ impl App {
             };
             data.write_admin_token(&access.create(new, &Actor::daemon()).await?)?;
         }
+        let callers = Callers {
+            users: Users::load(&db, journal.clone()).await?,
+            sessions: Sessions::load(&db, journal.clone()).await?,
+            access: access.clone(),
+            journal: journal.clone(),
+        };
+        let oidc = {
+            let people = settings.oidc.clone();
+            let ca = people.as_ref().and_then(|people| people.ca.clone());
+            let read = |path: std::path::PathBuf| {
+                std::fs::read_to_string(&path).map_err(|source| StartError::File { what: path, source })
+            };
+            let believed = (people, settings.exchange.clone());
+            Oidc::new(believed, oidc_client, ca.map(read).transpose()?, data.site_key()?, journal.clone())?
+        };
         let views = Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone());
         let serving = Arc::new(AtomicBool::new(false));
         let health = http::Health {
@@ -240,7 +259,9 @@ impl App {
             explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
             packets: Packets { dhcp: answers.clone(), dhcp6: answers6.clone() },
             audit: Audit::new(db.clone()),
-            access: access.clone(),
+            access,
+            callers: callers.clone(),
+            oidc: oidc.clone(),
             scopes: Scopes::new(roster.clone()),
             webhooks: webhooks.clone(),
             journal: journal.clone(),
@@ -255,9 +276,15 @@ impl App {
             sightings: sightings.clone(),
             site: settings.site.to_string(),
         };
+        let sign_in = http::SignInPages { callers: callers.clone(), oidc, site: settings.site.to_string() };
         let plain = http::plain(boot_files, health.clone(), ports.https, &metrics.http);
-        let secure =
-            http::secure((api, access), http::AgentApi { delivery, agents }, status, health, &metrics.http);
+        let secure = http::secure(
+            (api, callers),
+            http::AgentApi { delivery, agents },
+            (status, sign_in),
+            health,
+            &metrics.http,
+        );
         let tftp_files = TftpFiles { files, boots: boots.clone(), metrics: metrics.tftp.clone() };
         let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
         let receiver = || Receiver::new(console.clone(), journal.clone(), metrics.syslog.clone());

@@ -3,12 +3,15 @@ mod audit;
 mod beside;
 mod boot;
 mod client;
+mod credentials;
 mod doctor;
 mod events;
 mod explain;
 mod export;
 mod get;
+mod login;
 mod operation;
+mod password;
 mod plan;
 mod probe;
 mod render;
@@ -17,6 +20,7 @@ mod serve;
 mod sources;
 mod table;
 mod token;
+mod user;
 mod webhook;
 
 use crate::{config::Overrides, errors};
@@ -98,6 +102,17 @@ enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Work with local users
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Sign in: the commands that follow ask with the token that comes of it
+    Login(LoginArgs),
+    /// Sign out: the token that `login` got is over
+    Logout(LogoutArgs),
+    /// Say who one is to the server, and what one may do
+    Whoami(WhoamiArgs),
 }
 
 #[derive(Debug, Args)]
@@ -127,7 +142,7 @@ struct Server {
         help_heading = "Server"
     )]
     url: String,
-    /// The API token; better in the environment than here, where others of this host can see it. Without one, /var/lib/pilotlight/admin.token is tried
+    /// The API token; better in the environment than here, where others of this host can see it. Without one, that of `pilotlight login`, and /var/lib/pilotlight/admin.token, are tried
     #[arg(
         long,
         env = "PILOTLIGHT_TOKEN",
@@ -537,6 +552,91 @@ enum TokenCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Make a user; the password is typed, or read from standard input
+    Create {
+        /// The name that they sign in with
+        name: String,
+        /// What they may do
+        #[arg(long, value_enum, default_value_t = RoleArg::Viewer)]
+        role: RoleArg,
+        /// Only for these kinds of resources, such as profiles,groups; for all, without this
+        #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+        kinds: Vec<Kind>,
+        /// Only for what has these labels, such as site=dc1
+        #[arg(long, value_name = "SELECTOR")]
+        selector: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show the users: what each may do, and when they signed in last
+    List {
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Change what a user may do: they are signed out by it
+    Set {
+        /// Their name
+        name: String,
+        /// What they may do
+        #[arg(long, value_enum)]
+        role: Option<RoleArg>,
+        /// They may not sign in any more
+        #[arg(long, conflicts_with = "enabled")]
+        disabled: bool,
+        /// They may sign in again
+        #[arg(long)]
+        enabled: bool,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Give a user, or oneself, another password; it is typed, or read from standard input
+    Passwd {
+        /// Their name; without it, whoever asks
+        name: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Delete a user, with all that they are signed in with
+    Delete {
+        /// Their name
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Args)]
+struct LoginArgs {
+    /// Sign in as this local user, and not at the issuer; the password is typed, or read from standard input
+    #[arg(long, value_name = "NAME", conflicts_with = "id_token_env")]
+    user: Option<String>,
+    /// In a pipeline: sign in by the ID token in this variable of the environment
+    #[arg(long, value_name = "VARIABLE")]
+    id_token_env: Option<String>,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct LogoutArgs {
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+struct WhoamiArgs {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    server: Server,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum RoleArg {
     /// See everything that is no secret
@@ -618,6 +718,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Audit { command } => audit::run(command).await,
         Command::Webhook { command } => webhook::run(command).await,
         Command::Token { command } => token::run(command).await,
+        Command::User { command } => user::run(command).await,
+        Command::Login(args) => login::login(args).await,
+        Command::Logout(args) => login::logout(args).await,
+        Command::Whoami(args) => login::whoami(args).await,
     };
     ended(done.map(|()| ExitCode::SUCCESS))
 }

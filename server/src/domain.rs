@@ -1,8 +1,10 @@
 //! Pure types and rules: no sockets, no clocks, no database.
 pub mod affected;
 pub mod attempt;
+pub mod attempts;
 pub mod boot;
 pub mod butane;
+pub mod claims;
 pub mod delivery;
 pub mod dhcp6;
 pub mod dhcp_options;

@@ -11,6 +11,7 @@ mod log;
 pub mod openapi;
 mod problem;
 mod routes;
+mod sign_in;
 mod status;
 
 pub use agent::AgentApi;
@@ -19,9 +20,10 @@ pub use connection::{Patience, serve as serve_plain};
 pub use health::Health;
 pub use listen::TlsListener;
 pub use routes::{Operation, Reach};
+pub use sign_in::SignInPages;
 pub use status::StatusPage;
 
-use crate::{metrics::HttpMetrics, service::access::Access};
+use crate::{metrics::HttpMetrics, service::callers::Callers};
 use auth::Gate;
 use axum::{
     Router,
@@ -96,19 +98,20 @@ pub fn operations() -> Vec<Operation> {
 
 /// What `[https]` serves: the REST API, agents, Ignition configs, the status page, health.
 pub fn secure(
-    (api, access): (api::Api, Access),
+    (api, callers): (api::Api, Callers),
     agent: AgentApi,
-    status: StatusPage,
+    (status, sign_in): (StatusPage, SignInPages),
     health: Health,
     metrics: &HttpMetrics,
 ) -> Router {
-    let gate = Gate::new(access, api.scopes.clone(), operations());
+    let gate = Gate::new(callers, api.scopes.clone(), operations());
     let people = Router::new()
         .merge(api::router(api))
         .merge(status::routes().with_state(status))
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn_with_state(gate, auth::require));
     let routes = people
+        .merge(sign_in::router(sign_in))
         .nest("/agent/v1", agent::router(agent))
         .merge(health::router(health))
         .fallback(problem::no_such_path);

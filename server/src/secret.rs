@@ -1,4 +1,7 @@
 //! Values that must not be seen: no Display, a Debug that says nothing, and hashes for keeping.
+pub mod jwt;
+pub mod oidc;
+pub mod password;
 pub mod source;
 pub mod vault;
 

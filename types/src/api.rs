@@ -7,6 +7,7 @@ mod packet;
 mod plan;
 mod revision;
 mod token;
+mod user;
 mod webhook;
 
 pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
@@ -17,6 +18,10 @@ pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
 pub use token::{CreatedToken, NewToken, Role, Scope, Token};
+pub use user::{
+    How, IssuedToken, Me, NewUser, OidcWay, PasswordChange, PasswordReset, PasswordSignIn, SignInWays,
+    TokenExchange, User, UserChange,
+};
 pub use webhook::{Attempt, Delivery, DeliveryState, Replayed, WebhookStatus};
 
 use crate::{

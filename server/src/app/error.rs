@@ -52,9 +52,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The authorities of Vault's certificate cannot be used.
-    #[error("vault.ca {0}: {1}")]
-    VaultCa(PathBuf, String),
+    /// The authorities of another system's certificate cannot be used.
+    #[error("{0} {1}: {2}")]
+    Authorities(&'static str, PathBuf, String),
     /// The client for downloads cannot be made.
     #[error("no HTTP client for downloads: {0}")]
     HttpClient(String),
@@ -73,7 +73,7 @@ impl StartError {
             Self::Site(SiteError::File { source, .. }) => by_kind(source.kind(), 73),
             Self::Store(error) if error.is_full() => 73,
             Self::Site(SiteError::Locked(_)) | Self::Store(_) | Self::Token(_) => 69,
-            Self::Site(SiteError::Certificate { .. }) | Self::VaultCa(..) | Self::HttpClient(_) => 78,
+            Self::Site(SiteError::Certificate { .. }) | Self::Authorities(..) | Self::HttpClient(_) => 78,
             Self::Interface(_) | Self::Dhcp(SocketError::NoDevice { .. }) => 69,
             Self::Dhcp6(dhcp6::socket::SocketError::PermissionDenied(_)) => 77,
             Self::Dhcp(SocketError::PermissionDenied { .. }) | Self::Tftp(ListenError::Permission(_)) => 77,

@@ -108,17 +108,28 @@ pub(super) fn download_client() -> Result<reqwest::Client, StartError> {
 
 /// The Vault that profiles have secrets in.
 pub(super) fn vault(access: VaultAccess) -> Result<Vault, StartError> {
-    let roots = match &access.ca {
-        None => rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-        Some(path) => authorities(path)?,
-    };
+    let roots = trusted("vault.ca", access.ca.as_deref())?;
     // The token would go along to wherever a redirect leads: they are followed with care, by hand.
     let http = client(roots)?.redirect(reqwest::redirect::Policy::none()).no_proxy().build();
     Ok(Vault::new(access, http.map_err(|e| StartError::HttpClient(e.to_string()))?))
 }
 
-fn authorities(path: &Path) -> Result<rustls::RootCertStore, StartError> {
-    let bad = |why: String| StartError::VaultCa(path.to_owned(), why);
+/// What an issuer is asked with: it names other URLs to ask, and leads nowhere else.
+pub(super) fn oidc_client(ca: Option<&Path>) -> Result<reqwest::Client, StartError> {
+    let http = client(trusted("oidc.ca", ca)?)?.redirect(reqwest::redirect::Policy::none()).build();
+    http.map_err(|e| StartError::HttpClient(e.to_string()))
+}
+
+/// The authorities in a file, or Mozilla's.
+fn trusted(key: &'static str, ca: Option<&Path>) -> Result<rustls::RootCertStore, StartError> {
+    match ca {
+        None => Ok(rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+        Some(path) => authorities(key, path),
+    }
+}
+
+fn authorities(key: &'static str, path: &Path) -> Result<rustls::RootCertStore, StartError> {
+    let bad = |why: String| StartError::Authorities(key, path.to_owned(), why);
     let file = |source| StartError::File { what: path.to_owned(), source };
     let pem = std::fs::read(path).map_err(file)?;
     let mut roots = rustls::RootCertStore::empty();

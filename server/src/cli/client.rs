@@ -1,5 +1,6 @@
 //! The REST client of the command line.
-use super::Server;
+use super::{Server, credentials};
+use crate::clock::Clock;
 use anyhow::{Context, Result, bail};
 use pilotlight_types::api::{List, Operation, Problem};
 use reqwest::{Method, Response, StatusCode};
@@ -48,29 +49,23 @@ impl Client {
     pub(super) fn new(server: &Server) -> Result<Self> {
         let token = match &server.token {
             Some(token) => Some(token.trim().to_owned()),
-            None => std::fs::read_to_string(Path::new(DATA_DIR).join("admin.token"))
-                .ok()
-                .map(|token| token.trim().to_owned()),
+            None => signed_in(server)?.or_else(first_token),
         };
-        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let local = Path::new(DATA_DIR).join("ca.pem");
-        let ca = server.ca.as_deref().or_else(|| Some(local.as_path()).filter(|path| path.is_file()));
-        if let Some(path) = ca {
-            let of_file = || format!("{}: no certificate can be read from it", path.display());
-            for certificate in CertificateDer::pem_file_iter(path).with_context(of_file)? {
-                roots.add(certificate.with_context(of_file)?).with_context(of_file)?;
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(Duration::from_secs(10))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        Self::with(server, token)
+    }
+
+    /// One that does not say who asks.
+    pub(super) fn anonymous(server: &Server) -> Result<Self> {
+        Self::with(server, None)
+    }
+
+    /// One that asks with this token.
+    pub(super) fn with_token(server: &Server, token: String) -> Result<Self> {
+        Self::with(server, Some(token))
+    }
+
+    fn with(server: &Server, token: Option<String>) -> Result<Self> {
+        let http = http(server)?;
         Ok(Self { http, base: server.url.trim_end_matches('/').to_owned(), token })
     }
 
@@ -112,6 +107,21 @@ impl Client {
     /// A POST without a body, whose answer has none.
     pub(super) async fn post_for_nothing(&self, path: &str) -> Result<()> {
         self.request(Method::POST, path, &[], None::<&()>, &[]).await.map(drop)
+    }
+
+    pub(super) async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let response = self.request(Method::PUT, path, &[], Some(body), &[]).await?;
+        Ok(response.json().await?)
+    }
+
+    /// `PUT` where nothing is answered.
+    pub(super) async fn put_only(&self, path: &str, body: &impl Serialize) -> Result<()> {
+        self.request(Method::PUT, path, &[], Some(body), &[]).await.map(drop)
+    }
+
+    /// `POST` where nothing is answered.
+    pub(super) async fn post_only(&self, path: &str, body: &impl Serialize) -> Result<()> {
+        self.request(Method::POST, path, &[], Some(body), &[]).await.map(drop)
     }
 
     pub(super) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<()> {
@@ -174,9 +184,12 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        if status == StatusCode::UNAUTHORIZED && self.token.is_none() {
+        if status == StatusCode::UNAUTHORIZED
+            && self.token.is_none()
+            && !["/token", "/token/exchange"].contains(&path)
+        {
             bail!(
-                "no token: set PILOTLIGHT_TOKEN, or give --token (the first one is in admin.token in the server's data directory)"
+                "no token: sign in with `pilotlight login`, set PILOTLIGHT_TOKEN, or give --token (the first one is in admin.token in the server's data directory)"
             );
         }
         let text = response.text().await.unwrap_or_default();
@@ -185,6 +198,54 @@ impl Client {
             Err(_) => bail!("{} answered {status}, which is no answer of a Pilotlight", self.base),
         }
     }
+}
+
+/// The token of whoever signed in there, while it is good.
+fn signed_in(server: &Server) -> Result<Option<String>> {
+    let Some(kept) = credentials::find(&server.url)? else { return Ok(None) };
+    if kept.until <= Clock::System.now() {
+        bail!(
+            "{} was signed in until {}: sign in again with `pilotlight login`, or `pilotlight logout`",
+            kept.holder,
+            kept.until
+        );
+    }
+    Ok(Some(kept.token))
+}
+
+/// The first token of a daemon on this host.
+fn first_token() -> Option<String> {
+    let text = std::fs::read_to_string(Path::new(DATA_DIR).join("admin.token")).ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// An HTTP client that trusts the server's certificate.
+pub(super) fn http(server: &Server) -> Result<reqwest::Client> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let local = Path::new(DATA_DIR).join("ca.pem");
+    let ca = server.ca.as_deref().or_else(|| Some(local.as_path()).filter(|path| path.is_file()));
+    if let Some(path) = ca {
+        let of_file = || format!("{}: no certificate can be read from it", path.display());
+        for certificate in CertificateDer::pem_file_iter(path).with_context(of_file)? {
+            roots.add(certificate.with_context(of_file)?).with_context(of_file)?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(Duration::from_secs(10))
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
+    Ok(client)
+}
+
+/// A user's name as part of a path.
+pub(super) fn account(name: &str) -> Result<String> {
+    segment(&name.replace('@', "-")).map(|_| name.replace('@', "%40"))
 }
 
 /// A name as part of a path: nothing in it leads elsewhere.

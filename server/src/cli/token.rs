@@ -38,11 +38,20 @@ pub(super) async fn run(command: TokenCommand) -> Result<()> {
 fn print(tokens: &[Token]) {
     let time = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
     let row = |token: &Token| {
-        let Token { name, role, scope, created, expires, used } = token;
-        [name.clone(), role.to_string(), scope.to_string(), created.to_string(), time(*expires), time(*used)]
+        let Token { name, role, scope, holder, created, expires, used } = token;
+        let holder = holder.clone().unwrap_or_default();
+        [
+            name.clone(),
+            holder,
+            role.to_string(),
+            scope.to_string(),
+            created.to_string(),
+            time(*expires),
+            time(*used),
+        ]
     };
     table::print(
-        ["NAME", "ROLE", "SCOPE", "CREATED", "ENDS", "LAST USED"],
+        ["NAME", "OF", "ROLE", "SCOPE", "CREATED", "ENDS", "LAST USED"],
         &tokens.iter().map(row).collect::<Vec<_>>(),
     );
 }

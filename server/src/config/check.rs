@@ -1,11 +1,16 @@
 //! What a configuration means, once it is known to mean something.
+mod oidc;
 mod secrets;
 mod webhooks;
 
 pub use webhooks::WebhookSettings;
 
 use super::fragment::Fragment;
-use crate::secret::{Secret, vault::VaultAccess};
+use crate::secret::{
+    Secret,
+    oidc::{ExchangeRule, OidcAccess},
+    vault::VaultAccess,
+};
 use pilotlight_types::resource::{Duration, Name};
 use std::{
     fmt,
@@ -57,6 +62,10 @@ pub struct Settings {
     pub vault: Option<VaultAccess>,
     /// How webhooks are told.
     pub webhooks: WebhookSettings,
+    /// The issuer that people sign in at.
+    pub oidc: Option<OidcAccess>,
+    /// What pipelines get a token for.
+    pub exchange: Vec<ExchangeRule>,
 }
 
 /// Which database.
@@ -152,9 +161,12 @@ impl Settings {
         }
         let vault = secrets::vault(&from.vault, &mut found);
         let webhooks = webhooks::webhooks(&from.webhooks, &mut found);
+        let people = oidc::people(&from.oidc, &mut found);
+        let exchange = oidc::exchange(from.oidc.exchange.as_ref(), &mut found);
         let secret_files = from.secrets.files.unwrap_or_default();
         let own = [Some(&data_dir), certificate.as_ref().map(|(_, key)| key)];
         let own = own.into_iter().flatten().chain(&from.vault.token_file).chain(&from.vault.secret_id_file);
+        let own = own.chain(&from.oidc.client_secret_file);
         secrets::check_files(&secret_files, own.map(PathBuf::as_path), &mut found);
         let packaged = || Some(PathBuf::from(AGENT)).filter(|path| path.is_file());
         let settings = (|| {
@@ -179,6 +191,8 @@ impl Settings {
                 secret_files,
                 vault,
                 webhooks: webhooks?,
+                oidc: people,
+                exchange,
             })
         })();
         match settings {

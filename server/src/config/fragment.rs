@@ -1,7 +1,7 @@
 //! One source of configuration: every key may be absent, and one that is not known is an error.
 use clap::Args;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// A configuration file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Fragment {
     pub vault: Vault,
     /// `[webhooks]`
     pub webhooks: Webhooks,
+    /// `[oidc]`
+    pub oidc: Oidc,
 }
 
 macro_rules! sections {
@@ -157,6 +159,52 @@ sections! {
         keep: String,
         /// How many of those of one webhook.
         keep_count: usize,
+    }
+    /// Other systems' word on who somebody is.
+    Oidc {
+        /// The URL of the issuer that people sign in at.
+        issuer: String,
+        /// Who we are to it.
+        client_id: String,
+        /// A file with what proves that.
+        client_secret_file: PathBuf,
+        /// The client of `pilotlight login`, which has no secret.
+        cli_client_id: String,
+        /// What is asked for.
+        scopes: Vec<String>,
+        /// The claim that has the groups.
+        groups_claim: String,
+        /// The claim that has the name.
+        name_claim: String,
+        /// For whom else an ID token may be that is exchanged.
+        audiences: Vec<String>,
+        /// The URL that people reach this server by.
+        url: String,
+        /// The authorities of the issuer's certificate, PEM.
+        ca: PathBuf,
+        /// The role of each group. In the file only.
+        roles: BTreeMap<String, String>,
+        /// What pipelines get a token for. In the file only.
+        exchange: Vec<Exchange>,
+    }
+    /// What pipelines get a token for: `[[oidc.exchange]]`.
+    Exchange {
+        /// The issuer's URL.
+        issuer: String,
+        /// For whom the ID token must be.
+        audience: String,
+        /// What it must say.
+        claims: BTreeMap<String, String>,
+        /// What the token may do.
+        role: String,
+        /// Which kinds it is good for.
+        kinds: Vec<String>,
+        /// Which labels it is good for.
+        selector: String,
+        /// How long it is good.
+        lifetime: String,
+        /// The authorities of the issuer's certificate, PEM.
+        ca: PathBuf,
     }
 }
 
@@ -307,6 +355,48 @@ pub struct Overrides {
     /// How many of those are kept of one webhook
     #[arg(long, env = "PILOTLIGHT_WEBHOOKS_KEEP_COUNT", value_name = "NUMBER", help_heading = "Settings")]
     pub webhooks_keep_count: Option<usize>,
+    /// The URL of the issuer that people sign in at, to the letter as its tokens have it
+    #[arg(long, env = "PILOTLIGHT_OIDC_ISSUER", value_name = "URL", help_heading = "Settings")]
+    pub oidc_issuer: Option<String>,
+    /// The id of the client that we are to it
+    #[arg(long, env = "PILOTLIGHT_OIDC_CLIENT_ID", value_name = "ID", help_heading = "Settings")]
+    pub oidc_client_id: Option<String>,
+    /// A file with that client's secret; without one it is a public client
+    #[arg(long, env = "PILOTLIGHT_OIDC_CLIENT_SECRET_FILE", value_name = "FILE", help_heading = "Settings")]
+    pub oidc_client_secret_file: Option<PathBuf>,
+    /// The id of the client of `pilotlight login`, which has no secret; the same, if not set
+    #[arg(long, env = "PILOTLIGHT_OIDC_CLI_CLIENT_ID", value_name = "ID", help_heading = "Settings")]
+    pub oidc_cli_client_id: Option<String>,
+    /// What the issuer is asked for, separated by commas
+    #[arg(
+        long,
+        env = "PILOTLIGHT_OIDC_SCOPES",
+        value_name = "SCOPES",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    pub oidc_scopes: Option<Vec<String>>,
+    /// The claim that has the groups
+    #[arg(long, env = "PILOTLIGHT_OIDC_GROUPS_CLAIM", value_name = "CLAIM", help_heading = "Settings")]
+    pub oidc_groups_claim: Option<String>,
+    /// The claim that has the name
+    #[arg(long, env = "PILOTLIGHT_OIDC_NAME_CLAIM", value_name = "CLAIM", help_heading = "Settings")]
+    pub oidc_name_claim: Option<String>,
+    /// For whom else than our own clients an ID token of people may be, separated by commas
+    #[arg(
+        long,
+        env = "PILOTLIGHT_OIDC_AUDIENCES",
+        value_name = "IDS",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    pub oidc_audiences: Option<Vec<String>>,
+    /// The URL that people reach this server by; the one that each browser asked, if not set
+    #[arg(long, env = "PILOTLIGHT_OIDC_URL", value_name = "URL", help_heading = "Settings")]
+    pub oidc_url: Option<String>,
+    /// The authorities (PEM) that the issuer's certificate may be from
+    #[arg(long, env = "PILOTLIGHT_OIDC_CA", value_name = "FILE", help_heading = "Settings")]
+    pub oidc_ca: Option<PathBuf>,
 }
 
 impl Fragment {
@@ -353,6 +443,16 @@ impl Fragment {
         lay(&mut self.webhooks.retry_for, &over.webhooks_retry_for);
         lay(&mut self.webhooks.keep, &over.webhooks_keep);
         lay(&mut self.webhooks.keep_count, &over.webhooks_keep_count);
+        lay(&mut self.oidc.issuer, &over.oidc_issuer);
+        lay(&mut self.oidc.client_id, &over.oidc_client_id);
+        lay(&mut self.oidc.client_secret_file, &over.oidc_client_secret_file);
+        lay(&mut self.oidc.cli_client_id, &over.oidc_cli_client_id);
+        lay(&mut self.oidc.scopes, &over.oidc_scopes);
+        lay(&mut self.oidc.groups_claim, &over.oidc_groups_claim);
+        lay(&mut self.oidc.name_claim, &over.oidc_name_claim);
+        lay(&mut self.oidc.audiences, &over.oidc_audiences);
+        lay(&mut self.oidc.url, &over.oidc_url);
+        lay(&mut self.oidc.ca, &over.oidc_ca);
         self
     }
 }

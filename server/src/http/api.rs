@@ -8,7 +8,9 @@ mod machines;
 mod operations;
 mod plans;
 mod resources;
+mod sign_in;
 mod tokens;
+mod users;
 mod watch;
 mod webhooks;
 
@@ -21,12 +23,14 @@ use crate::service::{
     access::Access,
     audit::Audit,
     boots::Boots,
+    callers::Callers,
     changes::Changes,
     console::Console,
     explain::{Explain, Packets},
     history::History,
     journal::Journal,
     machines::Machines,
+    oidc::Oidc,
     operations::Operations,
     revisions::Revisions,
     scopes::Scopes,
@@ -69,6 +73,10 @@ pub struct Api {
     pub audit: Audit,
     /// Tokens.
     pub access: Access,
+    /// People.
+    pub callers: Callers,
+    /// Issuers.
+    pub oidc: Oidc,
     /// What is in whose scope.
     pub scopes: Scopes,
     /// What webhooks are told.
@@ -97,6 +105,8 @@ pub(super) fn router(api: Api) -> Router {
         packets,
         audit,
         access,
+        callers,
+        oidc,
         scopes,
         webhooks,
         journal,
@@ -139,6 +149,8 @@ pub(super) fn router(api: Api) -> Router {
         .merge(operations::routes().with_state(operations))
         .merge(tokens::routes().with_state(access))
         .merge(webhooks::routes().with_state(webhooks))
+        .merge(sign_in::routes().with_state(sign_in::SignInApi { callers: callers.clone(), oidc }))
+        .merge(users::routes().with_state(callers))
 }
 
 /// Every endpoint of the API, in the order of the document.
@@ -153,8 +165,10 @@ pub(super) fn operations() -> Vec<Operation> {
         operations::routes().operations(),
         plans::routes().operations(),
         resources::routes().operations(),
+        sign_in::routes().operations(),
         tokens::routes().operations(),
         webhooks::routes().operations(),
+        users::routes().operations(),
     ]
     .concat();
     all.sort_by(|a, b| (&a.path, a.method.as_str()).cmp(&(&b.path, b.method.as_str())));

@@ -1,4 +1,6 @@
 //! Who may call what: the gate that keeps to what the endpoints say of themselves.
+pub(super) mod browser;
+
 use super::{
     log::RequestId,
     problem::{Failure, unauthorized},
@@ -8,7 +10,8 @@ use crate::{
     domain::scope::{OutOfScope, Scope},
     http::Peer,
     service::{
-        access::{Access, Bearer},
+        access::Bearer,
+        callers::{Callers, SignedIn},
         journal::Actor,
         scopes::Scopes,
     },
@@ -23,13 +26,17 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pilotlight_types::api::Role;
 use std::{collections::HashMap, sync::Arc};
 
-/// What may be done at one path, by whom, and to what.
-type Methods = Vec<(Method, Role, Reach)>;
+/// What may be done at one path, by whom (anybody, where that is none), and to what.
+type Methods = Vec<(Method, Option<Role>, Reach)>;
+
+/// What a request without a token is told.
+const NOBODY: &str = "send `Authorization: Bearer TOKEN` (the first one is in admin.token in the data directory), or sign in: \
+    `pilotlight login`, or /sign-in in a browser";
 
 /// Lets requests through to the endpoints that their bearers may call. What is not in its table, nobody may call.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
-    access: Access,
+    callers: Callers,
     scopes: Scopes,
     table: Arc<HashMap<String, Methods>>,
 }
@@ -37,15 +44,33 @@ pub(super) struct Gate {
 impl Gate {
     /// A gate in front of these.
     pub(super) fn new(
-        access: Access,
+        callers: Callers,
         scopes: Scopes,
         operations: impl IntoIterator<Item = Operation>,
     ) -> Self {
         let mut table: HashMap<String, Methods> = HashMap::new();
-        for Operation { method, path, role, reach, .. } in operations {
-            table.entry(path).or_default().push((method, role, reach));
+        for Operation { method, path, role, reach, open, .. } in operations {
+            table.entry(path).or_default().push((method, (!open).then_some(role), reach));
         }
-        Self { access, scopes, table: Arc::new(table) }
+        Self { callers, scopes, table: Arc::new(table) }
+    }
+
+    /// Who a request is from: by its token, or else by its browser's session.
+    fn who(&self, request: &Request) -> Result<SignedIn, Failure> {
+        let headers = request.headers();
+        // A browser sends the password that it was told along with other sites' forms too: it is good for looking only.
+        let password = request.method().is_safe().then(|| password(headers)).flatten();
+        if let Some(token) = token(headers).or(password) {
+            let known = self.callers.by_token(&token);
+            return known.ok_or_else(|| unauthorized("this token is unknown, or has ended"));
+        }
+        let session = browser::session(headers).and_then(|cookie| self.callers.by_cookie(cookie));
+        let who = session.ok_or_else(|| unauthorized(NOBODY))?;
+        // The same of its cookie, whatever it makes of SameSite.
+        if !request.method().is_safe() && !browser::same_origin(headers) {
+            return Err(browser::cross_site());
+        }
+        Ok(who)
     }
 
     /// Holds a request against its bearer's scope, as far as its path says what it is about.
@@ -61,28 +86,27 @@ impl Gate {
 
 /// Lets a request through if its bearer may make it.
 pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    // A browser sends the password that it was told along with other sites' forms too: it is good for looking only.
-    let password = request.method().is_safe().then(|| password(request.headers())).flatten();
-    let Some(token) = token(request.headers()).or(password) else {
-        return unauthorized(
-            "send `Authorization: Bearer TOKEN`; the first token is in admin.token in the data directory",
-        )
-        .into_response();
-    };
-    let Some(bearer) = gate.access.bearer(&token) else {
-        return unauthorized("this token is unknown, or has ended").into_response();
-    };
+    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    // Nothing is there: the router says so.
-    let Some(path) = path else { return next.run(request).await };
-    let Some(methods) = gate.table.get(&path) else {
-        return super::problem::no_such_path(request.uri().clone()).await.into_response();
-    };
-    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    // The router says which methods are taken.
-    let Some((_, needed, reach)) = methods.iter().find(|(known, ..)| known == method) else {
+    let methods = path.as_ref().and_then(|path| gate.table.get(path));
+    let known = methods.and_then(|methods| methods.iter().find(|(known, ..)| *known == method));
+    if let Some((_, None, _)) = known {
         return next.run(request).await;
+    }
+    let who = match gate.who(&request) {
+        Ok(who) => who,
+        Err(refused) => return browser::to_sign_in(&request).unwrap_or_else(|| refused.into_response()),
     };
+    // Nothing is there: the router says so.
+    if path.is_none() {
+        return next.run(request).await;
+    }
+    if methods.is_none() {
+        return super::problem::no_such_path(request.uri().clone()).await.into_response();
+    }
+    // The router says which methods are taken.
+    let Some((_, Some(needed), reach)) = known else { return next.run(request).await };
+    let bearer = who.bearer.clone();
     if bearer.role < *needed {
         return forbidden(&bearer, *needed).into_response();
     }
@@ -97,12 +121,15 @@ pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Ne
         return Failure::from(error).into_response();
     }
     request.extensions_mut().insert(bearer);
+    request.extensions_mut().insert(who);
     next.run(request).await
 }
 
 fn forbidden(bearer: &Bearer, needed: Role) -> Failure {
     let Bearer { name, role, .. } = bearer;
-    let detail = format!("token `{name}` has the role {role}, and this takes the role {needed}");
+    // Who signed in has a colon in the name that the audit log has: `user:alice`.
+    let who = if name.contains(':') { name.clone() } else { format!("token `{name}`") };
+    let detail = format!("{who} has the role {role}, and this takes the role {needed}");
     Failure::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
 }
 

@@ -98,6 +98,9 @@ fn described(operation: &Operation, schemas: &mut Schemas, statuses: &mut BTreeS
         responses.insert(key, json!({"$ref": format!("#/components/responses/{}", component(status))}));
     }
     let Some(map) = made.as_object_mut() else { return made };
+    if operation.open {
+        map.insert("security".into(), json!([]));
+    }
     if let Some(description) = operation.description {
         map.insert("description".into(), json!(description));
     }
@@ -122,6 +125,9 @@ fn permission(operation: &Operation) -> Value {
         Reach::Each => json!("each"),
         Reach::Whole => json!("whole"),
     };
+    if operation.open {
+        return json!({"role": "anyone"});
+    }
     json!({"role": operation.role, "reach": reach})
 }
 
@@ -225,6 +231,12 @@ fn answers(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value> {
 fn problems(operation: &Operation) -> BTreeSet<u16> {
     // 400: a key in the query that it does not take.
     let mut all: BTreeSet<u16> = [400, 401, 403, 500].into();
+    if operation.open {
+        // What an issuer says may not be enough.
+        if operation.id != "exchangeToken" {
+            all.remove(&403);
+        }
+    }
     all.extend(operation.problems.iter().copied());
     if operation.path.contains('{') {
         all.insert(404);

@@ -10,7 +10,9 @@ use crate::{
         delivery::Denied,
         explain::{BadPacket, ExplainError},
         machines::MachineError,
+        oidc::OidcError,
         operations::GoesOn,
+        users::UserError,
         webhooks::WebhookError,
     },
 };
@@ -27,6 +29,7 @@ const CODES: &[(u16, &str, &str)] = &[
     (400, "bad-request", "The request cannot be understood"),
     (401, "unauthorized", "Who are you?"),
     (403, "forbidden", "That is not yours to do"),
+    (403, "cross-site", "That did not come from a page of this server"),
     (404, "not-found", "There is no such thing"),
     (405, "method-not-allowed", "That cannot be done here"),
     (409, "called-off", CALLED_OFF),
@@ -39,6 +42,7 @@ const CODES: &[(u16, &str, &str)] = &[
     (412, "plan-differs", "It is not the plan that you saw"),
     (413, "too-large", "That is too much at once"),
     (422, "invalid", "What was sent is not right"),
+    (429, "too-many-attempts", "Too many attempts failed"),
     (500, "internal", "The server failed"),
     (503, "unavailable", "Ask again later"),
 ];
@@ -124,6 +128,11 @@ impl Failure {
         if error.is_data() { Self::mistakes(detail, Vec::new()) } else { Self::bad_request(detail) }
     }
 
+    /// It can be read, and is not right.
+    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+        Self::mistakes(detail.into(), Vec::new())
+    }
+
     fn mistakes(detail: String, errors: Vec<Mistake>) -> Self {
         let mut failure =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "What was sent is not right", detail);
@@ -144,12 +153,8 @@ impl IntoResponse for Failure {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            // Basic, so that a browser asks for the token: any user name, the token as the password.
+            // Not Basic, though it is taken: a browser would ask for a password in the middle of a page. People have /sign-in.
             headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pilotlight\""));
-            headers.append(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Basic realm=\"pilotlight: the token is the password\""),
-            );
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
@@ -256,9 +261,47 @@ impl From<TokenError> for Failure {
             TokenError::Store(error) => error.into(),
             TokenError::Exists(_) | TokenError::Last(_) => Self::conflict(error.to_string()),
             TokenError::NotFound(_) => Self::not_found(error.to_string()),
+            TokenError::TooMany(_) => Self::unavailable(error.to_string()),
             TokenError::Name | TokenError::Scope(_) | TokenError::Expired(_) => {
                 Self::mistakes(error.to_string(), Vec::new())
             }
+        }
+    }
+}
+
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Self {
+        let detail = error.to_string();
+        match error {
+            UserError::Store(error) => error.into(),
+            UserError::Exists(_) => Self::conflict(detail),
+            UserError::NotFound(_) => Self::not_found(detail),
+            UserError::NotLocal(_) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
+            }
+            UserError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Who are you?", detail),
+            UserError::Wait(_) => {
+                let title = "Too many attempts failed";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", title, detail)
+            }
+            UserError::Busy => Self::unavailable(detail),
+            UserError::Name | UserError::Scope(_) | UserError::Password(_) => {
+                Self::mistakes(detail, Vec::new())
+            }
+        }
+    }
+}
+
+impl From<OidcError> for Failure {
+    fn from(error: OidcError) -> Self {
+        let detail = error.to_string();
+        match error {
+            OidcError::Away(_) | OidcError::Secret(_) => Self::unavailable(detail),
+            OidcError::NotConfigured => Self::not_found(detail),
+            OidcError::NoRole { .. } | OidcError::NoRule { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
+            }
+            _ => unauthorized(detail),
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Operation {
     pub role: Role,
     /// What it is about.
     pub reach: Reach,
+    /// Whether anybody may call it, without a token.
+    pub open: bool,
     /// Its name in clients that are generated: `getMachine`.
     pub id: String,
     /// In a line.
@@ -95,6 +97,7 @@ impl Operation {
             path: path.into(),
             role,
             reach: Reach::Whole,
+            open: false,
             id: String::new(),
             summary: String::new(),
             description: None,
@@ -135,6 +138,11 @@ impl Operation {
     /// What it is about.
     pub(super) fn about(self, reach: Reach) -> Self {
         Self { reach, ..self }
+    }
+
+    /// Anybody may call it: it is how one comes by a token.
+    pub(super) fn open(self) -> Self {
+        Self { open: true, ..self }
     }
 
     /// What a line does not hold.

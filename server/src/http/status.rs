@@ -6,6 +6,7 @@ use super::{
 use crate::{
     domain::selector::Selector,
     service::{
+        callers::{Credential, SignedIn},
         history::History,
         journal::Journal,
         pacing::{Paced, Pacing},
@@ -14,6 +15,7 @@ use crate::{
     },
 };
 use axum::{
+    Extension,
     extract::State,
     http::header,
     response::{Html, IntoResponse, Redirect, Response},
@@ -60,13 +62,17 @@ async fn redirect() -> Redirect {
     Redirect::temporary("/status")
 }
 
-async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
+async fn status(
+    State(page): State<StatusPage>,
+    Extension(who): Extension<SignedIn>,
+) -> Result<Response, Failure> {
     let now = page.journal.now();
     let machines = page.views.machines(&Selector::default(), None, MOST_MACHINES);
     let events = page.history.newest(None, MOST_EVENTS).await?;
     let paced = page.pacing.shown(now);
     let odd = odd(now, &page.sightings, &machines);
-    let html = render(&page.site, now, &page.views.stages(), &paced, &odd, &machines, &events);
+    let html =
+        render((&page.site, &who_line(&who)), now, &page.views.stages(), &paced, &odd, &machines, &events);
     let headers = [
         (
             header::CONTENT_SECURITY_POLICY,
@@ -79,7 +85,7 @@ async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
 }
 
 fn render(
-    site: &str,
+    (site, who): (&str, &str),
     now: Timestamp,
     stages: &[(&str, usize)],
     paced: &[Paced],
@@ -93,7 +99,7 @@ fn render(
         html,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Pilotlight: {site}</title>\
-         <style>{STYLE}</style></head><body><header><h1>Pilotlight</h1><p>site {site} · {now}</p></header><main>",
+         <style>{STYLE}</style></head><body><header><h1>Pilotlight</h1><p>site {site} · {now}</p>{who}</header><main>",
         site = escaped(site)
     );
     html.push_str("<section aria-label=\"Stages\"><ul class=\"stages\">");
@@ -139,6 +145,17 @@ fn render(
     }
     html.push_str("</section></main></body></html>");
     html
+}
+
+/// Who looks, and how they stop: a browser's session can be ended.
+fn who_line(who: &SignedIn) -> String {
+    let name = escaped(&who.bearer.name);
+    match who.by {
+        Credential::Token(_) => format!("<p class=\"who\">{name}</p>"),
+        Credential::Session(_) => format!(
+            "<form class=\"who\" method=\"post\" action=\"/sign-out\"><span>{name}</span> <button>Sign out</button></form>"
+        ),
+    }
 }
 
 /// What somebody should look at: other DHCP servers where we are the server, machines that are not who they say.
@@ -221,7 +238,7 @@ fn ago(now: Timestamp, then: Timestamp) -> String {
 }
 
 /// A text that machines or people wrote, as text.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -254,7 +271,7 @@ mod tests {
             data: std::collections::BTreeMap::new(),
         };
         let html =
-            render("dc1", Timestamp::default(), &[("ready", 0)], &[], &["a <b>".into()], &[], &[event]);
+            render(("dc1", ""), Timestamp::default(), &[("ready", 0)], &[], &["a <b>".into()], &[], &[event]);
         assert!(html.contains("<li>a &lt;b&gt;</li>"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(1)"));
         assert!(!html.contains("<script"));
@@ -272,12 +289,14 @@ mod tests {
             held: 0,
             rate: 117_000_000,
         };
-        let html = render("dc1", Timestamp::default(), &[], std::slice::from_ref(&paced), &[], &[], &[]);
+        let html =
+            render(("dc1", ""), Timestamp::default(), &[], std::slice::from_ref(&paced), &[], &[], &[]);
         let row = "rack-a<td>8 <small>of 8</small><td>442<td>0<td>936 Mbit/s<td>1Gbit</tr>";
         assert!(html.contains(row), "{html}");
         (paced.loading, paced.waiting) = (0, 0);
         assert!(
-            !render("dc1", Timestamp::default(), &[], &[paced], &[], &[], &[]).contains("Boots under way")
+            !render(("dc1", ""), Timestamp::default(), &[], &[paced], &[], &[], &[])
+                .contains("Boots under way")
         );
     }
 }

@@ -1,4 +1,8 @@
 //! Who may do what: API tokens, kept as hashes.
+mod issued;
+
+pub use issued::{Issue, Issued};
+
 use super::journal::{Actor, Journal};
 use crate::{
     clock::random,
@@ -47,7 +51,7 @@ impl TryFrom<TokenRow> for Known {
 /// Who a token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
-    /// The token's name.
+    /// The token's name; for one that somebody got by signing in, theirs, as `user:alice`.
     pub name: String,
     /// What it may do.
     pub role: Role,
@@ -76,6 +80,9 @@ pub enum TokenError {
     /// Nobody could change anything any more.
     #[error("`{0}` is the last token of an admin that does not end: make another one first")]
     Last(String),
+    /// There is no room for another one.
+    #[error("there are {0} tokens of people and pipelines already")]
+    TooMany(usize),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -103,7 +110,7 @@ impl Access {
             let tokens = self.read();
             let Known { row, scope } =
                 tokens.get(&hash).filter(|known| known.row.expires.is_none_or(|end| end > now))?;
-            (Bearer { name: row.name.clone(), role: row.role, scope: scope.clone() }, row.used)
+            (speaks_for(row, scope), row.used)
         };
         if noted.is_none_or(|noted| now.since(noted) >= NOTED)
             && let Some(Known { row, .. }) = self.write().get_mut(&hash)
@@ -117,8 +124,8 @@ impl Access {
     /// The tokens, by name.
     pub fn list(&self) -> Vec<Token> {
         let shown = |known: &Known| {
-            let TokenRow { name, role, scope, created, expires, used, .. } = known.row.clone();
-            Token { name, role, scope, created, expires, used }
+            let TokenRow { name, role, scope, holder, created, expires, used, .. } = known.row.clone();
+            Token { name, role, scope, holder, created, expires, used }
         };
         let mut tokens: Vec<Token> = self.read().values().map(shown).collect();
         tokens.sort_by(|a, b| a.name.cmp(&b.name));
@@ -169,6 +176,18 @@ impl Access {
             return Err(TokenError::Expired(end));
         }
         let scope = Scope::new(&new.scope)?;
+        self.put(new, scope, None, actor).await
+    }
+
+    /// Writes a token that is good.
+    async fn put(
+        &self,
+        new: NewToken,
+        scope: Scope,
+        holder: Option<String>,
+        actor: &Actor,
+    ) -> Result<Secret<String>, TokenError> {
+        let now = self.journal.now();
         let token = new_token();
         let row = TokenRow {
             id: TokenId::new(now, random()),
@@ -176,6 +195,7 @@ impl Access {
             role: new.role,
             scope: new.scope.clone(),
             hash: token_hash(token.expose()),
+            holder,
             created: now,
             expires: new.expires,
             used: None,
@@ -183,7 +203,16 @@ impl Access {
         let object = format!("token/{}", new.name);
         let writes = vec![
             Write::Token(row.clone()),
-            self.journal.event("token.created", &object, actor, None, format!("token {} was made", new.name)),
+            self.journal.event(
+                "token.created",
+                &object,
+                actor,
+                None,
+                match &row.holder {
+                    None => format!("token {} was made", new.name),
+                    Some(holder) => format!("token {} was made for {holder}", new.name),
+                },
+            ),
             self.journal.audit(actor, "created", object, None, Some(granted(&row))),
         ];
         match self.journal.commit(writes).await {
@@ -195,7 +224,16 @@ impl Access {
     }
 }
 
+fn speaks_for(row: &TokenRow, scope: &Scope) -> Bearer {
+    let name = row.holder.as_ref().unwrap_or(&row.name).clone();
+    Bearer { name, role: row.role, scope: scope.clone() }
+}
+
 /// What a token may do, for the audit log.
 fn granted(row: &TokenRow) -> serde_json::Value {
-    serde_json::json!({"role": row.role, "scope": row.scope})
+    let mut granted = serde_json::json!({"role": row.role, "scope": row.scope});
+    if let (Some(holder), Some(map)) = (&row.holder, granted.as_object_mut()) {
+        map.insert("holder".into(), holder.clone().into());
+    }
+    granted
 }

@@ -18,6 +18,8 @@ pub struct TokenRow {
     pub scope: Scope,
     /// The hash of the token.
     pub hash: String,
+    /// Who it was made for when they signed in: `user:alice`.
+    pub holder: Option<String>,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends.
@@ -29,18 +31,20 @@ pub struct TokenRow {
 impl Tx {
     /// Every token.
     pub async fn tokens(&mut self) -> Result<Vec<TokenRow>, StoreError> {
-        type Columns = (String, String, String, Option<String>, String, i64, Option<i64>, Option<i64>);
+        type Columns =
+            (String, String, String, Option<String>, String, Option<String>, i64, Option<i64>, Option<i64>);
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
-            "SELECT id, name, role, scope, hash, created, expires, used FROM token ORDER BY name").fetch_all(conn).await)
+            "SELECT id, name, role, scope, hash, holder, created, expires, used FROM token ORDER BY name").fetch_all(conn).await)
         .map_err(StoreError::backend("reading tokens"))?;
         rows.into_iter()
-            .map(|(id, name, role, scope, hash, created, expires, used)| {
+            .map(|(id, name, role, scope, hash, holder, created, expires, used)| {
                 Ok(TokenRow {
                     id: codec::parsed("token id", &id)?,
                     name,
                     role: codec::from_json("role", &role)?,
                     scope: scope.map_or(Ok(Scope::default()), |scope| codec::from_json("scope", &scope))?,
                     hash,
+                    holder,
                     created: Timestamp::from_micros(created),
                     expires: expires.map(Timestamp::from_micros),
                     used: used.map(Timestamp::from_micros),
@@ -55,9 +59,9 @@ impl Tx {
         let scope =
             (!token.scope.is_everything()).then(|| codec::to_json("scope", &token.scope)).transpose()?;
         on!(self, conn => sqlx::query(
-            "INSERT INTO token (id, name, role, hash, created, expires, scope) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+            "INSERT INTO token (id, name, role, hash, created, expires, scope, holder) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
             .bind(token.id.to_string()).bind(&token.name).bind(role).bind(&token.hash).bind(token.created.micros())
-            .bind(token.expires.map(Timestamp::micros)).bind(scope).execute(conn).await.map(drop))
+            .bind(token.expires.map(Timestamp::micros)).bind(scope).bind(&token.holder).execute(conn).await.map(drop))
         .map_err(|e| conflict(e, "writing a token", || format!("token {}", token.name)))
     }
 

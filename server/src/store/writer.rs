@@ -6,8 +6,8 @@
 mod transaction;
 
 use super::{
-    AuditRow, BootRow, ConsoleRow, Db, Lease6Row, LeaseRow, NewBootToken, NewEvent, RevisionRow, StoreError,
-    TokenRow, TokenUse, WebhookWrite,
+    AuditRow, BootRow, ConsoleRow, Db, Lease6Row, LeaseRow, NewBootToken, NewEvent, RevisionRow, SessionRow,
+    StoreError, TokenRow, TokenUse, UserRow, WebhookWrite,
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
@@ -70,6 +70,16 @@ pub enum Write {
     TokenUse(TokenId, Timestamp),
     /// An API token that is no more.
     NoToken(TokenId),
+    /// A local user.
+    User(UserRow),
+    /// A local user who is no more.
+    NoUser(String),
+    /// A browser that signed in.
+    Session(SessionRow),
+    /// The use of a session, by its hash.
+    SessionUse(String, Timestamp),
+    /// A session that is over, by its hash.
+    NoSession(String),
     /// An event.
     Event(NewEvent),
     /// A row of the audit log.

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use pilotlight::clock::Clock;
-use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, StatusPage, api::Api};
+use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, SignInPages, StatusPage, api::Api};
 use pilotlight::service::{
     audit::Audit, content::Contents, explain::Packets, operations::Operations, scopes::Scopes,
 };
@@ -51,6 +51,8 @@ pub fn secure(rig: &Rig) -> Router {
         },
         audit: Audit::new(rig.db.clone()),
         access: rig.access.clone(),
+        callers: rig.callers.clone(),
+        oidc: rig.oidc.clone(),
         scopes: Scopes::new(rig.roster.clone()),
         webhooks: rig.webhooks.clone(),
         journal: rig.journal.clone(),
@@ -66,7 +68,8 @@ pub fn secure(rig: &Rig) -> Router {
         sightings: rig.sightings.clone(),
         site: "test".into(),
     };
-    http::secure((api, rig.access.clone()), agent, status, health(rig), &rig.metrics.http)
+    let sign_in = SignInPages { callers: rig.callers.clone(), oidc: rig.oidc.clone(), site: "test".into() };
+    http::secure((api, rig.callers.clone()), agent, (status, sign_in), health(rig), &rig.metrics.http)
 }
 
 pub fn plain(rig: &Rig) -> Router {

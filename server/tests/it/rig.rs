@@ -13,6 +13,7 @@ use pilotlight::{
         access::Access,
         agents::Agents,
         boots::{Asked, Boots},
+        callers::Callers,
         changes::Changes,
         configs::Configs,
         console::Console,
@@ -27,11 +28,14 @@ use pilotlight::{
         leases6::Leases6,
         machines::Machines,
         next_boots::NextBoots,
+        oidc::Oidc,
         ports::Ports,
         revisions::Revisions,
         roster::Roster,
         secrets::Secrets,
+        sessions::Sessions,
         sightings::Sightings,
+        users::Users,
         views::Views,
         webhooks::{self, Webhooks},
     },
@@ -113,6 +117,8 @@ pub struct Rig {
     pub history: History,
     pub agents: Agents,
     pub access: Access,
+    pub callers: Callers,
+    pub oidc: Oidc,
     pub views: Views,
     pub explain: Explain,
     pub files: Files,
@@ -181,8 +187,19 @@ impl Rig {
         let known = (boots.clone(), roster.clone(), journal.clone());
         let secrets = Secrets::new(vec![folder.path().join("secrets")], None);
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
+        let access = Access::load(&db, journal.clone()).await.unwrap();
+        let client = |_: Option<&Path>| Ok::<_, std::convert::Infallible>(http_client());
+        let oidc =
+            Oidc::new((None, Vec::new()), client, None, SiteKey::new([7; 32]), journal.clone()).unwrap();
         Self {
-            access: Access::load(&db, journal.clone()).await.unwrap(),
+            oidc,
+            callers: Callers {
+                access: access.clone(),
+                users: Users::load(&db, journal.clone()).await.unwrap(),
+                sessions: Sessions::load(&db, journal.clone()).await.unwrap(),
+                journal: journal.clone(),
+            },
+            access,
             agents: Agents::new(
                 configs.clone(),
                 boots.clone(),
@@ -362,7 +379,7 @@ pub fn how_webhooks_are_told() -> webhooks::Settings {
     }
 }
 
-fn http_client() -> reqwest::Client {
+pub fn http_client() -> reqwest::Client {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

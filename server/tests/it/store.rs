@@ -312,6 +312,7 @@ async fn tokens_come_back_and_names_are_unique(rig: Rig) {
         role: Role::Viewer,
         scope: pilotlight_types::api::Scope::default(),
         hash: format!("hash-{n}"),
+        holder: (n == 1).then(|| "user:alice".to_owned()),
         created: Timestamp::from_micros(1),
         expires: (n == 1).then(|| Timestamp::from_micros(9)),
         used: None,

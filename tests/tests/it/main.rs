@@ -31,6 +31,7 @@ mod proxy;
 mod render;
 mod rig;
 mod secrets;
+mod sign_in;
 mod storm;
 mod syslog;
 mod tftp;

@@ -106,6 +106,9 @@ pub struct Token {
     /// Which objects it is good for; all, if absent.
     #[serde(default, skip_serializing_if = "Scope::is_everything")]
     pub scope: Scope,
+    /// Who it was made for when they signed in: `user:alice`; absent where somebody made it by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends; absent if it never does.

@@ -42,6 +42,15 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             json!({"action": "hold", "selector": "rack=r1", "reason": "the rack's switch is replaced"})
         }
         "createToken" => json!({"name": "ci", "role": "editor", "expires": "2099-01-01T00:00:00Z"}),
+        "createUser" => json!({"name": "alice", "password": "a long sentence of hers", "role": "operator"}),
+        "putUser" => json!({"role": "editor", "scope": {"selector": "site=dc1"}, "disabled": false}),
+        "putUserPassword" => json!({"password": "another long sentence"}),
+        "changePassword" => json!({"old": "a long sentence of hers", "new": "another long sentence"}),
+        "signIn" => json!({"name": "alice", "password": "a long sentence of hers"}),
+        "exchangeToken" => json!({
+            "subject_token": "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        }),
         "explainPacket" => json!({"packet": "01 01 06 00", "subnet": "rack-a", "port": 67}),
         _ => return None,
     })

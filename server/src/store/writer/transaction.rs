@@ -99,6 +99,11 @@ impl<'a> Many<'a> {
             Write::TokenUse(id, at) => tx.use_token(*id, *at).await,
             Write::NoToken(id) => tx.delete_token(*id).await,
             Write::Webhook(write) => tx.write_webhook(write).await,
+            Write::User(row) => tx.put_user(row).await,
+            Write::NoUser(name) => tx.delete_user(name).await,
+            Write::Session(row) => tx.put_session(row).await,
+            Write::SessionUse(hash, at) => tx.see_session(hash, *at).await,
+            Write::NoSession(hash) => tx.delete_session(hash).await,
         }
     }
 
