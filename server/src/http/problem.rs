@@ -351,9 +351,9 @@ const LONGEST_WORDS: usize = 4096;
 pub(super) async fn told(response: Response) -> Response {
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
-    // What our own handlers say of it in JSON (`/readyz`) stays as it is.
+    // What our own handlers say of it in JSON (`/readyz`), or on a page for people (`/sign-in`), stays as it is.
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let ours = kind.is_some_and(|kind| kind.contains("json"));
+    let ours = kind.is_some_and(|kind| kind.contains("json") || kind.starts_with("text/html"));
     if !failed || ours || response.extensions().get::<Failure>().is_some() {
         return response;
     }

@@ -341,8 +341,15 @@ async fn a_token_is_the_first_way_in_and_its_session_ends_with_it() {
     assert_eq!(me(&router, ("cookie", &cookie)).await.unwrap().name, "admin");
     rig.access.revoke("admin", &operator()).await.unwrap();
     assert_eq!(me(&router, ("cookie", &cookie)).await, Err(StatusCode::UNAUTHORIZED));
-    let (status, ..) = send(&router, Method::POST, "/sign-in", &[SAME], &format!("token={other}x")).await;
+    let (status, headers, page) =
+        send(&router, Method::POST, "/sign-in", &[SAME], &format!("token={other}x")).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        headers[header::CONTENT_TYPE],
+        "text/html; charset=utf-8",
+        "a page, and no document for programs"
+    );
+    assert!(String::from_utf8(page).unwrap().contains("<p class=\"refused\" role=\"alert\">"));
 }
 
 #[tokio::test]
