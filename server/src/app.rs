@@ -166,7 +166,7 @@ impl App {
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());
         let history = History::new(db.clone());
-        let access = Access::load(&db, journal.clone()).await?;
+        let access = Access::load(&db, roster.clone(), journal.clone()).await?;
         if access.is_empty() {
             let new = NewToken {
                 name: "admin".into(),
@@ -229,7 +229,7 @@ impl App {
                 roster.clone(),
                 journal.clone(),
                 images,
-                (machines.clone(), boots.clone()),
+                (machines.clone(), boots.clone(), access.clone()),
                 (foresight, settings.guard_machines),
             ),
             revisions: Revisions::new(db.clone()),
@@ -248,6 +248,7 @@ impl App {
             stop: life.soft.clone(),
         };
         let status = http::StatusPage {
+            scopes: Scopes::new(roster.clone()),
             views,
             journal: journal.clone(),
             history: history.clone(),

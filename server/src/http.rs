@@ -2,6 +2,7 @@
 mod agent;
 pub mod api;
 mod auth;
+mod body;
 mod boot;
 mod connection;
 mod finish;
@@ -18,7 +19,7 @@ pub use boot::{BootFiles, Tally};
 pub use connection::{Patience, serve as serve_plain};
 pub use health::Health;
 pub use listen::TlsListener;
-pub use routes::{Operation, Reach};
+pub use routes::{Operation, Permission};
 pub use status::StatusPage;
 
 use crate::{metrics::HttpMetrics, service::access::Access};

@@ -6,6 +6,7 @@ mod operation;
 mod packet;
 mod plan;
 mod revision;
+mod rights;
 mod token;
 mod webhook;
 
@@ -16,7 +17,8 @@ pub use operation::{Operation, OperationState, Transfer};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
-pub use token::{CreatedToken, NewToken, Role, Scope, Token};
+pub use rights::{MayI, MayIAnswer, Rights, Role};
+pub use token::{CreatedToken, NewToken, Scope, Token};
 pub use webhook::{Attempt, Delivery, DeliveryState, Replayed, WebhookStatus};
 
 use crate::{

@@ -2,10 +2,10 @@
 use super::{
     log::RequestId,
     problem::{Failure, unauthorized},
-    routes::{Operation, Reach},
+    routes::{Operation, Permission},
 };
 use crate::{
-    domain::scope::{OutOfScope, Scope},
+    domain::rights::{Forbidden, Rights},
     http::Peer,
     service::{
         access::{Access, Bearer},
@@ -15,16 +15,15 @@ use crate::{
 };
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use pilotlight_types::api::Role;
 use std::{collections::HashMap, sync::Arc};
 
-/// What may be done at one path, by whom, and to what.
-type Methods = Vec<(Method, Role, Reach)>;
+/// What may be done at one path, and what that takes.
+type Methods = Vec<(Method, Permission)>;
 
 /// Lets requests through to the endpoints that their bearers may call. What is not in its table, nobody may call.
 #[derive(Debug, Clone)]
@@ -42,19 +41,33 @@ impl Gate {
         operations: impl IntoIterator<Item = Operation>,
     ) -> Self {
         let mut table: HashMap<String, Methods> = HashMap::new();
-        for Operation { method, path, role, reach, .. } in operations {
-            table.entry(path).or_default().push((method, role, reach));
+        for Operation { method, path, permission, .. } in operations {
+            table.entry(path).or_default().push((method, permission));
         }
         Self { access, scopes, table: Arc::new(table) }
     }
 
-    /// Holds a request against its bearer's scope, as far as its path says what it is about.
-    fn in_scope(&self, scope: &Scope, reach: Reach, name: Option<&str>) -> Result<(), OutOfScope> {
-        match (reach, name) {
-            (Reach::Each, _) => Ok(()),
-            (Reach::Whole, _) => scope.permits_all(),
-            (Reach::Kind(kind), None) => scope.permits_kind(kind),
-            (Reach::Kind(kind), Some(name)) => self.scopes.permits(scope, kind, name),
+    /// Holds a request against its bearer's rights, as far as its path says what it is about.
+    fn permits(&self, rights: &Rights, permission: Permission, name: Option<&str>) -> Result<(), Forbidden> {
+        let on = |verb, kind| match name {
+            Some(name) => self.scopes.permits(rights, verb, kind, name),
+            None => rights.permits_some(verb, kind),
+        };
+        match permission {
+            Permission::Anybody => Ok(()),
+            Permission::On(verb, kind) => on(verb, kind),
+            Permission::OneOf(verbs, kind) => {
+                let mut refused = Ok(());
+                for verb in verbs {
+                    refused = on(*verb, kind);
+                    if refused.is_ok() {
+                        break;
+                    }
+                }
+                refused
+            }
+            Permission::Each(verb) => rights.permits_any(verb),
+            Permission::Every(verb, kind) => rights.permits_every(verb, kind),
         }
     }
 }
@@ -80,12 +93,9 @@ pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Ne
     };
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     // The router says which methods are taken.
-    let Some((_, needed, reach)) = methods.iter().find(|(known, ..)| known == method) else {
+    let Some((_, permission)) = methods.iter().find(|(known, _)| known == method) else {
         return next.run(request).await;
     };
-    if bearer.role < *needed {
-        return forbidden(&bearer, *needed).into_response();
-    }
     let (mut parts, body) = request.into_parts();
     // As the handler will read it, with what is escaped put right: n%31 is n1.
     let name = match RawPathParams::from_request_parts(&mut parts, &()).await {
@@ -93,17 +103,11 @@ pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Ne
         Err(_) => return super::problem::no_such_path(parts.uri).await.into_response(),
     };
     let mut request = Request::from_parts(parts, body);
-    if let Err(error) = gate.in_scope(&bearer.scope, *reach, name.as_deref()) {
-        return Failure::from(error).into_response();
+    if let Err(why) = gate.permits(&bearer.rights, *permission, name.as_deref()) {
+        return Failure::from(why).into_response();
     }
     request.extensions_mut().insert(bearer);
     next.run(request).await
-}
-
-fn forbidden(bearer: &Bearer, needed: Role) -> Failure {
-    let Bearer { name, role, .. } = bearer;
-    let detail = format!("token `{name}` has the role {role}, and this takes the role {needed}");
-    Failure::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
 }
 
 /// The bearer token of a request.
@@ -132,7 +136,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let bearer = parts.extensions.get::<Bearer>().ok_or_else(|| unauthorized("who asks is not known"))?;
         let request = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         let remote = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.remote.ip());
-        let Bearer { name, scope, role, .. } = bearer.clone();
-        Ok(Self(Actor { name, request, remote, scope, administers: role >= Role::Admin }))
+        let Bearer { name, rights } = bearer.clone();
+        Ok(Self(Actor { name, request, remote, rights }))
     }
 }

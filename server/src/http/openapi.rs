@@ -4,7 +4,7 @@ mod schemas;
 
 use super::{
     problem::codes_of,
-    routes::{Header, Operation, Reach},
+    routes::{Header, Operation, Permission},
 };
 use pilotlight_types::api::Problem;
 use schemars::SchemaGenerator;
@@ -17,8 +17,8 @@ const API: &str = "/api/v1";
 
 /// What the document says of the whole.
 const ABOUT: &str = "Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes. Everything that the command line \
-    and the web UI do goes through this API. `x-permission` says of each operation which role it takes, and which objects a token's scope \
-    is held against. Errors are problem documents (RFC 9457) with a stable `code`; docs/errors.md lists the codes.";
+    and the web UI do goes through this API. `x-permission` says of each operation which verb on which kind it takes: `each` where it is looked at \
+    each object that turns out to be meant, `every` where all objects of the kind must be allowed. Errors are problem documents (RFC 9457) with a stable `code`; docs/errors.md lists the codes.";
 
 /// The document, as it is served.
 pub(super) fn text() -> &'static str {
@@ -117,12 +117,13 @@ fn described(operation: &Operation, schemas: &mut Schemas, statuses: &mut BTreeS
 }
 
 fn permission(operation: &Operation) -> Value {
-    let reach = match operation.reach {
-        Reach::Kind(kind) => json!(kind),
-        Reach::Each => json!("each"),
-        Reach::Whole => json!("whole"),
-    };
-    json!({"role": operation.role, "reach": reach})
+    match operation.permission {
+        Permission::Anybody => json!({"verb": null, "kind": null}),
+        Permission::On(verb, kind) => json!({"verb": verb, "kind": kind}),
+        Permission::OneOf(verbs, kind) => json!({"verb": verbs, "kind": kind}),
+        Permission::Each(verb) => json!({"verb": verb, "kind": "each"}),
+        Permission::Every(verb, kind) => json!({"verb": verb, "kind": kind, "every": true}),
+    }
 }
 
 fn parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {

@@ -1,17 +1,16 @@
 //! The status page: what one looks at when nothing else works. No script, one page, made on the server.
 use super::{
+    auth::Caller,
     problem::Failure,
-    routes::{Operation, Reach, Routes},
+    routes::{Operation, Permission, Routes},
 };
-use crate::{
-    domain::selector::Selector,
-    service::{
-        history::History,
-        journal::Journal,
-        pacing::{Paced, Pacing},
-        sightings::Sightings,
-        views::Views,
-    },
+use crate::service::{
+    history::History,
+    journal::Journal,
+    pacing::{Paced, Pacing},
+    scopes::Scopes,
+    sightings::Sightings,
+    views::Views,
 };
 use axum::{
     extract::State,
@@ -20,7 +19,8 @@ use axum::{
 };
 use pilotlight_types::{
     Timestamp,
-    api::{Event, Machine, Phase, Role},
+    api::{Event, Machine, Phase},
+    resource::{Kind, RuleKind, Verb},
 };
 use std::fmt::Write;
 
@@ -33,6 +33,8 @@ pub struct StatusPage {
     pub journal: Journal,
     /// Events.
     pub history: History,
+    /// What may be seen.
+    pub scopes: Scopes,
     /// Who loads, and who waits.
     pub pacing: Pacing,
     /// Other DHCP servers.
@@ -50,20 +52,31 @@ const MOST_EVENTS: i64 = 40;
 const STYLE: &str = include_str!("status.css");
 
 pub(super) fn routes() -> Routes<StatusPage> {
-    let page = |path: &'static str| Operation::get(path, Role::Viewer);
     Routes::under("")
-        .on(page("/").called("redirectToStatus", "Leads to `/status`").about(Reach::Each), redirect)
-        .on(page("/status").called("showStatus", "The status page, for people"), status)
+        .on(
+            Operation::get("/")
+                .called("redirectToStatus", "Leads to `/status`")
+                .takes_right(Permission::Anybody),
+            redirect,
+        )
+        .on(
+            Operation::get("/status")
+                .called("showStatus", "The status page, for people")
+                .takes_right(Permission::On(Verb::Get, RuleKind::Site)),
+            status,
+        )
 }
 
 async fn redirect() -> Redirect {
     Redirect::temporary("/status")
 }
 
-async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
+async fn status(State(page): State<StatusPage>, Caller(actor): Caller) -> Result<Response, Failure> {
     let now = page.journal.now();
-    let machines = page.views.machines(&Selector::default(), None, MOST_MACHINES);
-    let events = page.history.newest(None, MOST_EVENTS).await?;
+    let seen = actor.rights.taken(Verb::Get, RuleKind::Resource(Kind::Machine));
+    let machines = page.views.machines(&seen, None, MOST_MACHINES);
+    let mut events = page.history.newest(None, MOST_EVENTS).await?;
+    events.retain(|event| page.scopes.shows(&actor.rights, event));
     let paced = page.pacing.shown(now);
     let odd = odd(now, &page.sightings, &machines);
     let html = render(&page.site, now, &page.views.stages(), &paced, &odd, &machines, &events);

@@ -64,6 +64,7 @@ pub fn secure(rig: &Rig) -> Router {
         history: rig.history.clone(),
         pacing: rig.boots.pacing().clone(),
         sightings: rig.sightings.clone(),
+        scopes: Scopes::new(rig.roster.clone()),
         site: "test".into(),
     };
     http::secure((api, rig.access.clone()), agent, status, health(rig), &rig.metrics.http)

@@ -181,8 +181,9 @@ impl Rig {
         let known = (boots.clone(), roster.clone(), journal.clone());
         let secrets = Secrets::new(vec![folder.path().join("secrets")], None);
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
+        let access = Access::load(&db, roster.clone(), journal.clone()).await.unwrap();
         Self {
-            access: Access::load(&db, journal.clone()).await.unwrap(),
+            access: access.clone(),
             agents: Agents::new(
                 configs.clone(),
                 boots.clone(),
@@ -194,7 +195,7 @@ impl Rig {
                 roster.clone(),
                 journal.clone(),
                 images,
-                (machines.clone(), boots.clone()),
+                (machines.clone(), boots.clone(), access),
                 (NextBoots::new(boots.clone(), delivery.clone(), configs.clone()), GUARD),
             ),
             revisions: Revisions::new(db.clone()),
