@@ -164,6 +164,7 @@ impl Changes {
     ) -> Result<Vec<PlannedItem>, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
         let judged = self.allowed(&Wanted { meant: &meant, gone: &[], options }, &actor.scope).await?;
+        judged.draft.for_admins(actor)?;
         Ok(judged.draft.planned())
     }
 
@@ -201,6 +202,7 @@ impl Changes {
     ) -> Result<Vec<PlannedItem>, ChangeError> {
         let gone = [(kind, named(kind, name)?)];
         let judged = self.allowed(&Wanted { meant: &[], gone: &gone, options }, &actor.scope).await?;
+        judged.draft.for_admins(actor)?;
         Ok(judged.draft.planned())
     }
 
