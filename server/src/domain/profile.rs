@@ -106,7 +106,7 @@ pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>,
                 Ok(()) => args.push(filled),
                 Err(bad) => wrongs.push(wrong(&path, bad.to_string())),
             },
-            Err(bad) => wrongs.push(wrong(&path, bad.message)),
+            Err(bad) => wrongs.push(Wrong { position: bad.position, ..wrong(&path, bad.message) }),
         }
     }
     if wrongs.is_empty() { Ok(args) } else { Err(wrongs) }
@@ -197,9 +197,8 @@ fn transpiled(spec: &ProfileSpec, text: &str, context: &Context) -> Result<Confi
     if !undeclared.is_empty() {
         return Err(undeclared);
     }
-    let filled = template::fill(text, context).map_err(|bad| {
-        vec![Wrong { position: bad.line.map(|line| (line, 1)), ..wrong("spec.butane", bad.message) }]
-    })?;
+    let filled = template::fill(text, context)
+        .map_err(|bad| vec![Wrong { position: bad.position, ..wrong("spec.butane", bad.message) }])?;
     let trace = || Trace::of(text, context, &filled);
     match butane::transpile_with(&filled, &files) {
         Ok(done) => {

@@ -43,7 +43,7 @@ fn a_text_without_marks_is_no_template() {
 fn a_template_that_asks_for_what_is_not_there_is_wrong_at_its_line() {
     let wrongs = config(&profile(&with_file("{{ vars.zone }}")), &context(json!({}))).unwrap_err();
     assert_eq!(wrongs[0].path, "spec.butane");
-    assert_eq!(wrongs[0].position, Some((8, 1)));
+    assert_eq!(wrongs[0].position, Some((8, 14)));
     assert!(wrongs[0].detail.starts_with("template: "), "{wrongs:?}");
 }
 
