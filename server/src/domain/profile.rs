@@ -23,7 +23,7 @@ use super::{
 };
 use pilotlight_types::resource::{ImageOs, ImageSpec, Name, ProfileSpec};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Something wrong with a profile's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,16 @@ pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>,
         }
     }
     if wrongs.is_empty() { Ok(args) } else { Err(wrongs) }
+}
+
+/// For each of the kernel arguments that [`kernel_args`] makes, its number in the profile, and the variables in its template.
+pub fn kernel_arg_places(spec: &ProfileSpec, context: &Context) -> Vec<(usize, BTreeSet<String>)> {
+    let is_left_out = |text: &str| {
+        template::is_template(text) && template::fill(text, context).is_ok_and(|filled| filled.is_empty())
+    };
+    let variables = |text: &str| template::variables(text).into_iter().flatten().collect();
+    let all = spec.kernel_args.iter().enumerate().filter(|(_, text)| !is_left_out(text));
+    all.map(|(number, text)| (number, variables(text))).collect()
 }
 
 /// Whether the profile's kernel arguments are the same for every machine.

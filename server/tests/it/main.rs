@@ -11,6 +11,7 @@ mod delivery;
 mod dhcp;
 mod dhcp6;
 mod events;
+mod explained;
 mod firmware;
 mod hostile;
 mod http;

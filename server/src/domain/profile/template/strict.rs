@@ -145,8 +145,7 @@ fn write(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
 /// As the engine's own, which would make a text of any length.
 fn indent(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = args.into_values();
-    let width =
-        args.get(1).filter(|width| width.kind() == ValueKind::Number).and_then(Value::as_usize);
+    let width = args.get(1).filter(|width| width.kind() == ValueKind::Number).and_then(Value::as_usize);
     let named =
         args.last().cloned().and_then(|last| Kwargs::try_from(last).ok()?.peek::<usize>("width").ok());
     let lines = args.first().and_then(Value::as_str).map_or(1, |text| text.matches('\n').count() + 1);
