@@ -61,7 +61,7 @@ pub fn check_argument(argument: &str) -> Result<(), BadArgument> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgumentFrom {
     /// The OS of the image needs it.
-    Os(ImageOs),
+    Os,
     /// It names the interface that boots.
     Interface,
     /// It is the profile's own of that number, of those that its templates do not leave empty.
@@ -72,7 +72,7 @@ pub enum ArgumentFrom {
 pub fn kernel_args(script: ScriptFor<'_>) -> Vec<(String, ArgumentFrom)> {
     let mut args = Vec::new();
     if let Some(image) = script.image {
-        let mut add = |argument: String| args.push((argument, ArgumentFrom::Os(image.os)));
+        let mut add = |argument: String| args.push((argument, ArgumentFrom::Os));
         match image.os {
             ImageOs::FedoraCoreos => {
                 if image.rootfs.is_some() {

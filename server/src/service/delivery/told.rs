@@ -65,7 +65,7 @@ impl Delivery {
             let own = self.own_arguments(inventory, asked, at);
             let told = |(argument, from): (String, ArgumentFrom)| {
                 let (from, variables) = match from {
-                    ArgumentFrom::Os(os) => (format!("image {image}: its OS ({os:?}) needs it"), Vec::new()),
+                    ArgumentFrom::Os => (format!("image {image}: its OS needs it"), Vec::new()),
                     ArgumentFrom::Interface => ("the interface that boots".to_owned(), Vec::new()),
                     ArgumentFrom::Profile(number) => own.get(number).cloned().unwrap_or_default(),
                 };
