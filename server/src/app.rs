@@ -223,6 +223,7 @@ impl App {
         });
         let foresight = NextBoots::new(boots.clone(), delivery.clone(), configs.clone());
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
+        let packets = Packets { dhcp: answers.clone(), dhcp6: answers6.clone() };
         let api = Api {
             views: views.clone(),
             changes: Changes::new(
@@ -237,8 +238,8 @@ impl App {
             machines,
             boots: boots.clone(),
             console: console.clone(),
-            explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
-            packets: Packets { dhcp: answers.clone(), dhcp6: answers6.clone() },
+            explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()).asking(packets.clone()),
+            packets,
             audit: Audit::new(db.clone()),
             access: access.clone(),
             scopes: Scopes::new(roster.clone()),

@@ -192,7 +192,8 @@ impl Inventory {
         })
     }
 
-    fn group_of(&self, machine: &Machine) -> Option<Candidate<'_>> {
+    /// The group that a machine belongs to.
+    pub fn group_of(&self, machine: &Machine) -> Option<Candidate<'_>> {
         if machine.learned.is_empty() {
             return self.groups.of(&machine.labels, &machine.spec.macs);
         }

@@ -12,6 +12,7 @@ mod delivery;
 mod dhcp;
 mod dhcp6;
 mod events;
+mod explained;
 mod firmware;
 mod hostile;
 mod http;
