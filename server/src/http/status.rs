@@ -1,7 +1,7 @@
 //! The status page: what one looks at when nothing else works. No script, one page, made on the server.
 use super::{
     problem::Failure,
-    routes::{Operation, Reach, Routes},
+    routes::{Operation, Routes},
 };
 use crate::{
     domain::selector::Selector,
@@ -16,7 +16,7 @@ use crate::{
 use axum::{
     extract::State,
     http::header,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Response},
 };
 use pilotlight_types::{
     Timestamp,
@@ -52,12 +52,7 @@ const STYLE: &str = include_str!("status.css");
 pub(super) fn routes() -> Routes<StatusPage> {
     let page = |path: &'static str| Operation::get(path, Role::Viewer);
     Routes::under("")
-        .on(page("/").called("redirectToStatus", "Leads to `/status`").about(Reach::Each), redirect)
         .on(page("/status").called("showStatus", "The status page, for people"), status)
-}
-
-async fn redirect() -> Redirect {
-    Redirect::temporary("/status")
 }
 
 async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {
