@@ -12,6 +12,7 @@ import { type Browser, type BrowserContext, type BrowserContextOptions, chromium
 
 const BIN = process.env.PILOTLIGHT_BIN ?? "../target/debug/pilotlight";
 const FLEET = process.env.PILOTLIGHT_FLEET_BIN ?? "../target/debug/fleet";
+const AGENT = process.env.PILOTLIGHT_AGENT_BIN ?? "../target/x86_64-unknown-linux-gnu/agent/pilotlight-agent";
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const SERVER = "10.77.0.1";
 export const ORIGIN = `https://${SERVER}:8443`;
@@ -69,7 +70,7 @@ export class Rig {
   private agent = new Agent({ rejectUnauthorized: false, keepAlive: true });
 
   async start(): Promise<void> {
-    const config = `[site]\nname = "hall"\n[server]\ndata-dir = "${this.folder}/data"\n[http]\nlisten = "${SERVER}:8080"\n[https]\nlisten = "${SERVER}:8443"\n[dhcp]\ninterfaces = ["eth0"]\n[tftp]\nlisten = "${SERVER}:69"\n`;
+    const config = `[site]\nname = "hall"\n[server]\ndata-dir = "${this.folder}/data"\n[http]\nlisten = "${SERVER}:8080"\n[https]\nlisten = "${SERVER}:8443"\n[dhcp]\ninterfaces = ["eth0"]\n[tftp]\nlisten = "${SERVER}:69"\n[agent]\nbinary = "${AGENT}"\n`;
     writeFileSync(join(this.folder, "pilotlight.toml"), config);
     await this.startDaemon();
     this.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
@@ -183,6 +184,7 @@ export class Rig {
       viewport: { width: 1360, height: 850 },
       ...rest,
     });
+    context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     const problems: string[] = [];
     // What the policy keeps away, and what a script throws, is a failure of the story whoever looks for it.

@@ -23,6 +23,9 @@ const queries = new QueryClient({
 });
 
 const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
+// What keeps the page from scrolling behind a dialog makes a style sheet too, and looks for its nonce here.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
+
 const root = document.getElementById("app");
 if (root !== null) {
   void signIn();

@@ -43,22 +43,21 @@ export function may(role: Role, who: Me | undefined = me): boolean {
   return who?.role === undefined || RANKS.indexOf(who.role) >= RANKS.indexOf(role);
 }
 
-function send(request: Request, path: string): Promise<Response> {
-  const headers = new Headers(request.headers);
+function send(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
   if (token !== null) headers.set("authorization", `Bearer ${token}`);
   // Other sites' forms cannot set a header: with the cookie alone, none of them does anything.
   headers.set("x-requested-with", "pilotlight-web");
-  return fetch(new Request(path, request), {
-    headers,
-    credentials: cookies ? "same-origin" : "omit",
-    cache: "no-store",
-  });
+  return fetch(path, { ...init, headers, credentials: cookies ? "same-origin" : "omit", cache: "no-store" });
 }
 
 /** As `fetch`, as whoever is signed in. It waits for a sign-in where one is needed. */
 export async function authorized(request: Request): Promise<Response> {
+  const { method, headers, signal, url } = request;
+  // As a text: a copied body would be a stream of unknown length, which HTTP/1.1 has no way to send.
+  const body = method === "GET" ? {} : { body: await request.text() };
   for (;;) {
-    const response = await send(request.clone(), request.url);
+    const response = await send(url, { method, headers, signal, ...body });
     if (response.status !== 401) return response;
     await signedIn();
   }
@@ -92,14 +91,14 @@ export async function signIn(given?: string): Promise<string | undefined> {
 }
 
 async function whoAmI(): Promise<Me | string> {
-  const answer = await send(new Request("/api/v1/me"), "/api/v1/me");
+  const answer = await send("/api/v1/me");
   if (answer.ok) {
     const body = (await answer.json()) as Partial<Me>;
     return { name: body.name ?? "?", ...(isRole(body.role) ? { role: body.role } : {}) };
   }
   if (answer.status === 404) {
     cookies = false;
-    const probe = await send(new Request("/api/v1/events?limit=1"), "/api/v1/events?limit=1");
+    const probe = await send("/api/v1/events?limit=1");
     if (probe.ok || probe.status === 403) return { name: "token" };
     return detail(probe);
   }

@@ -76,6 +76,15 @@ function Board() {
     {
       key: "phases",
       title: words.phases,
+      head: (
+        <span className="cells">
+          {PHASES.map((phase) => (
+            <span key={phase} className="cell">
+              {common.phases[phase]}
+            </span>
+          ))}
+        </span>
+      ),
       width: "minmax(540px, 5fr)",
       cell: (row) => row.boot && <Cells boot={row.boot} />,
     },
@@ -115,9 +124,11 @@ function Cells({ boot }: { boot: Boot }) {
             key={phase}
             className={`cell ${state}`}
             title={`${name} ${age}`}
+            aria-label={`${name} ${age}`}
+            role="img"
             aria-current={current ? "step" : undefined}
           >
-            {there === undefined ? name : `${current ? "▸ " : "✓ "}${current ? `${name} ${age}` : age}`}
+            {there === undefined ? "·" : `${current ? "▸" : "✓"} ${age}`}
           </span>
         );
       })}

@@ -163,7 +163,7 @@ const COLUMNS: readonly MachineColumn[] = [
 ];
 
 const USUAL = "name,stage,boot,rack,profile,address,macs,since,seen";
-const NARROW = "name,stage,since";
+const NARROW = "name,stage";
 
 export function Machines() {
   const queries = useQueryClient();
@@ -251,13 +251,11 @@ export function Machines() {
         </Menu.Target>
         <Menu.Dropdown>
           {COLUMNS.map((column) => (
-            <Menu.Item
+            <Menu.CheckboxItem
               key={column.key}
-              role="menuitemcheckbox"
-              aria-checked={shown.includes(column.key)}
+              checked={shown.includes(column.key)}
               disabled={column.key === "name"}
-              leftSection={shown.includes(column.key) ? <Icon name="check" /> : <span className="iconspace" />}
-              onClick={() =>
+              onChange={() =>
                 set({
                   columns: (shown.includes(column.key)
                     ? shown.filter((one) => one !== column.key)
@@ -267,7 +265,7 @@ export function Machines() {
               }
             >
               {column.title}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           ))}
         </Menu.Dropdown>
       </Menu>

@@ -64,7 +64,7 @@ export function ActionMenu({
   return (
     <Menu>
       <Menu.Target>
-        <Button size="xs">{shell.palette.action}</Button>
+        <Button size="xs">{machines.act}</Button>
       </Menu.Target>
       <Menu.Dropdown>
         {(Object.keys(machines.action) as MachineAction[]).map((action) => (

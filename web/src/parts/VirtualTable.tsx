@@ -6,6 +6,8 @@ import { Icon } from "./Icon";
 export interface Column<T> {
   key: string;
   title: string;
+  /** In place of the title, where that is more than a word. */
+  head?: ReactNode;
   /** As `grid-template-columns` takes it. */
   width: string;
   cell: (row: T) => ReactNode;
@@ -94,7 +96,7 @@ export function VirtualTable<T>({ label, rows, columns, id, rowHeight = 34, sort
                     {here && <Icon name={sort.descending ? "down" : "up"} size={12} />}
                   </UnstyledButton>
                 ) : (
-                  column.title
+                  (column.head ?? column.title)
                 )}
               </div>
             );

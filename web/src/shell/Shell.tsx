@@ -74,10 +74,12 @@ function Frame() {
             <img src="/favicon.svg" alt="" width={22} height={22} />
             <span>{shell.name}</span>
           </Link>
-          <UnstyledButton className="finder" onClick={find} aria-label={shell.palette.title}>
+          <UnstyledButton className="finder" onClick={find}>
             <Icon name="search" />
             <span className="findertext">{shell.searchHint}</span>
-            <Kbd size="xs">/</Kbd>
+            <Kbd size="xs" aria-hidden="true">
+              /
+            </Kbd>
           </UnstyledButton>
           <Group gap="xs" ml="auto" wrap="nowrap">
             <LiveMark />

@@ -18,6 +18,7 @@ export const machines = {
   selectAll: "Select all rows",
   selected: (n: number) => `${common.machines(n)} selected`,
   clear: "Clear",
+  act: "Act on them",
   none: "There are no machines yet",
   noneHint: "Declare one, or power one on where a subnet says `unknown: discover`.",
   first: "First steps",

@@ -20,7 +20,7 @@ export const shell = {
   openNavigation: "Show the pages",
   closeNavigation: "Hide the pages",
   search: "Search",
-  searchHint: "Machine, MAC, serial, page …",
+  searchHint: "Find a machine, a page or an action",
   theme: { label: "Colours", auto: "as the system", light: "light", dark: "dark" },
   live: {
     connecting: "Connecting",
