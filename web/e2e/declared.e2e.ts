@@ -20,11 +20,15 @@ async function open(path: string, token?: string): Promise<Page> {
 const editor = (page: Page) => page.getByRole("textbox", { name: "Documents as YAML" });
 const plan = (page: Page) => page.getByRole("region", { name: "What this would do" }).first();
 
-/** Replaces all of the text, as if it were pasted. */
+/** Replaces all of the text by pasting. */
 async function write(page: Page, text: string): Promise<void> {
   await editor(page).click();
   await page.keyboard.press("ControlOrMeta+a");
-  await page.keyboard.insertText(text);
+  await editor(page).evaluate((element, pasted) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", pasted);
+    element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
 }
 
 async function apply(page: Page): Promise<void> {
@@ -133,7 +137,7 @@ test("a packet is explained", async () => {
   await page.getByText("This is not hex").waitFor();
   await page.getByLabel("Packet as hex").fill(packet);
   await page.getByRole("button", { name: "What would be answered?" }).click();
-  await page.getByRole("heading", { name: "Answer" }).waitFor();
+  await page.getByRole("heading", { name: "Answer", exact: true }).waitFor();
   await page.getByText("52:54:01:77:00:01").first().waitFor();
 });
 

@@ -118,7 +118,7 @@ export function Audit() {
                         aria-label={words.show(`${row.action} ${row.object}`)}
                         onClick={() => setShown(row)}
                       >
-                        {words.before}
+                        {words.button}
                       </Button>
                     )}
                   </td>

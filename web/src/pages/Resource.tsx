@@ -113,6 +113,7 @@ function Edit({ kind, resource }: { kind: Plural; resource: Resource }) {
   const [base, setBase] = useState(resource);
   const [dirty, setDirty] = useState(false);
   const [round, setRound] = useState(0);
+  const [done, setDone] = useState(false);
   const moved = base.revision !== resource.revision;
   const begin = (with_: Resource) => {
     setBase(with_);
@@ -148,8 +149,16 @@ function Edit({ kind, resource }: { kind: Plural; resource: Resource }) {
         key={round}
         initial={documentText(base)}
         draft={draft}
-        changed={setDirty}
-        applied={() => setDirty(false)}
+        basis={resource.revision}
+        done={done}
+        changed={(now) => {
+          setDirty(now);
+          if (now) setDone(false);
+        }}
+        applied={() => {
+          setDirty(false);
+          setDone(true);
+        }}
       />
     </>
   );

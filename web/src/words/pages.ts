@@ -112,6 +112,7 @@ export const editor = {
   machines: (n: number) =>
     n === 0 ? "No machine's next boot differs." : `The next boot of ${common.machines(n)} differs.`,
   hidden: (n: number) => `${common.machines(n)} more, which you may not see.`,
+  differs: "What it boots, before and after",
   provision: "Once they are provisioned again",
   guard: (needs: number) => `This is more machines than may be changed without saying so. Type ${needs} to go on`,
   message: "Why",
@@ -204,6 +205,7 @@ export const audit = {
   table: "Changes, newest first",
   none: "Nobody has changed anything yet",
   noneFound: "No change is like that",
+  button: "Show",
   show: (what: string) => `Show what ${what} changed`,
   more: "Older ones",
   before: "Before and after",

@@ -19,12 +19,16 @@ interface Props {
   initial: string;
   draft: string;
   applied?: () => void;
+  /** What the plan rests on: when it changes, the plan is asked for anew. */
+  basis?: number;
+  /** Says that it is applied, where the editor began anew since. */
+  done?: boolean;
   /** Told of each change, to say whether there is something unsaved. */
   changed?: (dirty: boolean) => void;
 }
 
 /** Documents, their mistakes at their lines, what they would do, and the button that does it. */
-export function Editor({ initial, draft, applied, changed }: Props) {
+export function Editor({ initial, draft, applied, changed, basis = 0, done = false }: Props) {
   const queries = useQueryClient();
   const [text, setText] = useState(() => draftOf(draft) ?? initial);
   const [restored, setRestored] = useState(text !== initial);
@@ -36,7 +40,7 @@ export function Editor({ initial, draft, applied, changed }: Props) {
   const read = useMemo(() => readDocuments(settled), [settled]);
   const asks = read.mistakes.length === 0 && read.documents.length > 0;
   const plan = useQuery({
-    queryKey: ["plan", settled],
+    queryKey: ["plan", settled, basis],
     enabled: asks,
     gcTime: 60_000,
     staleTime: 0,
@@ -127,7 +131,7 @@ export function Editor({ initial, draft, applied, changed }: Props) {
           <ErrorBox error={plan.error} again={() => void plan.refetch()} />
         )}
         {plan.isFetching && !current && <Waiting what={words.checking} />}
-        {apply.isSuccess && <Alert color="green" role="status" title={words.applied} />}
+        {(apply.isSuccess || (done && text === initial)) && <Alert color="green" role="status" title={words.applied} />}
         {apply.isError && <ErrorBox error={apply.error} />}
         {current && <PlanView plan={plan.data} />}
         {current && something && (

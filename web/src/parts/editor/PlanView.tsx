@@ -73,7 +73,7 @@ function BootDiff({ boot }: { boot: BootChange }) {
         ))}
         {boot.machines.length > NAMES && ` ${machines.dialog.more(boot.machines.length - NAMES)}`}
       </Text>
-      {boot.before !== boot.after && <Diff label={words.plan} lines={[`-${boot.before}`, `+${boot.after}`]} />}
+      {boot.before !== boot.after && <Diff label={words.differs} lines={[`-${boot.before}`, `+${boot.after}`]} />}
       {boot.parts.map((part) => (
         <div key={part.part}>
           <Text size="xs" className="dim">
