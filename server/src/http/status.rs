@@ -51,8 +51,7 @@ const STYLE: &str = include_str!("status.css");
 
 pub(super) fn routes() -> Routes<StatusPage> {
     let page = |path: &'static str| Operation::get(path, Role::Viewer);
-    Routes::under("")
-        .on(page("/status").called("showStatus", "The status page, for people"), status)
+    Routes::under("").on(page("/status").called("showStatus", "The status page, for people"), status)
 }
 
 async fn status(State(page): State<StatusPage>) -> Result<Response, Failure> {

@@ -95,13 +95,7 @@ async fn favicon(State(assets): State<&'static [Asset]>, uri: Uri, headers: Head
     file(assets, "favicon.svg", "public, max-age=86400", uri, &headers).await
 }
 
-async fn file(
-    assets: &[Asset],
-    path: &str,
-    keep: &'static str,
-    uri: Uri,
-    headers: &HeaderMap,
-) -> Response {
+async fn file(assets: &[Asset], path: &str, keep: &'static str, uri: Uri, headers: &HeaderMap) -> Response {
     let Some(asset) = assets.iter().find(|asset| asset.path == path) else {
         return problem::no_such_path(uri).await.into_response();
     };

@@ -10,12 +10,7 @@ const UI: &[Asset] = &[
         brotli: Some(b"never"),
         gzip: None,
     },
-    Asset {
-        path: "assets/main-1f.js",
-        plain: b"plain",
-        brotli: Some(b"brotli"),
-        gzip: Some(b"gzip"),
-    },
+    Asset { path: "assets/main-1f.js", plain: b"plain", brotli: Some(b"brotli"), gzip: Some(b"gzip") },
     Asset { path: "assets/tiny-2e.css", plain: b"a{}", brotli: None, gzip: None },
 ];
 
@@ -54,7 +49,11 @@ async fn files_are_kept_for_ever_and_sent_as_small_as_the_client_takes_them() {
     ] {
         let (status, headers, got) = asked(UI, "/assets/main-1f.js", accepted).await;
         assert_eq!((status, got.as_str()), (StatusCode::OK, body), "{accepted}");
-        assert_eq!(headers.get(header::CONTENT_ENCODING).map(|v| v.to_str().unwrap()), encoding, "{accepted}");
+        assert_eq!(
+            headers.get(header::CONTENT_ENCODING).map(|v| v.to_str().unwrap()),
+            encoding,
+            "{accepted}"
+        );
         assert_eq!(headers[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
         assert!(headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
         assert_eq!(headers[header::VARY], "accept-encoding");
@@ -65,8 +64,14 @@ async fn files_are_kept_for_ever_and_sent_as_small_as_the_client_takes_them() {
 
 #[tokio::test]
 async fn what_is_no_page_and_no_file_is_not_there() {
-    for path in ["/assets/../index.html", "/assets/main-1f.js.br", "/index.html", "/nothing", "/api/v1/machines", "/boot/x"]
-    {
+    for path in [
+        "/assets/../index.html",
+        "/assets/main-1f.js.br",
+        "/index.html",
+        "/nothing",
+        "/api/v1/machines",
+        "/boot/x",
+    ] {
         assert_eq!(asked(UI, path, "br").await.0, StatusCode::NOT_FOUND, "{path}");
     }
 }
