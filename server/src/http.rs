@@ -13,6 +13,7 @@ pub mod openapi;
 mod problem;
 mod routes;
 mod status;
+mod ui;
 
 pub use agent::AgentApi;
 pub use boot::{BootFiles, Tally};
@@ -95,7 +96,7 @@ pub fn operations() -> Vec<Operation> {
     api::operations().into_iter().chain(status::routes().operations()).collect()
 }
 
-/// What `[https]` serves: the REST API, agents, Ignition configs, the status page, health.
+/// What `[https]` serves: the REST API, agents, Ignition configs, the web UI, the status page, health.
 pub fn secure(
     (api, access): (api::Api, Access),
     agent: AgentApi,
@@ -112,6 +113,7 @@ pub fn secure(
     let routes = people
         .nest("/agent/v1", agent::router(agent))
         .merge(health::router(health))
+        .merge(ui::router())
         .fallback(problem::no_such_path);
     wrapped(routes, "https", metrics)
 }

@@ -15,7 +15,7 @@ use crate::service::{
 use axum::{
     extract::State,
     http::header,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Response},
 };
 use pilotlight_types::{
     Timestamp,
@@ -52,23 +52,12 @@ const MOST_EVENTS: i64 = 40;
 const STYLE: &str = include_str!("status.css");
 
 pub(super) fn routes() -> Routes<StatusPage> {
-    Routes::under("")
-        .on(
-            Operation::get("/")
-                .called("redirectToStatus", "Leads to `/status`")
-                .takes_right(Permission::Anybody),
-            redirect,
-        )
-        .on(
-            Operation::get("/status")
-                .called("showStatus", "The status page, for people")
-                .takes_right(Permission::On(Verb::Get, RuleKind::Site)),
-            status,
-        )
-}
-
-async fn redirect() -> Redirect {
-    Redirect::temporary("/status")
+    Routes::under("").on(
+        Operation::get("/status")
+            .called("showStatus", "The status page, for people")
+            .takes_right(Permission::On(Verb::Get, RuleKind::Site)),
+        status,
+    )
 }
 
 async fn status(State(page): State<StatusPage>, Caller(actor): Caller) -> Result<Response, Failure> {
