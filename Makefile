@@ -19,7 +19,7 @@ BENCH_PACKAGES := iproute2 dnsmasq-base nginx-light kea-dhcp4-server kea-admin l
 RACK_PACKAGES := iproute2 qemu-system-x86 ipxe ipxe-qemu seabios ovmf
 
 .DEFAULT_GOAL := help
-.PHONY: help build agent image demo test bench clean tools packages
+.PHONY: help build ui agent image demo test bench clean tools packages
 
 help:
 	@echo 'make demo    power on $(MACHINES) bare machines in a private network, and have Pilotlight boot them'
@@ -31,13 +31,19 @@ help:
 	@echo 'make test    everything that is tested; installs what it needs'
 	@echo 'make bench   measures this server beside its peers, on this machine (root; some 20 minutes); see docs/benchmarks.md'
 	@echo '               BENCH=tftp,http    of tftp, http, dhcp, scripts, memory'
-	@echo 'make build   the server and client, for use: target/release/pilotlight'
+	@echo 'make build   the server and client, for use: target/release/pilotlight, with the web UI where npm is'
+	@echo 'make ui      the web UI alone: web/dist/ui, which the next build takes in'
 	@echo 'make agent   the agent, one static file: what machines get'
 	@echo 'make image   the live system that demo and tests boot (root; once, then kept in $(CACHE))'
 	@echo 'make clean   remove what was built; the image and its downloads stay in $(CACHE)'
 
-build: tools
+build: tools ui
 	$(CARGO) build --locked --release -p pilotlight
+
+# Without Node.js the daemon is built all the same, and says on / how to get its UI.
+ui:
+	@if command -v npm >/dev/null; then cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build; \
+	else echo 'npm is missing: the daemon is built without its web UI (it takes Node.js 20.19 or later)'; fi
 
 agent: tools
 	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --locked --profile agent -p pilotlight-agent --target $(AGENT_TARGET)

@@ -170,7 +170,8 @@ impl App {
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());
         let history = History::new(db.clone());
-        let access = Access::load(&db, journal.clone()).await?;
+        let users = Users::load(&db, journal.clone()).await?;
+        let access = Access::load(&db, roster.clone(), users.clone(), journal.clone()).await?;
         if access.is_empty() {
             let new = NewToken {
                 name: "admin".into(),
@@ -181,7 +182,7 @@ impl App {
             data.write_admin_token(&access.create(new, &Actor::daemon()).await?)?;
         }
         let callers = Callers {
-            users: Users::load(&db, journal.clone()).await?,
+            users,
             sessions: Sessions::load(&db, journal.clone()).await?,
             access: access.clone(),
             journal: journal.clone(),
@@ -242,13 +243,14 @@ impl App {
         });
         let foresight = NextBoots::new(boots.clone(), delivery.clone(), configs.clone());
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
+        let packets = Packets { dhcp: answers.clone(), dhcp6: answers6.clone() };
         let api = Api {
             views: views.clone(),
             changes: Changes::new(
                 roster.clone(),
                 journal.clone(),
                 images,
-                (machines.clone(), boots.clone()),
+                (machines.clone(), boots.clone(), access.clone()),
                 (foresight, settings.guard_machines),
             ),
             revisions: Revisions::new(db.clone()),
@@ -256,8 +258,8 @@ impl App {
             machines,
             boots: boots.clone(),
             console: console.clone(),
-            explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()),
-            packets: Packets { dhcp: answers.clone(), dhcp6: answers6.clone() },
+            explain: Explain::new(boots.clone(), delivery.clone(), roster.clone()).asking(packets.clone()),
+            packets,
             audit: Audit::new(db.clone()),
             access,
             callers: callers.clone(),
@@ -269,6 +271,7 @@ impl App {
             stop: life.soft.clone(),
         };
         let status = http::StatusPage {
+            scopes: Scopes::new(roster.clone()),
             views,
             journal: journal.clone(),
             history: history.clone(),

@@ -1,5 +1,6 @@
 //! The command line: the daemon, and the client commands, which talk REST like anybody else.
 mod audit;
+mod auth;
 mod beside;
 mod boot;
 mod client;
@@ -27,7 +28,7 @@ use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pilotlight_types::{
     api::{DeliveryState, Role},
-    resource::Kind,
+    resource::{RuleKind, Verb},
 };
 use std::{path::PathBuf, process::ExitCode};
 
@@ -91,6 +92,11 @@ enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Ask what one may do
+    Auth {
+        #[command(subcommand)]
+        command: AuthCommand,
     },
     /// Look at what webhooks were told, and tell them again
     Webhook {
@@ -379,6 +385,9 @@ struct EventsArgs {
     /// Only those of one object, such as machine/n1
     #[arg(long, value_name = "KIND/NAME")]
     object: Option<String>,
+    /// Only those of objects with these labels now, such as rack=r1
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
     /// Only those after this one
     #[arg(long, value_name = "SEQ")]
     after: Option<i64>,
@@ -446,6 +455,29 @@ enum AuditCommand {
         /// The last hash of an earlier time, if nothing was written since
         #[arg(long, value_name = "HASH")]
         head: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuthCommand {
+    /// Say whether one may do something: ends with 0 for yes, with 1 for no
+    CanI {
+        /// get, write, delete, deliver, accept, provision, hold, release or retire
+        verb: Verb,
+        /// A kind of resource, or token, user, audit or site
+        kind: RuleKind,
+        /// Which one; without it, whether there could be any
+        name: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show what one may do: the rules of one's role, and the scope of one's token
+    Rights {
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
         #[command(flatten)]
         server: Server,
     },
@@ -520,15 +552,18 @@ enum TokenCommand {
     Create {
         /// What it is for
         name: String,
-        /// What it may do
-        #[arg(long, value_enum, default_value_t = RoleArg::Viewer)]
-        role: RoleArg,
+        /// What it may do: viewer, operator, editor, admin, or a role that was declared
+        #[arg(long, default_value_t = Role::Viewer)]
+        role: Role,
         /// When it ends (RFC 3339); never, without this
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
-        /// Only for these kinds of resources, such as profiles,groups; for all, without this
+        /// Only to do this, such as get,hold; whatever the role allows, without this
+        #[arg(long, value_name = "VERBS", value_delimiter = ',')]
+        verbs: Vec<Verb>,
+        /// Only for these kinds, such as profiles,groups; for all, without this
         #[arg(long, value_name = "KINDS", value_delimiter = ',')]
-        kinds: Vec<Kind>,
+        kinds: Vec<RuleKind>,
         /// Only for what has these labels, such as site=dc1
         #[arg(long, value_name = "SELECTOR")]
         selector: Option<String>,
@@ -558,12 +593,15 @@ enum UserCommand {
     Create {
         /// The name that they sign in with
         name: String,
-        /// What they may do
-        #[arg(long, value_enum, default_value_t = RoleArg::Viewer)]
-        role: RoleArg,
-        /// Only for these kinds of resources, such as profiles,groups; for all, without this
+        /// What they may do: viewer, operator, editor, admin, or a role that was declared
+        #[arg(long, value_name = "ROLE", default_value_t = Role::Viewer)]
+        role: Role,
+        /// Only to do this, such as get,hold; whatever the role allows, without this
+        #[arg(long, value_name = "VERBS", value_delimiter = ',')]
+        verbs: Vec<Verb>,
+        /// Only to these kinds, such as profiles,groups; to all, without this
         #[arg(long, value_name = "KINDS", value_delimiter = ',')]
-        kinds: Vec<Kind>,
+        kinds: Vec<RuleKind>,
         /// Only for what has these labels, such as site=dc1
         #[arg(long, value_name = "SELECTOR")]
         selector: Option<String>,
@@ -582,9 +620,9 @@ enum UserCommand {
     Set {
         /// Their name
         name: String,
-        /// What they may do
-        #[arg(long, value_enum)]
-        role: Option<RoleArg>,
+        /// What they may do: viewer, operator, editor, admin, or a role that was declared
+        #[arg(long, value_name = "ROLE")]
+        role: Option<Role>,
         /// They may not sign in any more
         #[arg(long, conflicts_with = "enabled")]
         disabled: bool,
@@ -635,29 +673,6 @@ struct WhoamiArgs {
     output: Output,
     #[command(flatten)]
     server: Server,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RoleArg {
-    /// See everything that is no secret
-    Viewer,
-    /// Act on machines, as well: accept, provision, hold, release, retire
-    Operator,
-    /// Change what is declared, as well
-    Editor,
-    /// Everything: tokens and the audit log, as well
-    Admin,
-}
-
-impl From<RoleArg> for Role {
-    fn from(role: RoleArg) -> Self {
-        match role {
-            RoleArg::Viewer => Self::Viewer,
-            RoleArg::Operator => Self::Operator,
-            RoleArg::Editor => Self::Editor,
-            RoleArg::Admin => Self::Admin,
-        }
-    }
 }
 
 /// Runs what the command line asks for. Exit codes as in sysexits.h: 64 usage, 69 unavailable, 77 no permission, 78 configuration;
@@ -716,6 +731,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => events::run(args).await,
         Command::Operation { command } => operation::run(command).await,
         Command::Audit { command } => audit::run(command).await,
+        Command::Auth { command } => return ended(auth::run(command).await),
         Command::Webhook { command } => webhook::run(command).await,
         Command::Token { command } => token::run(command).await,
         Command::User { command } => user::run(command).await,

@@ -24,6 +24,7 @@ pub mod next_boot;
 pub mod pacing;
 pub mod profile;
 pub mod recent;
+pub mod rights;
 pub mod scope;
 pub mod script;
 pub mod selector;

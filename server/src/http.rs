@@ -2,6 +2,7 @@
 mod agent;
 pub mod api;
 mod auth;
+mod body;
 mod boot;
 mod connection;
 mod finish;
@@ -13,13 +14,14 @@ mod problem;
 mod routes;
 mod sign_in;
 mod status;
+mod ui;
 
 pub use agent::AgentApi;
 pub use boot::{BootFiles, Tally};
 pub use connection::{Patience, serve as serve_plain};
 pub use health::Health;
 pub use listen::TlsListener;
-pub use routes::{Operation, Reach};
+pub use routes::{Operation, Permission};
 pub use sign_in::SignInPages;
 pub use status::StatusPage;
 
@@ -96,7 +98,7 @@ pub fn operations() -> Vec<Operation> {
     api::operations().into_iter().chain(status::routes().operations()).collect()
 }
 
-/// What `[https]` serves: the REST API, agents, Ignition configs, the status page, health.
+/// What `[https]` serves: the REST API, agents, Ignition configs, the web UI, the status page, health.
 pub fn secure(
     (api, callers): (api::Api, Callers),
     agent: AgentApi,
@@ -114,6 +116,7 @@ pub fn secure(
         .merge(sign_in::router(sign_in))
         .nest("/agent/v1", agent::router(agent))
         .merge(health::router(health))
+        .merge(ui::router())
         .fallback(problem::no_such_path);
     wrapped(routes, "https", metrics)
 }

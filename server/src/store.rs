@@ -17,7 +17,7 @@ mod webhooks;
 mod writer;
 
 pub use audit::{AuditFilter, AuditHead, AuditRow, StoredAudit};
-pub use boots::{BootRow, NewBootToken, TokenUse};
+pub use boots::{BootPlace, BootRow, NewBootToken, TokenUse};
 pub use console::ConsoleRow;
 pub use db::{Db, Tx};
 pub use events::NewEvent;

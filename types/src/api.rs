@@ -6,6 +6,7 @@ mod operation;
 mod packet;
 mod plan;
 mod revision;
+mod rights;
 mod token;
 mod user;
 mod webhook;
@@ -17,7 +18,8 @@ pub use operation::{Operation, OperationState, Transfer};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
-pub use token::{CreatedToken, NewToken, Role, Scope, Token};
+pub use rights::{MayI, MayIAnswer, Rights, Role};
+pub use token::{CreatedToken, NewToken, Scope, Token};
 pub use user::{
     How, IssuedToken, Me, NewUser, OidcWay, PasswordChange, PasswordReset, PasswordSignIn, SignInWays,
     TokenExchange, User, UserChange,
@@ -328,6 +330,91 @@ pub struct Explanation {
     /// The secrets in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretPlace>,
+    /// What DHCP would say to its firmware, and then to its iPXE.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dhcp: Vec<DhcpStep>,
+    /// The kernel arguments of the script, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kernel_args: Vec<KernelArgument>,
+    /// Where each value of the profile's part of the config is from: of what Ignition merges of its layers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provenance: Vec<ConfigValue>,
+    /// The Ignition spec of the profile's part, and why it is that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignition_version: Option<String>,
+    /// The bytes of the config as it would be sent, with masks for secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignition_bytes: Option<u64>,
+}
+
+/// What DHCP says to one of the programs of a boot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DhcpStep {
+    /// Who asks: `firmware` or `ipxe`.
+    pub asks: String,
+    /// The answer in one sentence.
+    pub answer: String,
+    /// Each field and option of the answer.
+    pub fields: Vec<DhcpField>,
+}
+
+/// A field or option of an answer, and where it is from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DhcpField {
+    /// The option's number; absent for a field of the fixed part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Its name in the RFC that has it.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+    /// Where that is from: `subnet rack-a, gateway`.
+    pub from: String,
+}
+
+/// A kernel argument, and where it is from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KernelArgument {
+    /// As it is in the script.
+    pub argument: String,
+    /// Where it is from: `profile worker, spec.kernelArgs[0]`.
+    pub from: String,
+    /// The template variables in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<TemplateVariable>,
+}
+
+/// A value of a config, and where it is from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigValue {
+    /// Its path: `storage.files[0].mode`.
+    pub path: String,
+    /// The value; secrets are masked.
+    pub value: Value,
+    /// The profile that it is from: the machine's own, or a layer.
+    pub profile: String,
+    /// The field of that profile: `spec.butane`, or `spec.ignition` with the path in it.
+    pub field: String,
+    /// The line in the text of that field, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The column, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The template variables that these lines use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<TemplateVariable>,
+}
+
+/// A variable of a template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TemplateVariable {
+    /// Its name: `vars.zone`.
+    pub name: String,
+    /// Its value; null where it has none. Secrets are masked.
+    pub value: Value,
+    /// Where that is from: `group workers, variables`.
+    pub from: String,
 }
 
 /// A secret of a config: where it is, and never what.

@@ -2,6 +2,7 @@
 mod firmware;
 mod options;
 mod range6;
+mod role;
 mod secret;
 mod spec;
 mod value;
@@ -10,6 +11,7 @@ mod webhook;
 pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
 pub use options::{DhcpOptions, OptionValue, Percent};
 pub use range6::Ipv6Range;
+pub use role::{RoleRule, RoleSpec, RuleKind, Verb, Wild, Word};
 pub use secret::{SecretName, SecretRef};
 pub use spec::{
     BootMode, FileRef, GroupSpec, ImageOs, ImageSpec, MachineSpec, Match, OtherFile, ProfileFile,
@@ -25,6 +27,8 @@ use std::{fmt, str::FromStr};
 /// The kinds of resources, in the order in which they depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
+    /// What somebody may do.
+    Role,
     /// How one make of firmware is answered.
     Firmware,
     /// A network that we answer on.
@@ -43,12 +47,21 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, those that others refer to first.
-    pub const ALL: [Self; 7] =
-        [Self::Firmware, Self::Subnet, Self::Image, Self::Profile, Self::Group, Self::Machine, Self::Webhook];
+    pub const ALL: [Self; 8] = [
+        Self::Role,
+        Self::Firmware,
+        Self::Subnet,
+        Self::Image,
+        Self::Profile,
+        Self::Group,
+        Self::Machine,
+        Self::Webhook,
+    ];
 
     /// The kind as documents have it: `Subnet`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Role => "Role",
             Self::Firmware => "Firmware",
             Self::Subnet => "Subnet",
             Self::Image => "Image",
@@ -62,6 +75,7 @@ impl Kind {
     /// The kind as REST paths have it: `subnets`.
     pub const fn plural(self) -> &'static str {
         match self {
+            Self::Role => "roles",
             // No plural of it is in use.
             Self::Firmware => "firmware",
             Self::Subnet => "subnets",
@@ -92,7 +106,7 @@ impl FromStr for Kind {
             .ok_or_else(|| {
                 ValueError::new(
                     text,
-                    "no kind of resource: firmware, subnet, image, profile, group, machine or webhook is expected",
+                    "no kind of resource: role, firmware, subnet, image, profile, group, machine or webhook is expected",
                 )
             })
     }

@@ -10,15 +10,16 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(args: EventsArgs) -> Result<()> {
     let client = Client::new(&args.server)?;
+    let filters = [("object", args.object.clone()), ("selector", args.selector.clone())];
     let object: Vec<(&str, String)> =
-        args.object.clone().map(|object| ("object", object)).into_iter().collect();
+        filters.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let mut last = args.after;
     loop {
         let mut query = object.clone();
         query.extend(last.map(|after| ("after", after.to_string())));
         let mut page: List<Event> = client.get("/events", &query).await?;
         if last.is_none() {
-            // Without a place to begin at they come newest first, and there is one page.
+            // Without a place to begin at they come newest first, and one page of them is enough.
             page.items.reverse();
         }
         for event in &page.items {

@@ -1,14 +1,17 @@
 //! `explain`: what a machine, or a packet, gets now, and why.
+mod past;
+mod text;
+
 use super::{
     Output, Server,
     client::{Client, segment},
 };
 use crate::capture;
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use pilotlight_types::{
-    Mac,
-    api::{Explanation, PacketExplanation, PacketQuestion},
+    BootId, Mac,
+    api::{Boot, Explanation, PacketExplanation, PacketQuestion},
 };
 use serde::Serialize;
 use std::{
@@ -23,10 +26,39 @@ const PORTS: [u16; 5] = [67, 68, 4011, 546, 547];
 /// Of these, those of clients.
 const OF_CLIENTS: [u16; 2] = [68, 546];
 
+/// A part of what a machine gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Show {
+    /// What DHCP says to its firmware and to its iPXE
+    Dhcp,
+    /// The script of its iPXE
+    Script,
+    /// The kernel arguments
+    KernelArgs,
+    /// The Ignition config, secrets masked
+    Ignition,
+}
+
+/// Say what a machine gets now, and why; or what would be answered to a packet.
+///
+/// Nothing is sent, set aside or written down. Secrets are masked.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pilotlight explain n1
+      what n1 gets now: the decision, its script, its kernel arguments, its config
+  pilotlight explain n1 --part dhcp --provenance
+      each DHCP option that its firmware and its iPXE are sent, and where each is from
+  pilotlight explain n1 --part ignition --provenance
+      each value of its config: layer, line, and template variables
+  pilotlight explain --mac 52:54:00:12:34:56
+      the same for a machine that nobody declared
+  pilotlight explain --boot 0199cb4f-8d30-7b6a-8a4e-3f6b8a1f2c01
+      what a machine got in a boot that was
+  tcpdump -w - -i eth1 -c 20 udp portrange 67-68 | pilotlight explain --pcap -
+      what packets say, and what would be answered to them")]
 pub(super) struct ExplainArgs {
     /// The machine
-    #[arg(required_unless_present_any = ["mac", "uuid", "serial", "packet", "pcap"])]
+    #[arg(required_unless_present_any = ["mac", "uuid", "serial", "packet", "pcap", "boot"])]
     machine: Option<String>,
     /// A MAC, whether there is such a machine or not
     #[arg(long, conflicts_with = "machine")]
@@ -52,6 +84,15 @@ pub(super) struct ExplainArgs {
     /// The address that the packet was sent from: a client's own at port 4011, a link-local one in DHCPv6
     #[arg(long, value_name = "ADDRESS", requires = "packet")]
     from: Option<IpAddr>,
+    /// A boot that was, by its id: what the machine got then
+    #[arg(long, value_name = "ID", conflicts_with_all = ["machine", "mac", "uuid", "serial", "packet", "pcap", "part", "provenance"])]
+    boot: Option<BootId>,
+    /// Only this part, and nothing else
+    #[arg(long, value_enum, conflicts_with_all = ["packet", "pcap"])]
+    part: Option<Show>,
+    /// Say of each option, argument and value where it is from
+    #[arg(long, conflicts_with_all = ["packet", "pcap"])]
+    provenance: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -66,6 +107,10 @@ pub(super) async fn run(args: ExplainArgs) -> Result<()> {
         let explained: PacketExplanation = client.post("/explain", &question).await?;
         return show(args.output, &explained, |explained| print_packet(explained, true));
     }
+    if let Some(id) = args.boot {
+        let boot: Boot = client.get(&format!("/boots/{id}"), &[]).await?;
+        return show(args.output, &boot, past::print);
+    }
     if let Some(file) = &args.pcap {
         return explain_capture(&client, file, &args).await;
     }
@@ -79,7 +124,10 @@ pub(super) async fn run(args: ExplainArgs) -> Result<()> {
             client.get("/explain", &says).await?
         }
     };
-    show(args.output, &explanation, print)
+    match args.part {
+        Some(part) => text::part(args.output, &explanation, part, args.provenance),
+        None => show(args.output, &explanation, |explanation| text::all(explanation, args.provenance)),
+    }
 }
 
 fn question(packet: String, args: &ExplainArgs) -> PacketQuestion {
@@ -164,26 +212,5 @@ fn print_reasons(because: &[String]) {
     }
     for line in because {
         println!("  - {line}");
-    }
-}
-
-fn print(explanation: &Explanation) {
-    let who = explanation.machine.as_deref().unwrap_or("this machine");
-    println!("{who}: {}", explanation.answer);
-    print_reasons(&explanation.because);
-    if let Some(script) = &explanation.script {
-        println!("\nscript");
-        script.lines().for_each(|line| println!("  {line}"));
-    }
-    if !explanation.secrets.is_empty() {
-        println!("\nsecrets");
-    }
-    for secret in &explanation.secrets {
-        println!("  {}: {}, says {}", secret.name, secret.place, secret.from);
-    }
-    if let Some(ignition) = &explanation.ignition {
-        println!("\nIgnition config (secrets masked)");
-        let text = serde_json::to_string_pretty(ignition).unwrap_or_default();
-        text.lines().for_each(|line| println!("  {line}"));
     }
 }

@@ -19,9 +19,6 @@ pub(super) async fn run(args: GetArgs) -> Result<()> {
     let query: Vec<(&str, String)> =
         args.selector.map(|selector| ("selector", selector)).into_iter().collect();
     if ["boot", "boots"].contains(&args.kind.as_str()) {
-        if !query.is_empty() {
-            bail!("boots have no labels to select by; give a machine's with `get machines -l …`");
-        }
         let boots: Vec<Boot> = match name {
             Some(id) => vec![client.get(&format!("/boots/{id}"), &[]).await?],
             None => client.list("/boots", &query).await?,

@@ -12,10 +12,10 @@ use pilotlight_types::{
 
 pub(super) async fn run(command: TokenCommand) -> Result<()> {
     match command {
-        TokenCommand::Create { name, role, expires, kinds, selector, server } => {
+        TokenCommand::Create { name, role, expires, verbs, kinds, selector, server } => {
             let expires = expires.map(|text| text.parse()).transpose()?;
-            let scope = Scope { kinds, selector: selector.unwrap_or_default() };
-            let new = NewToken { name, role: role.into(), expires, scope };
+            let scope = Scope { verbs, kinds, selector: selector.unwrap_or_default() };
+            let new = NewToken { name, role, expires, scope };
             let created: CreatedToken = Client::new(&server)?.post("/tokens", &new).await?;
             println!("{}", created.token);
         }

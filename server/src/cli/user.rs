@@ -12,11 +12,11 @@ use pilotlight_types::{
 
 pub(super) async fn run(command: UserCommand) -> Result<()> {
     match command {
-        UserCommand::Create { name, role, kinds, selector, server } => {
+        UserCommand::Create { name, role, verbs, kinds, selector, server } => {
             let client = Client::new(&server)?;
             let password = password::read_new(&format!("Password for {name}"))?;
-            let scope = Scope { kinds, selector: selector.unwrap_or_default() };
-            let new = NewUser { name, password, role: role.into(), scope };
+            let scope = Scope { verbs, kinds, selector: selector.unwrap_or_default() };
+            let new = NewUser { name, password, role, scope };
             let made: User = client.post("/users", &new).await?;
             println!("user/{} created, with the role {}", made.name, made.role);
         }
@@ -34,7 +34,7 @@ pub(super) async fn run(command: UserCommand) -> Result<()> {
             let Some(user) = users.into_iter().find(|user| user.name == name) else {
                 bail!("there is no user `{name}`");
             };
-            let role = role.map_or(user.role, Into::into);
+            let role = role.unwrap_or(user.role);
             let disabled = if enabled { false } else { disabled || user.disabled };
             let change = UserChange { role, scope: user.scope, disabled };
             let made: User = client.put(&format!("/users/{}", account(&name)?), &change).await?;

@@ -32,6 +32,8 @@ impl Touched {
         let mut touched = Self::default();
         for (kind, name) in changes {
             match kind {
+                // What somebody may do changes nothing for machines.
+                Kind::Role => {}
                 Kind::Firmware => touched.firmware = true,
                 Kind::Subnet => drop(touched.subnets.insert(name.clone())),
                 Kind::Image => drop(touched.images.insert(name.clone())),

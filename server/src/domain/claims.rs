@@ -118,9 +118,18 @@ pub fn groups(claims: &Map<String, Value>, claim: &str) -> BTreeSet<String> {
     texts(claims.get(claim)).into_iter().take(MOST_GROUPS).collect()
 }
 
-/// The role of somebody in these groups: the highest of them.
+/// The role of somebody in these groups: an admin's before all; then one that was declared, for whoever gives it to a group means
+/// just that, the first by name; then the highest of those that are built in.
 pub fn role(groups: &BTreeSet<String>, roles: &BTreeMap<String, Role>) -> Option<Role> {
-    groups.iter().filter_map(|group| roles.get(group)).copied().max()
+    let rank = |role: &&Role| match role {
+        Role::Admin => 0,
+        Role::Custom(_) => 1,
+        Role::Editor => 2,
+        Role::Operator => 3,
+        Role::Viewer => 4,
+    };
+    let theirs = groups.iter().filter_map(|group| roles.get(group));
+    theirs.min_by(|one, other| (rank(one), one.as_str()).cmp(&(rank(other), other.as_str()))).cloned()
 }
 
 /// Whether the claims are as these texts and patterns say, each of them.

@@ -117,6 +117,14 @@ pub fn masked(config: &Value) -> Value {
     shown
 }
 
+/// The keys of a config whose values are secrets.
+const SECRET_KEYS: [&str; 2] = ["httpHeaders", "passwordHash"];
+
+/// Whether a path of a config leads to a secret: `passwd.users[0].passwordHash`.
+pub fn is_secret(path: &str) -> bool {
+    path.split(['.', '[']).any(|part| SECRET_KEYS.contains(&part))
+}
+
 fn mask(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -125,7 +133,7 @@ fn mask(value: &mut Value) {
             {
                 *contents = json!({"source": "(masked: the agent's configuration, with its token)"});
             }
-            for secret in ["httpHeaders", "passwordHash"] {
+            for secret in SECRET_KEYS {
                 if map.contains_key(secret) {
                     map.insert(secret.into(), json!("(masked)"));
                 }

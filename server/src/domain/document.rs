@@ -2,7 +2,7 @@
 use pilotlight_types::{
     api::Mistake,
     resource::{
-        Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec,
+        Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, RoleSpec,
         SubnetSpec, WebhookSpec,
     },
 };
@@ -12,6 +12,8 @@ use serde_json::Value;
 /// A spec of whatever kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Of a role.
+    Role(RoleSpec),
     /// Of firmware.
     Firmware(FirmwareSpec),
     /// Of a subnet.
@@ -45,6 +47,7 @@ impl Spec {
     /// Its kind.
     pub const fn kind(&self) -> Kind {
         match self {
+            Self::Role(_) => Kind::Role,
             Self::Firmware(_) => Kind::Firmware,
             Self::Subnet(_) => Kind::Subnet,
             Self::Image(_) => Kind::Image,
@@ -58,6 +61,7 @@ impl Spec {
     /// The spec as JSON.
     pub fn json(&self) -> Value {
         let json = match self {
+            Self::Role(spec) => serde_json::to_value(spec),
             Self::Firmware(spec) => serde_json::to_value(spec),
             Self::Subnet(spec) => serde_json::to_value(spec),
             Self::Image(spec) => serde_json::to_value(spec),
@@ -97,6 +101,7 @@ pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
 fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
     let Document { kind, name, labels, spec } = typed::<Document>(index, "", document)?;
     let spec = match kind {
+        Kind::Role => Spec::Role(typed(index, "spec", &spec)?),
         Kind::Firmware => Spec::Firmware(typed(index, "spec", &spec)?),
         Kind::Subnet => Spec::Subnet(typed(index, "spec", &spec)?),
         Kind::Image => Spec::Image(typed(index, "spec", &spec)?),

@@ -12,8 +12,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
     resource::{
-        BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, SecretName,
-        SubnetSpec, WebhookSpec,
+        BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, RoleSpec,
+        SecretName, SubnetSpec, WebhookSpec,
     },
 };
 use std::{
@@ -47,6 +47,8 @@ pub type ByName<T> = BTreeMap<Name, Declared<T>>;
 /// Everything that is declared, and the machines.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
+    /// Roles beside those that are built in.
+    pub roles: ByName<RoleSpec>,
     /// Rows of the firmware table that operators applied.
     pub firmware: ByName<FirmwareSpec>,
     /// Networks.
@@ -190,7 +192,8 @@ impl Inventory {
         })
     }
 
-    fn group_of(&self, machine: &Machine) -> Option<Candidate<'_>> {
+    /// The group that a machine belongs to.
+    pub fn group_of(&self, machine: &Machine) -> Option<Candidate<'_>> {
         if machine.learned.is_empty() {
             return self.groups.of(&machine.labels, &machine.spec.macs);
         }

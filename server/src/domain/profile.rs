@@ -23,7 +23,7 @@ use super::{
 };
 use pilotlight_types::resource::{ImageOs, ImageSpec, Name, ProfileSpec};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Something wrong with a profile's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,10 +106,20 @@ pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>,
                 Ok(()) => args.push(filled),
                 Err(bad) => wrongs.push(wrong(&path, bad.to_string())),
             },
-            Err(bad) => wrongs.push(wrong(&path, bad.message)),
+            Err(bad) => wrongs.push(Wrong { position: bad.position, ..wrong(&path, bad.message) }),
         }
     }
     if wrongs.is_empty() { Ok(args) } else { Err(wrongs) }
+}
+
+/// For each of the kernel arguments that [`kernel_args`] makes, its number in the profile, and the variables in its template.
+pub fn kernel_arg_places(spec: &ProfileSpec, context: &Context) -> Vec<(usize, BTreeSet<String>)> {
+    let is_left_out = |text: &str| {
+        template::is_template(text) && template::fill(text, context).is_ok_and(|filled| filled.is_empty())
+    };
+    let variables = |text: &str| template::variables(text).into_iter().flatten().collect();
+    let all = spec.kernel_args.iter().enumerate().filter(|(_, text)| !is_left_out(text));
+    all.map(|(number, text)| (number, variables(text))).collect()
 }
 
 /// Whether the profile's kernel arguments are the same for every machine.
@@ -197,9 +207,8 @@ fn transpiled(spec: &ProfileSpec, text: &str, context: &Context) -> Result<Confi
     if !undeclared.is_empty() {
         return Err(undeclared);
     }
-    let filled = template::fill(text, context).map_err(|bad| {
-        vec![Wrong { position: bad.line.map(|line| (line, 1)), ..wrong("spec.butane", bad.message) }]
-    })?;
+    let filled = template::fill(text, context)
+        .map_err(|bad| vec![Wrong { position: bad.position, ..wrong("spec.butane", bad.message) }])?;
     let trace = || Trace::of(text, context, &filled);
     match butane::transpile_with(&filled, &files) {
         Ok(done) => {

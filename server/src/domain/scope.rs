@@ -1,26 +1,33 @@
-//! What a token is good for beside its role: objects of some kinds only, or with some labels only.
+//! What a token is good for, of what its role allows: some verbs only, objects of some kinds only, or with some labels only.
 use super::selector::{Selector, SelectorError};
 use pilotlight_types::{
     api,
-    resource::{Kind, Labels},
+    resource::{Kind, Labels, RuleKind, Verb},
 };
 
-/// Which objects somebody may see and change.
+/// What of a role somebody may use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
-    kinds: Vec<Kind>,
     selector: Selector,
     words: api::Scope,
 }
 
-/// Which part of a scope an object is not in.
+/// Which part of a scope says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfScope {
+    /// It is another verb.
+    #[error("the token's scope has the verbs {known}, and this is to `{verb}`")]
+    Verb {
+        /// What was to be done.
+        verb: Verb,
+        /// Those of the scope.
+        known: String,
+    },
     /// It is of another kind.
     #[error("the token's scope has the kinds {known}, and this is about {kind}")]
     Kind {
         /// Its kind.
-        kind: Kind,
+        kind: RuleKind,
         /// Those of the scope.
         known: String,
     },
@@ -34,16 +41,22 @@ pub enum OutOfScope {
         /// The scope's selector.
         selector: String,
     },
-    /// It is about no object that a scope could take.
-    #[error("the token has a scope ({0}), and this is not about objects that have a kind and labels")]
-    Whole(String),
+    /// It has no labels that a selector could take.
+    #[error(
+        "the token's scope has the selector `{selector}`, which takes nothing of the kind {kind}: those have no labels"
+    )]
+    NoLabels {
+        /// Its kind.
+        kind: RuleKind,
+        /// The scope's selector.
+        selector: String,
+    },
 }
 
 impl Scope {
     /// The scope that was asked for.
     pub fn new(words: &api::Scope) -> Result<Self, SelectorError> {
-        let selector = words.selector.parse()?;
-        Ok(Self { kinds: words.kinds.clone(), selector, words: words.clone() })
+        Ok(Self { selector: words.selector.parse()?, words: words.clone() })
     }
 
     /// As it was asked for.
@@ -51,39 +64,9 @@ impl Scope {
         &self.words
     }
 
-    /// Whether everything is in it.
-    pub fn is_everything(&self) -> bool {
-        self.kinds.is_empty() && self.selector.is_empty()
-    }
-
-    /// Fails unless everything is in it.
-    pub fn permits_all(&self) -> Result<(), OutOfScope> {
-        if self.is_everything() { Ok(()) } else { Err(OutOfScope::Whole(self.words.to_string())) }
-    }
-
-    /// Fails if no object of that kind can be in it.
-    pub fn permits_kind(&self, kind: Kind) -> Result<(), OutOfScope> {
-        if self.kinds.is_empty() || self.kinds.contains(&kind) {
-            return Ok(());
-        }
-        let known: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
-        Err(OutOfScope::Kind { kind, known: known.join(", ") })
-    }
-
-    /// Fails if an object with these labels is not in it. `field` knows what is no label, such as a machine's rack.
-    pub fn permits(
-        &self,
-        kind: Kind,
-        name: &str,
-        labels: &Labels,
-        field: impl Fn(&str) -> Option<String>,
-    ) -> Result<(), OutOfScope> {
-        self.permits_kind(kind)?;
-        if self.selector.takes(labels, field) {
-            return Ok(());
-        }
-        let selector = self.words.selector.clone();
-        Err(OutOfScope::Selector { kind, name: name.to_owned(), selector })
+    /// What objects must be like.
+    pub const fn selector(&self) -> &Selector {
+        &self.selector
     }
 
     /// Whether it asks for labels at all.
@@ -91,9 +74,51 @@ impl Scope {
         !self.selector.is_empty()
     }
 
-    /// A selector that takes only what is in the scope as well.
-    pub fn narrow(&self, selector: Selector) -> Selector {
-        selector.and(&self.selector)
+    /// Whether it has this verb and this kind; none stands for one that there will be.
+    pub fn means(&self, verb: Option<Verb>, kind: Option<RuleKind>) -> bool {
+        let verb = self.words.verbs.is_empty() || verb.is_some_and(|verb| self.words.verbs.contains(&verb));
+        let kinds = self.words.kinds.is_empty() || kind.is_some_and(|kind| self.words.kinds.contains(&kind));
+        verb && kinds
+    }
+
+    /// Fails if it leaves this verb out.
+    pub fn permits_verb(&self, verb: Verb) -> Result<(), OutOfScope> {
+        if self.means_verb(verb) {
+            return Ok(());
+        }
+        let known: Vec<String> = self.words.verbs.iter().map(Verb::to_string).collect();
+        Err(OutOfScope::Verb { verb, known: known.join(", ") })
+    }
+
+    fn means_verb(&self, verb: Verb) -> bool {
+        self.words.verbs.is_empty() || self.words.verbs.contains(&verb)
+    }
+
+    /// Fails if there can be no object of that kind that this may be done to.
+    pub fn permits_some(&self, verb: Verb, kind: RuleKind) -> Result<(), OutOfScope> {
+        self.permits_verb(verb)?;
+        if !self.means(Some(verb), Some(kind)) {
+            let known: Vec<String> = self.words.kinds.iter().map(RuleKind::to_string).collect();
+            return Err(OutOfScope::Kind { kind, known: known.join(", ") });
+        }
+        if self.has_selector() && !kind.has_labels() {
+            return Err(OutOfScope::NoLabels { kind, selector: self.words.selector.clone() });
+        }
+        Ok(())
+    }
+
+    /// Fails if its selector does not take an object with these labels.
+    pub(super) fn permits(
+        &self,
+        (kind, name): (Kind, &str),
+        labels: &Labels,
+        field: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), OutOfScope> {
+        if self.selector.takes(labels, field) {
+            return Ok(());
+        }
+        let selector = self.words.selector.clone();
+        Err(OutOfScope::Selector { kind, name: name.to_owned(), selector })
     }
 }
 
@@ -101,33 +126,34 @@ impl Scope {
 mod tests {
     use super::*;
 
-    fn scope(kinds: &[Kind], selector: &str) -> Scope {
-        Scope::new(&api::Scope { kinds: kinds.to_vec(), selector: selector.into() }).unwrap()
+    fn scope(verbs: &[Verb], kinds: &[Kind], selector: &str) -> Scope {
+        let kinds = kinds.iter().copied().map(RuleKind::Resource).collect();
+        Scope::new(&api::Scope { verbs: verbs.to_vec(), kinds, selector: selector.into() }).unwrap()
     }
 
     #[test]
-    fn an_object_is_in_a_scope_by_its_kind_and_its_labels() {
-        let labels: Labels = serde_json::from_str(r#"{"site": "dc1"}"#).unwrap();
-        let permits = |scope: &Scope, kind| scope.permits(kind, "x", &labels, |_| None);
-        assert_eq!(permits(&Scope::default(), Kind::Subnet), Ok(()));
-        assert_eq!(permits(&scope(&[Kind::Group], "site=dc1"), Kind::Group), Ok(()));
-        let other = permits(&scope(&[Kind::Group, Kind::Profile], "site=dc1"), Kind::Subnet).unwrap_err();
+    fn a_scope_says_which_part_of_it_says_no() {
+        let of = RuleKind::Resource;
+        assert_eq!(Scope::default().permits_some(Verb::Write, RuleKind::Token), Ok(()));
+        let some = scope(&[Verb::Get], &[Kind::Group, Kind::Profile], "site=dc1");
+        assert_eq!(some.permits_some(Verb::Get, of(Kind::Group)), Ok(()));
+        let why = |verb, kind| some.permits_some(verb, kind).unwrap_err().to_string();
         assert_eq!(
-            other.to_string(),
+            why(Verb::Get, of(Kind::Subnet)),
             "the token's scope has the kinds Group, Profile, and this is about Subnet"
         );
-        let elsewhere = permits(&scope(&[], "site=dc2"), Kind::Group).unwrap_err();
+        assert_eq!(
+            why(Verb::Write, of(Kind::Group)),
+            "the token's scope has the verbs get, and this is to `write`"
+        );
+        let site = scope(&[], &[], "site=dc2").permits_some(Verb::Get, RuleKind::Site).unwrap_err();
+        assert!(site.to_string().contains("takes nothing of the kind Site"), "{site}");
+        let labels: Labels = serde_json::from_str(r#"{"site": "dc2"}"#).unwrap();
+        let elsewhere = some.permits((Kind::Group, "x"), &labels, |_| None).unwrap_err();
         assert_eq!(
             elsewhere.to_string(),
-            "the token's scope has the selector `site=dc2`, which does not take Group x"
+            "the token's scope has the selector `site=dc1`, which does not take Group x"
         );
-    }
-
-    #[test]
-    fn only_a_scope_of_everything_is_good_for_what_is_no_object() {
-        assert_eq!(scope(&[], "").permits_all(), Ok(()));
-        assert!(scope(&[Kind::Machine], "").permits_all().is_err());
-        assert!(scope(&[], "site").permits_all().is_err());
-        assert!(Scope::new(&api::Scope { kinds: vec![], selector: "a b".into() }).is_err());
+        assert!(Scope::new(&api::Scope { selector: "a b".into(), ..api::Scope::default() }).is_err());
     }
 }

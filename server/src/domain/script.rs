@@ -57,24 +57,38 @@ pub fn check_argument(argument: &str) -> Result<(), BadArgument> {
     }
 }
 
+/// Where a kernel argument is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgumentFrom {
+    /// The OS of the image needs it.
+    Os,
+    /// It names the interface that boots.
+    Interface,
+    /// It is the profile's own of that number, of those that its templates do not leave empty.
+    Profile(usize),
+}
+
 /// The kernel arguments of a boot: those that the OS needs, the interface that booted, then the profile's own.
-pub fn kernel_args(script: ScriptFor<'_>) -> Vec<String> {
+pub fn kernel_args(script: ScriptFor<'_>) -> Vec<(String, ArgumentFrom)> {
     let mut args = Vec::new();
     if let Some(image) = script.image {
+        let mut add = |argument: String| args.push((argument, ArgumentFrom::Os));
         match image.os {
             ImageOs::FedoraCoreos => {
                 if image.rootfs.is_some() {
-                    args.push(format!("coreos.live.rootfs_url={}/rootfs.img", script.base));
+                    add(format!("coreos.live.rootfs_url={}/rootfs.img", script.base));
                 }
-                args.extend(["ignition.firstboot".into(), "ignition.platform.id=metal".into()]);
+                add("ignition.firstboot".into());
+                add("ignition.platform.id=metal".into());
             }
-            ImageOs::Flatcar => args.push("flatcar.first_boot=1".into()),
-            ImageOs::ContainerLinux => args.push("coreos.first_boot=1".into()),
+            ImageOs::Flatcar => add("flatcar.first_boot=1".into()),
+            ImageOs::ContainerLinux => add("coreos.first_boot=1".into()),
             ImageOs::Generic => {}
         }
     }
-    args.push(format!("BOOTIF=01-{}", script.mac.hyphenated()));
-    args.extend(script.kernel_args.iter().cloned());
+    args.push((format!("BOOTIF=01-{}", script.mac.hyphenated()), ArgumentFrom::Interface));
+    let own = script.kernel_args.iter().enumerate();
+    args.extend(own.map(|(number, argument)| (argument.clone(), ArgumentFrom::Profile(number))));
     args
 }
 
@@ -85,7 +99,8 @@ pub fn render(script: ScriptFor<'_>) -> String {
     // Writing to a String cannot fail.
     let _ = match plan {
         Plan::Boot { profile, image } => {
-            let args = kernel_args(script).join(" ");
+            let args: Vec<String> = kernel_args(script).into_iter().map(|(argument, _)| argument).collect();
+            let args = args.join(" ");
             write!(
                 text,
                 "echo Pilotlight: {machine} boots profile {profile}, image {image}\n\

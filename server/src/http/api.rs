@@ -6,8 +6,10 @@ mod conditions;
 mod events;
 mod machines;
 mod operations;
+mod pages;
 mod plans;
 mod resources;
+mod rights;
 mod sign_in;
 mod tokens;
 mod users;
@@ -17,8 +19,9 @@ mod webhooks;
 use super::{
     openapi,
     problem::Failure,
-    routes::{Operation, Reach, Routes},
+    routes::{Operation, Permission, Routes},
 };
+use crate::domain::selector::Selector;
 use crate::service::{
     access::Access,
     audit::Audit,
@@ -42,7 +45,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use pilotlight_types::{api::Role, resource::Name};
+use pilotlight_types::resource::Name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -115,7 +118,7 @@ pub(super) fn router(api: Api) -> Router {
     } = api;
     Router::new()
         .merge(about().with_state(()))
-        .merge(audit::routes().with_state(audit))
+        .merge(audit::routes().with_state(audit::AuditApi { audit, scopes: scopes.clone() }))
         .merge(actions::routes().with_state(actions::ActionsApi {
             machines: machines.clone(),
             scopes: scopes.clone(),
@@ -144,9 +147,15 @@ pub(super) fn router(api: Api) -> Router {
                 stop: stop.clone(),
             },
         }))
-        .merge(events::routes().with_state(events::EventsApi { journal, history, scopes, stop }))
+        .merge(events::routes().with_state(events::EventsApi {
+            journal,
+            history,
+            scopes: scopes.clone(),
+            stop,
+        }))
         .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
         .merge(operations::routes().with_state(operations))
+        .merge(rights::routes().with_state(scopes.clone()))
         .merge(tokens::routes().with_state(access))
         .merge(webhooks::routes().with_state(webhooks))
         .merge(sign_in::routes().with_state(sign_in::SignInApi { callers: callers.clone(), oidc }))
@@ -165,6 +174,7 @@ pub(super) fn operations() -> Vec<Operation> {
         operations::routes().operations(),
         plans::routes().operations(),
         resources::routes().operations(),
+        rights::routes().operations(),
         sign_in::routes().operations(),
         tokens::routes().operations(),
         webhooks::routes().operations(),
@@ -177,9 +187,9 @@ pub(super) fn operations() -> Vec<Operation> {
 
 /// The API itself.
 fn about() -> Routes<()> {
-    let document = Operation::get("/openapi.json", Role::Viewer)
+    let document = Operation::get("/openapi.json")
         .called("getOpenApi", "This document")
-        .about(Reach::Each)
+        .takes_right(Permission::Anybody)
         .answers::<Value>(200, "the document, OpenAPI 3.1");
     Routes::under(PREFIX).on(document, open_api)
 }
@@ -202,6 +212,11 @@ struct Page {
     watch: bool,
 }
 
+/// The selector of a query.
+fn selector(text: Option<&str>) -> Result<Selector, Failure> {
+    text.unwrap_or_default().parse().map_err(|e| Failure::bad_request(format!("`selector`: {e}")))
+}
+
 /// How many items a page may have, within bounds.
 fn limit(asked: Option<u32>) -> usize {
     usize::try_from(asked.unwrap_or(500)).unwrap_or(usize::MAX).clamp(1, 5000)
@@ -217,12 +232,8 @@ impl Page {
         parsed.map_err(|_| Failure::bad_request("`cursor` is not one that a list gave you"))
     }
 
-    fn selector(&self) -> Result<crate::domain::selector::Selector, Failure> {
-        self.selector
-            .as_deref()
-            .unwrap_or_default()
-            .parse()
-            .map_err(|e| Failure::bad_request(format!("`selector`: {e}")))
+    fn selector(&self) -> Result<Selector, Failure> {
+        selector(self.selector.as_deref())
     }
 }
 

@@ -4,10 +4,10 @@ pub(super) mod browser;
 use super::{
     log::RequestId,
     problem::{Failure, unauthorized},
-    routes::{Operation, Reach},
+    routes::{Operation, Permission},
 };
 use crate::{
-    domain::scope::{OutOfScope, Scope},
+    domain::rights::{Forbidden, Rights},
     http::Peer,
     service::{
         access::Bearer,
@@ -18,16 +18,15 @@ use crate::{
 };
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use pilotlight_types::api::Role;
 use std::{collections::HashMap, sync::Arc};
 
-/// What may be done at one path, by whom (anybody, where that is none), and to what.
-type Methods = Vec<(Method, Option<Role>, Reach)>;
+/// What may be done at one path, and what that takes.
+type Methods = Vec<(Method, Permission)>;
 
 /// What a request without a token is told.
 const NOBODY: &str = "send `Authorization: Bearer TOKEN` (the first one is in admin.token in the data directory), or sign in: \
@@ -49,8 +48,8 @@ impl Gate {
         operations: impl IntoIterator<Item = Operation>,
     ) -> Self {
         let mut table: HashMap<String, Methods> = HashMap::new();
-        for Operation { method, path, role, reach, open, .. } in operations {
-            table.entry(path).or_default().push((method, (!open).then_some(role), reach));
+        for Operation { method, path, permission, .. } in operations {
+            table.entry(path).or_default().push((method, permission));
         }
         Self { callers, scopes, table: Arc::new(table) }
     }
@@ -73,13 +72,27 @@ impl Gate {
         Ok(who)
     }
 
-    /// Holds a request against its bearer's scope, as far as its path says what it is about.
-    fn in_scope(&self, scope: &Scope, reach: Reach, name: Option<&str>) -> Result<(), OutOfScope> {
-        match (reach, name) {
-            (Reach::Each, _) => Ok(()),
-            (Reach::Whole, _) => scope.permits_all(),
-            (Reach::Kind(kind), None) => scope.permits_kind(kind),
-            (Reach::Kind(kind), Some(name)) => self.scopes.permits(scope, kind, name),
+    /// Holds a request against its bearer's rights, as far as its path says what it is about.
+    fn permits(&self, rights: &Rights, permission: Permission, name: Option<&str>) -> Result<(), Forbidden> {
+        let on = |verb, kind| match name {
+            Some(name) => self.scopes.permits(rights, verb, kind, name),
+            None => rights.permits_some(verb, kind),
+        };
+        match permission {
+            Permission::Open | Permission::Anybody => Ok(()),
+            Permission::On(verb, kind) => on(verb, kind),
+            Permission::OneOf(verbs, kind) => {
+                let mut refused = Ok(());
+                for verb in verbs {
+                    refused = on(*verb, kind);
+                    if refused.is_ok() {
+                        break;
+                    }
+                }
+                refused
+            }
+            Permission::Each(verb) => rights.permits_any(verb),
+            Permission::Every(verb, kind) => rights.permits_every(verb, kind),
         }
     }
 }
@@ -90,7 +103,7 @@ pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Ne
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let methods = path.as_ref().and_then(|path| gate.table.get(path));
     let known = methods.and_then(|methods| methods.iter().find(|(known, ..)| *known == method));
-    if let Some((_, None, _)) = known {
+    if let Some((_, Permission::Open)) = known {
         return next.run(request).await;
     }
     let who = match gate.who(&request) {
@@ -105,11 +118,8 @@ pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Ne
         return super::problem::no_such_path(request.uri().clone()).await.into_response();
     }
     // The router says which methods are taken.
-    let Some((_, Some(needed), reach)) = known else { return next.run(request).await };
+    let Some((_, permission)) = known else { return next.run(request).await };
     let bearer = who.bearer.clone();
-    if bearer.role < *needed {
-        return forbidden(&bearer, *needed).into_response();
-    }
     let (mut parts, body) = request.into_parts();
     // As the handler will read it, with what is escaped put right: n%31 is n1.
     let name = match RawPathParams::from_request_parts(&mut parts, &()).await {
@@ -117,20 +127,12 @@ pub(super) async fn require(State(gate): State<Gate>, request: Request, next: Ne
         Err(_) => return super::problem::no_such_path(parts.uri).await.into_response(),
     };
     let mut request = Request::from_parts(parts, body);
-    if let Err(error) = gate.in_scope(&bearer.scope, *reach, name.as_deref()) {
-        return Failure::from(error).into_response();
+    if let Err(why) = gate.permits(&bearer.rights, *permission, name.as_deref()) {
+        return Failure::from(why).into_response();
     }
     request.extensions_mut().insert(bearer);
     request.extensions_mut().insert(who);
     next.run(request).await
-}
-
-fn forbidden(bearer: &Bearer, needed: Role) -> Failure {
-    let Bearer { name, role, .. } = bearer;
-    // Who signed in has a colon in the name that the audit log has: `user:alice`.
-    let who = if name.contains(':') { name.clone() } else { format!("token `{name}`") };
-    let detail = format!("{who} has the role {role}, and this takes the role {needed}");
-    Failure::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
 }
 
 /// The bearer token of a request.
@@ -159,7 +161,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let bearer = parts.extensions.get::<Bearer>().ok_or_else(|| unauthorized("who asks is not known"))?;
         let request = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         let remote = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.remote.ip());
-        let Bearer { name, scope, role, .. } = bearer.clone();
-        Ok(Self(Actor { name, request, remote, scope, administers: role >= Role::Admin }))
+        let Bearer { name, rights } = bearer.clone();
+        Ok(Self(Actor { name, request, remote, rights }))
     }
 }

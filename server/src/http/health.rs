@@ -107,6 +107,5 @@ pub(super) fn redirect(uri: &Uri, headers: &HeaderMap, https_port: u16) -> Redir
         .rsplit_once(':')
         .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
         .map_or(host, |(name, _)| name);
-    let path = if uri.path() == "/" { "/status" } else { uri.path() };
-    Redirect::temporary(&format!("https://{name}:{https_port}{path}"))
+    Redirect::temporary(&format!("https://{name}:{https_port}{}", uri.path()))
 }

@@ -4,7 +4,7 @@ mod schemas;
 
 use super::{
     problem::codes_of,
-    routes::{Header, Operation, Reach},
+    routes::{Header, Operation, Permission},
 };
 use pilotlight_types::api::Problem;
 use schemars::SchemaGenerator;
@@ -17,8 +17,8 @@ const API: &str = "/api/v1";
 
 /// What the document says of the whole.
 const ABOUT: &str = "Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes. Everything that the command line \
-    and the web UI do goes through this API. `x-permission` says of each operation which role it takes, and which objects a token's scope \
-    is held against. Errors are problem documents (RFC 9457) with a stable `code`; docs/errors.md lists the codes.";
+    and the web UI do goes through this API. `x-permission` says of each operation which verb on which kind it takes: `each` where it is looked at \
+    each object that turns out to be meant, `every` where all objects of the kind must be allowed. Errors are problem documents (RFC 9457) with a stable `code`; docs/errors.md lists the codes.";
 
 /// The document, as it is served.
 pub(super) fn text() -> &'static str {
@@ -98,7 +98,7 @@ fn described(operation: &Operation, schemas: &mut Schemas, statuses: &mut BTreeS
         responses.insert(key, json!({"$ref": format!("#/components/responses/{}", component(status))}));
     }
     let Some(map) = made.as_object_mut() else { return made };
-    if operation.open {
+    if operation.permission == Permission::Open {
         map.insert("security".into(), json!([]));
     }
     if let Some(description) = operation.description {
@@ -120,15 +120,14 @@ fn described(operation: &Operation, schemas: &mut Schemas, statuses: &mut BTreeS
 }
 
 fn permission(operation: &Operation) -> Value {
-    let reach = match operation.reach {
-        Reach::Kind(kind) => json!(kind),
-        Reach::Each => json!("each"),
-        Reach::Whole => json!("whole"),
-    };
-    if operation.open {
-        return json!({"role": "anyone"});
+    match operation.permission {
+        Permission::Open => json!({"open": true}),
+        Permission::Anybody => json!({"verb": null, "kind": null}),
+        Permission::On(verb, kind) => json!({"verb": verb, "kind": kind}),
+        Permission::OneOf(verbs, kind) => json!({"verb": verbs, "kind": kind}),
+        Permission::Each(verb) => json!({"verb": verb, "kind": "each"}),
+        Permission::Every(verb, kind) => json!({"verb": verb, "kind": kind, "every": true}),
     }
-    json!({"role": operation.role, "reach": reach})
 }
 
 fn parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {
@@ -231,7 +230,7 @@ fn answers(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value> {
 fn problems(operation: &Operation) -> BTreeSet<u16> {
     // 400: a key in the query that it does not take.
     let mut all: BTreeSet<u16> = [400, 401, 403, 500].into();
-    if operation.open {
+    if operation.permission == Permission::Open {
         // What an issuer says may not be enough.
         if operation.id != "exchangeToken" {
             all.remove(&403);

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 has them. What the server did wrong is logged, and not told.
 use crate::{
-    domain::scope::OutOfScope,
+    domain::rights::{Beyond, Forbidden},
     errors,
     service::{
         StoreError,
@@ -85,6 +85,11 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
     }
 
+    /// The caller may not do that.
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
+    }
+
     /// It is not as it was.
     pub(super) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "It is not as you think it is", detail)
@@ -122,10 +127,9 @@ impl Failure {
         self
     }
 
-    /// A body that cannot be read: 400 where it is no JSON, 422 where it is JSON of another shape.
-    pub(super) fn bad_body(expected: &str, error: &serde_json::Error) -> Self {
-        let detail = format!("{expected} is expected: {error}");
-        if error.is_data() { Self::mistakes(detail, Vec::new()) } else { Self::bad_request(detail) }
+    /// It is more than is taken at once.
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "That is too much at once", detail)
     }
 
     /// It can be read, and is not right.
@@ -133,7 +137,8 @@ impl Failure {
         Self::mistakes(detail.into(), Vec::new())
     }
 
-    fn mistakes(detail: String, errors: Vec<Mistake>) -> Self {
+    /// What was sent is understood, and not right.
+    pub(super) fn mistakes(detail: String, errors: Vec<Mistake>) -> Self {
         let mut failure =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "What was sent is not right", detail);
         failure.0.errors = errors;
@@ -205,15 +210,14 @@ impl From<ChangeError> for Failure {
         match error {
             ChangeError::Store(error) => error.into(),
             ChangeError::Machine(error) => error.into(),
-            ChangeError::OutOfScope(error) => error.into(),
+            ChangeError::Forbidden(error) => error.into(),
+            ChangeError::Beyond(error) => error.into(),
+            ChangeError::NotYours { .. } => Self::forbidden(detail),
             ChangeError::Mistakes(errors) => Self::mistakes(detail, errors),
             ChangeError::NotFound(..) => Self::not_found(detail),
             ChangeError::Changed(..) => Self::precondition(detail),
             ChangeError::CalledOff(_) => Self::new(StatusCode::CONFLICT, "called-off", CALLED_OFF, detail),
             ChangeError::NoSource => Self::bad_request(detail),
-            ChangeError::ForAdmins(..) => {
-                Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", detail)
-            }
             ChangeError::Guard(_) => Self::new(
                 StatusCode::CONFLICT,
                 "guard",
@@ -249,9 +253,15 @@ impl From<WebhookError> for Failure {
     }
 }
 
-impl From<OutOfScope> for Failure {
-    fn from(error: OutOfScope) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "That is not yours to do", error.to_string())
+impl From<Forbidden> for Failure {
+    fn from(error: Forbidden) -> Self {
+        Self::forbidden(error.to_string())
+    }
+}
+
+impl From<Beyond> for Failure {
+    fn from(error: Beyond) -> Self {
+        Self::forbidden(error.to_string())
     }
 }
 
@@ -262,7 +272,8 @@ impl From<TokenError> for Failure {
             TokenError::Exists(_) | TokenError::Last(_) => Self::conflict(error.to_string()),
             TokenError::NotFound(_) => Self::not_found(error.to_string()),
             TokenError::TooMany(_) => Self::unavailable(error.to_string()),
-            TokenError::Name | TokenError::Scope(_) | TokenError::Expired(_) => {
+            TokenError::Beyond(error) => error.into(),
+            TokenError::Name | TokenError::Role(_) | TokenError::Scope(_) | TokenError::Expired(_) => {
                 Self::mistakes(error.to_string(), Vec::new())
             }
         }
@@ -274,6 +285,7 @@ impl From<UserError> for Failure {
         let detail = error.to_string();
         match error {
             UserError::Store(error) => error.into(),
+            UserError::Rights(error) => error.into(),
             UserError::Exists(_) => Self::conflict(detail),
             UserError::NotFound(_) => Self::not_found(detail),
             UserError::NotLocal(_) => {
@@ -362,9 +374,7 @@ pub(super) async fn told(response: Response) -> Response {
     let said = String::from_utf8_lossy(&said);
     let mut failure = match status {
         StatusCode::UNPROCESSABLE_ENTITY => Failure::mistakes(said.into_owned(), Vec::new()),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "That is too much at once", said)
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::too_large(said),
         StatusCode::RANGE_NOT_SATISFIABLE => {
             let detail = "the file ends before that";
             Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There is no such part", detail)

@@ -1,4 +1,4 @@
-//! Endpoints: each is said once, with its handler, the least role that may call it, and what the document of the API says of it. The
+//! Endpoints: each is said once, with its handler, the permission that it takes, and what the document of the API says of it. The
 //! router, the gate and the document are made of that one list, so none of them knows an endpoint that the others do not.
 use super::problem::Failure;
 use axum::{
@@ -11,25 +11,48 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use pilotlight_types::{
-    api::{self, Role},
-    resource::Kind,
+    api,
+    resource::{Kind, RuleKind, Verb, Word},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 /// Makes the schema of a type.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
-/// Which objects an operation is about: what a token's scope is held against.
+/// What somebody must be allowed who calls an operation: the one table of permissions, for the gate, the document and the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Objects of one kind.
-    Kind(Kind),
-    /// Objects of several kinds: the handler looks at each, and leaves out or refuses what is out of scope.
-    Each,
-    /// No objects that have a kind: a token with a scope may not ask for it.
-    Whole,
+pub enum Permission {
+    /// Nothing, not even a token: it is how one comes by one.
+    Open,
+    /// Nothing, but to be somebody.
+    Anybody,
+    /// The verb on the object of this kind that the path names; on any object of the kind where it names none.
+    On(Verb, RuleKind),
+    /// One of the verbs on objects of this kind: the handler looks at each, for the verb that the body says.
+    OneOf(&'static [Verb], RuleKind),
+    /// The verb on objects of several kinds: the handler looks at each, and leaves out or refuses what is not allowed.
+    Each(Verb),
+    /// The verb on every object of this kind, for the answer may be about any.
+    Every(Verb, RuleKind),
+}
+
+impl fmt::Display for Permission {
+    /// As docs/api.md has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("anyone"),
+            Self::Anybody => f.write_str("to be somebody"),
+            Self::On(verb, kind) => write!(f, "{verb} {kind}"),
+            Self::OneOf(verbs, kind) => {
+                let verbs: Vec<&str> = verbs.iter().map(|verb| verb.word()).collect();
+                write!(f, "{} {kind}", verbs.join(" or "))
+            }
+            Self::Each(verb) => write!(f, "{verb} each"),
+            Self::Every(verb, kind) => write!(f, "{verb} every {kind}"),
+        }
+    }
 }
 
 /// One operation of the API.
@@ -39,12 +62,10 @@ pub struct Operation {
     pub method: Method,
     /// The path, with `{parameters}`.
     pub path: String,
-    /// The least role that may call it.
-    pub role: Role,
-    /// What it is about.
-    pub reach: Reach,
-    /// Whether anybody may call it, without a token.
-    pub open: bool,
+    /// What it takes to call it.
+    pub permission: Permission,
+    /// The kind of the resources that it is about, where that is one.
+    pub kind: Option<Kind>,
     /// Its name in clients that are generated: `getMachine`.
     pub id: String,
     /// In a line.
@@ -90,14 +111,14 @@ pub(super) struct Answer {
 }
 
 impl Operation {
-    fn new(method: Method, filter: MethodFilter, path: impl Into<String>, role: Role) -> Self {
+    fn new(method: Method, filter: MethodFilter, path: impl Into<String>) -> Self {
         Self {
             method,
             filter,
             path: path.into(),
-            role,
-            reach: Reach::Whole,
-            open: false,
+            // Whoever forgets to say it gives it to the admin alone.
+            permission: Permission::Every(Verb::Write, RuleKind::Token),
+            kind: None,
             id: String::new(),
             summary: String::new(),
             description: None,
@@ -110,23 +131,23 @@ impl Operation {
     }
 
     /// `GET`, which `HEAD` may ask for too.
-    pub(super) fn get(path: impl Into<String>, role: Role) -> Self {
-        Self::new(Method::GET, MethodFilter::GET, path, role)
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, MethodFilter::GET, path)
     }
 
     /// `POST`.
-    pub(super) fn post(path: impl Into<String>, role: Role) -> Self {
-        Self::new(Method::POST, MethodFilter::POST, path, role)
+    pub(super) fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, MethodFilter::POST, path)
     }
 
     /// `PUT`.
-    pub(super) fn put(path: impl Into<String>, role: Role) -> Self {
-        Self::new(Method::PUT, MethodFilter::PUT, path, role)
+    pub(super) fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, MethodFilter::PUT, path)
     }
 
     /// `DELETE`.
-    pub(super) fn delete(path: impl Into<String>, role: Role) -> Self {
-        Self::new(Method::DELETE, MethodFilter::DELETE, path, role)
+    pub(super) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, MethodFilter::DELETE, path)
     }
 
     /// Its name in generated clients, and what it does in a line.
@@ -135,14 +156,21 @@ impl Operation {
         self
     }
 
-    /// What it is about.
-    pub(super) fn about(self, reach: Reach) -> Self {
-        Self { reach, ..self }
+    /// Takes this permission.
+    pub(super) fn takes_right(self, permission: Permission) -> Self {
+        let kind = match permission {
+            Permission::On(_, kind) | Permission::OneOf(_, kind) => kind,
+            Permission::Open | Permission::Anybody | Permission::Each(_) | Permission::Every(..) => {
+                RuleKind::Site
+            }
+        };
+        let kind = if let RuleKind::Resource(kind) = kind { Some(kind) } else { None };
+        Self { permission, kind, ..self }
     }
 
-    /// Anybody may call it: it is how one comes by a token.
-    pub(super) fn open(self) -> Self {
-        Self { open: true, ..self }
+    /// Takes the right to do this to the resource that the path names, or to those of the kind where it names none.
+    pub(super) fn needs(self, verb: Verb, kind: Kind) -> Self {
+        self.takes_right(Permission::On(verb, RuleKind::Resource(kind)))
     }
 
     /// What a line does not hold.
@@ -258,7 +286,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         operation.path.insert_str(0, self.prefix);
         let keys = Arc::new(operation.keys());
         let mut route = on(operation.filter, handler).layer(middleware::from_fn_with_state(keys, known_keys));
-        if let Reach::Kind(kind) = operation.reach {
+        if let Some(kind) = operation.kind {
             route = route.layer(Extension(kind));
         }
         self.router = self.router.route(&operation.path, route);

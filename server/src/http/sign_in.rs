@@ -8,15 +8,12 @@ use super::{
     log::RequestId,
     problem::Failure,
 };
-use crate::{
-    domain::scope::Scope,
-    service::{
-        callers::Callers,
-        journal::Actor,
-        oidc::Oidc,
-        sessions::{LONGEST, Person},
-        users::UserError,
-    },
+use crate::service::{
+    callers::Callers,
+    journal::Actor,
+    oidc::Oidc,
+    sessions::{LONGEST, Person},
+    users::UserError,
 };
 use axum::{
     Extension, Router,
@@ -136,12 +133,12 @@ async fn person(
     }
     // What somebody got by signing in is no way to sign in again for longer.
     let who = callers.by_token(token).filter(|who| who.how == How::Token).ok_or(UserError::Wrong)?;
-    let scope: &Scope = &who.bearer.scope;
+    let rights = &who.bearer.rights;
     Ok(Person {
         holder: who.bearer.name.clone(),
         how: How::Token,
-        role: who.bearer.role,
-        scope: scope.words().clone(),
+        role: rights.role().clone(),
+        scope: rights.scope().words().clone(),
         until: who.until,
     })
 }

@@ -1,28 +1,28 @@
 //! The status page: what one looks at when nothing else works. No script, one page, made on the server.
 use super::{
+    auth::Caller,
     problem::Failure,
-    routes::{Operation, Reach, Routes},
+    routes::{Operation, Permission, Routes},
 };
-use crate::{
-    domain::selector::Selector,
-    service::{
-        callers::{Credential, SignedIn},
-        history::History,
-        journal::Journal,
-        pacing::{Paced, Pacing},
-        sightings::Sightings,
-        views::Views,
-    },
+use crate::service::{
+    callers::{Credential, SignedIn},
+    history::History,
+    journal::Journal,
+    pacing::{Paced, Pacing},
+    scopes::Scopes,
+    sightings::Sightings,
+    views::Views,
 };
 use axum::{
     Extension,
     extract::State,
     http::header,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Response},
 };
 use pilotlight_types::{
     Timestamp,
-    api::{Event, Machine, Phase, Role},
+    api::{Event, Machine, Phase},
+    resource::{Kind, RuleKind, Verb},
 };
 use std::fmt::Write;
 
@@ -35,6 +35,8 @@ pub struct StatusPage {
     pub journal: Journal,
     /// Events.
     pub history: History,
+    /// What may be seen.
+    pub scopes: Scopes,
     /// Who loads, and who waits.
     pub pacing: Pacing,
     /// Other DHCP servers.
@@ -52,23 +54,24 @@ const MOST_EVENTS: i64 = 40;
 const STYLE: &str = include_str!("status.css");
 
 pub(super) fn routes() -> Routes<StatusPage> {
-    let page = |path: &'static str| Operation::get(path, Role::Viewer);
-    Routes::under("")
-        .on(page("/").called("redirectToStatus", "Leads to `/status`").about(Reach::Each), redirect)
-        .on(page("/status").called("showStatus", "The status page, for people"), status)
-}
-
-async fn redirect() -> Redirect {
-    Redirect::temporary("/status")
+    Routes::under("").on(
+        Operation::get("/status")
+            .called("showStatus", "The status page, for people")
+            .takes_right(Permission::On(Verb::Get, RuleKind::Site)),
+        status,
+    )
 }
 
 async fn status(
     State(page): State<StatusPage>,
     Extension(who): Extension<SignedIn>,
+    Caller(actor): Caller,
 ) -> Result<Response, Failure> {
     let now = page.journal.now();
-    let machines = page.views.machines(&Selector::default(), None, MOST_MACHINES);
-    let events = page.history.newest(None, MOST_EVENTS).await?;
+    let seen = actor.rights.taken(Verb::Get, RuleKind::Resource(Kind::Machine));
+    let machines = page.views.machines(&seen, None, MOST_MACHINES);
+    let mut events = page.history.newest(None, MOST_EVENTS).await?;
+    events.retain(|event| page.scopes.shows(&actor.rights, event));
     let paced = page.pacing.shown(now);
     let odd = odd(now, &page.sightings, &machines);
     let html =

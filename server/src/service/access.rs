@@ -3,10 +3,18 @@ mod issued;
 
 pub use issued::{Issue, Issued};
 
-use super::journal::{Actor, Journal};
+use super::{
+    journal::{Actor, Journal},
+    roster::Roster,
+    users::Users,
+};
 use crate::{
     clock::random,
-    domain::{scope::Scope, selector::SelectorError},
+    domain::{
+        rights::{Beyond, Rights, Rule, built_in, rules},
+        scope::Scope,
+        selector::SelectorError,
+    },
     secret::{Secret, new_token, token_hash},
     store::{Db, StoreError, TokenRow, Write},
 };
@@ -19,7 +27,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How often the use of a token is noted at the most.
 const NOTED: Duration = Duration::from_secs(60);
@@ -28,9 +36,11 @@ const NOTED: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Access {
     tokens: Arc<RwLock<HashMap<String, Known>>>,
+    roster: Roster,
+    users: Users,
     journal: Journal,
-    // One after the other: of two that revoke each other, one must see what the other did.
-    revoking: Arc<Mutex<()>>,
+    // One after the other: of two that revoke each other, one must see what the other did; nobody is given a role while it goes.
+    granting: Arc<Mutex<()>>,
 }
 
 /// A token, with its scope understood.
@@ -53,10 +63,8 @@ impl TryFrom<TokenRow> for Known {
 pub struct Bearer {
     /// The token's name; for one that somebody got by signing in, theirs, as `user:alice`.
     pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// Which objects it may do that to.
-    pub scope: Scope,
+    /// What it may do, as its role is now.
+    pub rights: Rights,
 }
 
 /// Why a token was not made.
@@ -68,6 +76,12 @@ pub enum TokenError {
     /// Its scope is none.
     #[error("the scope's selector: {0}")]
     Scope(#[from] SelectorError),
+    /// Its role is none.
+    #[error("there is no role {0}")]
+    Role(Role),
+    /// It would allow more than whoever makes it may do.
+    #[error(transparent)]
+    Beyond(#[from] Beyond),
     /// It would be over before it begins.
     #[error("the token would have ended at {0} already")]
     Expired(Timestamp),
@@ -90,12 +104,12 @@ pub enum TokenError {
 
 impl Access {
     /// Reads the tokens.
-    pub async fn load(db: &Db, journal: Journal) -> Result<Self, StoreError> {
+    pub async fn load(db: &Db, roster: Roster, users: Users, journal: Journal) -> Result<Self, StoreError> {
         let rows = db.read().await?.tokens().await?;
         let unreadable = |e: SelectorError| StoreError::Unreadable { what: "scope", why: e.to_string() };
         let known = |row: TokenRow| Ok((row.hash.clone(), Known::try_from(row).map_err(unreadable)?));
         let tokens = rows.into_iter().map(known).collect::<Result<_, StoreError>>()?;
-        Ok(Self { tokens: Arc::new(RwLock::new(tokens)), journal, revoking: Arc::default() })
+        Ok(Self { tokens: Arc::new(RwLock::new(tokens)), roster, users, journal, granting: Arc::default() })
     }
 
     /// Whether there is no token at all: then this is the first start.
@@ -110,7 +124,7 @@ impl Access {
             let tokens = self.read();
             let Known { row, scope } =
                 tokens.get(&hash).filter(|known| known.row.expires.is_none_or(|end| end > now))?;
-            (speaks_for(row, scope), row.used)
+            (self.speaks_for(row, scope), row.used)
         };
         if noted.is_none_or(|noted| now.since(noted) >= NOTED)
             && let Some(Known { row, .. }) = self.write().get_mut(&hash)
@@ -119,6 +133,48 @@ impl Access {
             self.journal.later(vec![Write::TokenUse(row.id, now)]);
         }
         Some(bearer)
+    }
+
+    /// Who a token speaks for: whoever got it by signing in, or itself.
+    fn speaks_for(&self, row: &TokenRow, scope: &Scope) -> Bearer {
+        let name = row.holder.clone().unwrap_or_else(|| row.name.clone());
+        Bearer { name, rights: self.rights(&row.role, scope.clone()) }
+    }
+
+    /// What somebody with this role and this scope may do now. A role that is not there allows nothing.
+    pub fn rights(&self, role: &Role, scope: Scope) -> Rights {
+        Rights::new(role.clone(), self.rules(role).unwrap_or_default(), scope)
+    }
+
+    /// The rules of a role, as they are now.
+    fn rules(&self, role: &Role) -> Option<Arc<[Rule]>> {
+        let Role::Custom(name) = role else { return Some(built_in(role)) };
+        // What cannot be understood was not written, and would allow nothing.
+        self.roster.read(|inventory| rules(&inventory.roles.get(name)?.spec).ok())
+    }
+
+    /// Fails unless there is such a role, and somebody may give it, within this scope, to others.
+    pub(super) fn may_give(&self, actor: &Actor, role: &Role, scope: &Scope) -> Result<(), TokenError> {
+        let rules = self.rules(role).ok_or_else(|| TokenError::Role(role.clone()))?;
+        Ok(actor.rights.may_give(role, &rules, scope)?)
+    }
+
+    /// Keeps everybody from giving a role, and from ending what has one, while it is held.
+    pub(super) async fn granting(&self) -> OwnedMutexGuard<()> {
+        self.granting.clone().lock_owned().await
+    }
+
+    /// Who has this role, if anybody has: what has ended counts until it is deleted.
+    pub(super) fn user_of(&self, role: &Role) -> Option<String> {
+        let tokens = self.read();
+        let mut names: Vec<&str> = tokens
+            .values()
+            .filter(|known| known.row.role == *role)
+            .map(|known| known.row.name.as_str())
+            .collect();
+        names.sort_unstable();
+        let token = names.first().map(|name| format!("token {name} has it"));
+        token.or_else(|| self.users.of_role(role).map(|name| format!("user {name} has it")))
     }
 
     /// The tokens, by name.
@@ -134,7 +190,7 @@ impl Access {
 
     /// Ends a token at once, and for good.
     pub async fn revoke(&self, name: &str, actor: &Actor) -> Result<(), TokenError> {
-        let _one_at_a_time = self.revoking.lock().await;
+        let _one_at_a_time = self.granting().await;
         let row = {
             let tokens = self.read();
             let found = tokens.values().map(|known| &known.row).find(|row| row.name == name);
@@ -176,6 +232,8 @@ impl Access {
             return Err(TokenError::Expired(end));
         }
         let scope = Scope::new(&new.scope)?;
+        let _one_at_a_time = self.granting().await;
+        self.may_give(actor, &new.role, &scope)?;
         self.put(new, scope, None, actor).await
     }
 
@@ -192,7 +250,7 @@ impl Access {
         let row = TokenRow {
             id: TokenId::new(now, random()),
             name: new.name.clone(),
-            role: new.role,
+            role: new.role.clone(),
             scope: new.scope.clone(),
             hash: token_hash(token.expose()),
             holder,
@@ -222,11 +280,6 @@ impl Access {
         self.write().insert(row.hash.clone(), Known { row, scope });
         Ok(token)
     }
-}
-
-fn speaks_for(row: &TokenRow, scope: &Scope) -> Bearer {
-    let name = row.holder.as_ref().unwrap_or(&row.name).clone();
-    Bearer { name, role: row.role, scope: scope.clone() }
 }
 
 /// What a token may do, for the audit log.

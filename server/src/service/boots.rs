@@ -11,6 +11,8 @@ pub use self::{
     seen::Seen,
 };
 
+pub use crate::store::BootPlace;
+
 use self::{identity::Conflicts, newest::Newest};
 use super::{
     firmware::FirmwareTable,
@@ -219,6 +221,18 @@ impl Boots {
         limit: i64,
     ) -> Result<Vec<Boot>, StoreError> {
         let rows = self.db.read().await?.boots(machine, before, limit).await?;
+        Ok(rows.into_iter().map(|row| Arc::unwrap_or_clone(row.boot)).collect())
+    }
+
+    /// Boots behind a place, newest first, of one machine or of all, since a time.
+    pub async fn behind(
+        &self,
+        machine: Option<MachineId>,
+        since: Timestamp,
+        place: BootPlace,
+        limit: i64,
+    ) -> Result<Vec<Boot>, StoreError> {
+        let rows = self.db.read().await?.boots_behind(machine, since, place, limit).await?;
         Ok(rows.into_iter().map(|row| Arc::unwrap_or_clone(row.boot)).collect())
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use pilotlight_types::{
     Timestamp,
-    api::{How, IssuedToken, UserChange},
+    api::{How, IssuedToken, NewUser, User, UserChange},
 };
 use std::time::Duration;
 
@@ -78,9 +78,10 @@ impl Callers {
                 let user = self.users.enabled(row.holder.strip_prefix("user:")?)?;
                 (user.role, user.scope)
             }
-            How::Oidc => (row.role, row.scope.clone()),
+            How::Oidc => (row.role.clone(), row.scope.clone()),
         };
-        Some((Bearer { name: row.holder.clone(), role, scope: Scope::new(&scope).ok()? }, None))
+        let rights = self.access.rights(&role, Scope::new(&scope).ok()?);
+        Some((Bearer { name: row.holder.clone(), rights }, None))
     }
 
     /// The local user with this name and this password.
@@ -114,7 +115,7 @@ impl Callers {
             self.users.signed_in(user);
         }
         let Person { holder, role, scope, .. } = person;
-        let issue = Issue { holder: holder.clone(), role, scope: scope.clone(), lifetime };
+        let issue = Issue { holder: holder.clone(), role: role.clone(), scope: scope.clone(), lifetime };
         let Issued { name, token } = self.access.issue(issue, &actor).await?;
         // Somebody may have taken the user's leave between the password and this.
         if holder.strip_prefix("user:").is_some_and(|user| self.users.enabled(user).is_none()) {
@@ -141,28 +142,35 @@ impl Callers {
         }
     }
 
+    /// Makes a local user, with no more rights than whoever makes them has.
+    pub async fn create(&self, new: NewUser, actor: &Actor) -> Result<User, UserError> {
+        let _one_at_a_time = self.access.granting().await;
+        self.access.may_give(actor, &new.role, &Scope::new(&new.scope)?)?;
+        self.users.create(new, actor).await
+    }
+
     /// Changes what a local user may do; what they were signed in with is over.
-    pub async fn change(
-        &self,
-        name: &str,
-        change: UserChange,
-        actor: &Actor,
-    ) -> Result<pilotlight_types::api::User, UserError> {
+    pub async fn change(&self, name: &str, change: UserChange, actor: &Actor) -> Result<User, UserError> {
+        let _one_at_a_time = self.access.granting().await;
+        self.may_change(name, actor)?;
+        self.access.may_give(actor, &change.role, &Scope::new(&change.scope)?)?;
         let changed = self.users.change(name, change, actor).await?;
         self.signed_out(name, None, actor).await?;
         Ok(changed)
     }
 
-    /// Gives a local user another password; what they were signed in with is over, but for the session that asks.
-    pub async fn reset(
-        &self,
-        name: &str,
-        password: String,
-        stays: Option<&Credential>,
-        actor: &Actor,
-    ) -> Result<(), UserError> {
+    /// Gives a local user another password; what they were signed in with is over. Whoever does that could sign in as them: it takes
+    /// their rights.
+    pub async fn reset(&self, name: &str, password: String, actor: &Actor) -> Result<(), UserError> {
+        self.may_change(name, actor)?;
         self.users.reset(name, password, actor).await?;
-        self.signed_out(name, stays, actor).await
+        self.signed_out(name, None, actor).await
+    }
+
+    /// Fails if a user may do what whoever asks may not.
+    fn may_change(&self, name: &str, actor: &Actor) -> Result<(), UserError> {
+        let user = self.users.named(name)?;
+        Ok(self.access.may_give(actor, &user.role, &Scope::new(&user.scope)?)?)
     }
 
     /// Gives whoever asks another password, if they know the one that they have.
@@ -175,11 +183,13 @@ impl Callers {
         let name = who.bearer.name.strip_prefix("user:");
         let name = name.ok_or_else(|| UserError::NotLocal(who.bearer.name.clone()))?;
         self.users.verify(name, old, actor).await?;
-        self.reset(name, new, Some(&who.by), actor).await
+        self.users.reset(name, new, actor).await?;
+        self.signed_out(name, Some(&who.by), actor).await
     }
 
     /// Deletes a local user, with all that they were signed in with.
     pub async fn delete(&self, name: &str, actor: &Actor) -> Result<(), UserError> {
+        self.may_change(name, actor)?;
         self.users.delete(name, actor).await?;
         self.signed_out(name, None, actor).await
     }

@@ -9,6 +9,7 @@ mod step;
 pub use error::{ChangeError, NeedsAllowed};
 
 use super::{
+    access::Access,
     boots::Boots,
     images::Images,
     journal::{Actor, Journal},
@@ -21,7 +22,7 @@ use crate::{
     domain::{
         document::{Meant, Spec, understand},
         inventory::check,
-        scope::Scope,
+        rights::Rights,
     },
     store::StoreError,
 };
@@ -45,6 +46,8 @@ pub struct Changes {
     machines: Machines,
     boots: Boots,
     foresight: NextBoots,
+    /// Who has which role.
+    access: Access,
     /// How many machines may be changed at once without anybody saying the number.
     guard: usize,
     plans: Remembered,
@@ -100,11 +103,11 @@ impl Changes {
         roster: Roster,
         journal: Journal,
         images: Images,
-        (machines, boots): (Machines, Boots),
+        (machines, boots, access): (Machines, Boots, Access),
         (foresight, guard): (NextBoots, usize),
     ) -> Self {
         let (plans, one_at_a_time) = (Remembered::default(), Arc::default());
-        Self { roster, journal, images, machines, boots, foresight, guard, plans, one_at_a_time }
+        Self { roster, journal, images, machines, boots, foresight, access, guard, plans, one_at_a_time }
     }
 
     /// What an apply of these documents would do. Nothing is changed, and nothing fetched.
@@ -115,7 +118,8 @@ impl Changes {
         actor: &Actor,
     ) -> Result<Plan, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        let judged = self.foresee(&Wanted { meant: &meant, gone: &[], options }, &actor.scope).await?;
+        let judged =
+            self.foresee(&Wanted { meant: &meant, gone: &[], options, looking: true }, &actor.rights).await?;
         self.plans.keep(judged.hash.clone(), judged.facts.clone());
         Ok(judged.shown())
     }
@@ -144,10 +148,10 @@ impl Changes {
         actor: &Actor,
     ) -> Result<Applied, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        let wanted = Wanted { meant: &meant, gone: &[], options };
+        let wanted = Wanted { meant: &meant, gone: &[], options, looking: false };
         if meant.iter().any(|one| one.spec.kind() == Kind::Image) {
             // What is refused in the end is not fetched first. Fetching takes its time, and harms nobody.
-            self.allowed(&wanted, &actor.scope).await?;
+            self.allowed(&wanted, &actor.rights).await?;
             let taken = self.take_images(&meant, &options.progress).await;
             options.progress.writes()?;
             taken.map_err(ChangeError::Mistakes)?;
@@ -163,7 +167,9 @@ impl Changes {
         actor: &Actor,
     ) -> Result<Vec<PlannedItem>, ChangeError> {
         let meant = understand(documents).map_err(ChangeError::Mistakes)?;
-        let judged = self.allowed(&Wanted { meant: &meant, gone: &[], options }, &actor.scope).await?;
+        let judged = self
+            .allowed(&Wanted { meant: &meant, gone: &[], options, looking: false }, &actor.rights)
+            .await?;
         Ok(judged.draft.planned())
     }
 
@@ -188,7 +194,7 @@ impl Changes {
         actor: &Actor,
     ) -> Result<(), ChangeError> {
         let gone = [(kind, named(kind, name)?)];
-        self.carry_out(&Wanted { meant: &[], gone: &gone, options }, actor).await.map(drop)
+        self.carry_out(&Wanted { meant: &[], gone: &gone, options, looking: false }, actor).await.map(drop)
     }
 
     /// Says what [`Changes::delete_with`] would do now, or why it would refuse, and does nothing.
@@ -200,17 +206,22 @@ impl Changes {
         actor: &Actor,
     ) -> Result<Vec<PlannedItem>, ChangeError> {
         let gone = [(kind, named(kind, name)?)];
-        let judged = self.allowed(&Wanted { meant: &[], gone: &gone, options }, &actor.scope).await?;
+        let judged =
+            self.allowed(&Wanted { meant: &[], gone: &gone, options, looking: false }, &actor.rights).await?;
         Ok(judged.draft.planned())
     }
 
     /// Writes what is wanted.
     async fn carry_out(&self, wanted: &Wanted<'_>, actor: &Actor) -> Result<Applied, ChangeError> {
         let _guard = self.one_at_a_time.lock().await;
+        // Nobody is given a role while it goes.
+        let _granting = match !wanted.gone.is_empty() || wanted.options.prune {
+            true => Some(self.access.granting().await),
+            false => None,
+        };
         let mut tries = 0..TRIES;
         let judged = loop {
-            let judged = self.allowed(wanted, &actor.scope).await?;
-            judged.draft.for_admins(actor)?;
+            let judged = self.allowed(wanted, &actor.rights).await?;
             let writes = judged.draft.writes(&self.journal, actor, wanted.options.message.as_deref());
             match self.journal.commit(writes).await {
                 Ok(()) => break judged,
@@ -225,16 +236,16 @@ impl Changes {
         Ok(Applied { plan: Some(judged.hash.clone()), items: judged.draft.items() })
     }
 
-    /// What would come of it now, for whoever has that scope.
-    async fn foresee(&self, wanted: &Wanted<'_>, scope: &Scope) -> Result<Judged, ChangeError> {
+    /// What would come of it now, for whoever has these rights.
+    async fn foresee(&self, wanted: &Wanted<'_>, rights: &Rights) -> Result<Judged, ChangeError> {
         let before = self.roster.read(Clone::clone);
-        self.judge(Draft::new(before, wanted, scope, self.journal.now())?, scope).await
+        self.judge(Draft::new(before, wanted, (rights, &self.access), self.journal.now())?, rights).await
     }
 
     /// The same, unless it may not be.
-    async fn allowed(&self, wanted: &Wanted<'_>, scope: &Scope) -> Result<Judged, ChangeError> {
-        let judged = self.foresee(wanted, scope).await?;
-        self.allow(&judged, wanted.options, scope)?;
+    async fn allowed(&self, wanted: &Wanted<'_>, rights: &Rights) -> Result<Judged, ChangeError> {
+        let judged = self.foresee(wanted, rights).await?;
+        self.allow(&judged, wanted.options, rights)?;
         Ok(judged)
     }
 

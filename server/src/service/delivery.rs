@@ -1,4 +1,5 @@
 //! What a machine is handed on its way: the script, the image's files, the initrd with the pointer, and its config.
+mod told;
 mod waiting;
 
 use super::{
@@ -32,6 +33,7 @@ use pilotlight_types::{
 };
 use serde_json::Value;
 use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+pub use told::Provenance;
 use waiting::Waiting;
 
 /// How long a one-time token is good for.
@@ -70,8 +72,21 @@ impl From<ConfigError> for Denied {
     }
 }
 
-/// A config as people see it, with the places of its secrets; or why there is none.
-pub type Previewed = Result<(Value, Vec<SecretPlace>), ConfigError>;
+/// A config as people see it.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The config, with masks.
+    pub config: Value,
+    /// How many bytes are sent, if each secret is as long as its mask.
+    pub bytes: u64,
+    /// Where its secrets are.
+    pub secrets: Vec<SecretPlace>,
+    /// Where each value of the profile's part is from.
+    pub parts: Provenance,
+}
+
+/// A config as people see it, or why there is none.
+pub type Previewed = Result<Preview, ConfigError>;
 
 /// A file of an image, for one boot.
 #[derive(Debug, Clone)]
@@ -317,12 +332,17 @@ impl Delivery {
         let newest = || self.boots.of(machine.id).and_then(|newest| newest.address);
         boot.address = machine.spec.ip.map(IpAddr::V4).or_else(newest);
         let made = self.configs.draft(machine, &boot, profile, local).and_then(|draft| {
-            let config = delivery::masked(&draft.masked()?);
-            Ok((config, draft.secrets().to_vec()))
+            let config = draft.masked()?;
+            let bytes = u64::try_from(config.to_string().len()).unwrap_or(u64::MAX);
+            let secrets = draft.secrets().iter().map(|(secret, place)| self.told_of(secret, place)).collect();
+            Ok(Preview {
+                config: delivery::masked(&config),
+                bytes,
+                secrets,
+                parts: self.parts(asked, &draft),
+            })
         });
-        Some(made.map(|(config, secrets)| {
-            (config, secrets.iter().map(|(secret, place)| self.told_of(secret, place)).collect())
-        }))
+        Some(made)
     }
 
     fn told_of(&self, secret: &SecretUse, place: &Place) -> SecretPlace {
@@ -387,8 +407,20 @@ impl Delivery {
         asked: &Asked,
         machine: &str,
         at: Spot,
-        (base, again): (&str, &str),
+        urls: (&str, &str),
     ) -> String {
+        self.with_script(inventory, asked, machine, (at, urls), script::render)
+    }
+
+    /// What a script is made of.
+    fn with_script<T>(
+        &self,
+        inventory: &Inventory,
+        asked: &Asked,
+        machine: &str,
+        (at, (base, again)): (Spot, (&str, &str)),
+        make: impl FnOnce(ScriptFor<'_>) -> T,
+    ) -> T {
         let (plan, kernel_args) = match self.kernel_args(inventory, asked, at) {
             Ok(args) => (asked.decision.plan.clone(), args),
             Err(why) => (Plan::Hold { why }, Vec::new()),
@@ -397,7 +429,7 @@ impl Delivery {
             Plan::Boot { image, .. } => inventory.images.get(image),
             _ => None,
         };
-        script::render(ScriptFor {
+        make(ScriptFor {
             plan: &plan,
             image: image.map(|image| &*image.spec),
             kernel_args: &kernel_args,

@@ -1,11 +1,12 @@
 //! Why: what a machine gets now, in words, with everything that led there.
 mod packets;
+mod steps;
 
 pub use packets::{BadPacket, ExplainPackets, Packets, content, subnet};
 
 use super::{
     boots::{Asked, Boots, Said},
-    delivery::Delivery,
+    delivery::{Delivery, Provenance},
     roster::Roster,
 };
 use crate::domain::{
@@ -27,6 +28,7 @@ pub struct Explain {
     boots: Boots,
     delivery: Delivery,
     roster: Roster,
+    packets: Option<Packets>,
 }
 
 /// Why there is no explanation.
@@ -43,7 +45,12 @@ pub enum ExplainError {
 impl Explain {
     /// Explains.
     pub const fn new(boots: Boots, delivery: Delivery, roster: Roster) -> Self {
-        Self { boots, delivery, roster }
+        Self { boots, delivery, roster, packets: None }
+    }
+
+    /// The same, that says what these would answer as well.
+    pub fn asking(self, packets: Packets) -> Self {
+        Self { packets: Some(packets), ..self }
     }
 
     /// What a machine gets now.
@@ -105,11 +112,14 @@ impl Explain {
                 .read(|i| i.subnets.values().next().map(|subnet| IpAddr::V4(subnet.spec.cidr.network())))
         };
         let from = from.or_else(first).ok_or(ExplainError::NoSubnet)?;
+        // What was heard of it lately, else a PC with UEFI.
+        let arch = self.boots.firmware().of(mac).and_then(|firmware| firmware.code).unwrap_or(7);
+        let class = format!("PXEClient:Arch:{arch:05}:UNDI:003000");
         let ask = |ipxe: bool| {
             let identity = Identity {
-                vendor_class: Some("PXEClient:Arch:00007:UNDI:003000"),
+                vendor_class: Some(&class),
                 user_class: ipxe.then_some(b"iPXE".as_slice()),
-                archs: &[7],
+                archs: &[arch],
                 ipxe_options: ipxe.then_some([0x13, 1, 1].as_slice()),
                 dhcp6: false,
             };
@@ -126,18 +136,24 @@ impl Explain {
                 .and_then(|boot| self.delivery.waits(boot.id))
                 .map(|why| format!("its config waits: {why}")),
         );
-        let (ignition, secrets) = match self.delivery.preview_config(&asked, local) {
-            Some(Ok((config, secrets))) => (Some(config), secrets),
+        let made = match self.delivery.preview_config(&asked, local) {
+            Some(Ok(preview)) => Some(preview),
             Some(Err(why)) => {
                 because.push(format!("it has no config: {why}"));
-                (None, Vec::new())
+                None
             }
-            None => (None, Vec::new()),
+            None => None,
         };
+        let secrets = made.as_ref().map(|preview| preview.secrets.clone()).unwrap_or_default();
         let refused = secrets.iter().filter_map(|secret| Some((secret, secret.refused.as_ref()?)));
         because.extend(refused.map(|(secret, why)| {
             format!("secret `{}` of {} cannot be had: {why}", secret.name, secret.from)
         }));
+        let dhcp = self.steps(&firmware, &asked, local);
+        let kernel_args = self.delivery.kernel_arguments(&asked, local);
+        let ignition_bytes = made.as_ref().map(|preview| preview.bytes);
+        let (ignition, parts) = made.map(|preview| (preview.config, preview.parts)).unzip();
+        let Provenance { values: provenance, version: ignition_version } = parts.unwrap_or_default();
         Ok(Explanation {
             answer: asked.decision.plan.to_string(),
             because,
@@ -147,6 +163,11 @@ impl Explain {
             ignition,
             secrets,
             machine: name,
+            dhcp,
+            kernel_args,
+            provenance,
+            ignition_version,
+            ignition_bytes,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What happened, as it is stored: for lists, and for followers who were away.
 use crate::store::{Db, StoreError};
-use pilotlight_types::api::Event;
+use pilotlight_types::{Timestamp, api::Event};
 
 /// Reads events that are durable.
 #[derive(Debug, Clone)]
@@ -22,6 +22,17 @@ impl History {
     /// The newest events, newest first.
     pub async fn newest(&self, object: Option<&str>, limit: i64) -> Result<Vec<Event>, StoreError> {
         self.db.read().await?.newest_events(object, limit).await
+    }
+
+    /// Events with a lower number than `seq`, newest first, since a time.
+    pub async fn before(
+        &self,
+        seq: i64,
+        object: Option<&str>,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.db.read().await?.events_before(seq, object, since, limit).await
     }
 
     /// Fails if the database does not answer.

@@ -1,7 +1,7 @@
 //! Writing things down: the writer, the clock, and events in the words of the field.
 use crate::{
     clock::{Clock, random},
-    domain::scope::Scope,
+    domain::rights::Rights,
     store::{AuditRow, NewEvent, StoreError, Write, Writer},
 };
 use pilotlight_types::{BootId, EventId, Timestamp, api::Event};
@@ -18,16 +18,14 @@ pub struct Actor {
     pub request: Option<String>,
     /// The address that it came from.
     pub remote: Option<IpAddr>,
-    /// Which objects it may be about.
-    pub scope: Scope,
-    /// Whether they may do everything there, as well: write webhooks.
-    pub administers: bool,
+    /// What they may do.
+    pub rights: Rights,
 }
 
 impl Actor {
-    /// Somebody of this name, who may change everything.
+    /// Somebody of this name, who may do everything.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), request: None, remote: None, scope: Scope::default(), administers: true }
+        Self { name: name.into(), request: None, remote: None, rights: Rights::everything() }
     }
 
     /// The same, by a request.

@@ -17,14 +17,14 @@ use crate::domain::{
     machine::Machine,
     next_boot::{Config, NextBoot, Own},
     profile::Kept,
-    scope::Scope,
+    rights::Rights,
     stage::{Event, Revision},
 };
 use group::Groups;
 use pilotlight_types::{
     Mac, MachineId,
     api::BootChange,
-    resource::{Kind, Name, SubnetMode},
+    resource::{Kind, Name, RuleKind, SubnetMode, Verb},
 };
 use render::Making;
 use std::{
@@ -78,15 +78,17 @@ struct Views<'a> {
     after: &'a Inventory,
     provisioned: Option<&'a Inventory>,
     /// Whose machines are shown.
-    scope: &'a Scope,
+    rights: &'a Rights,
 }
 
 impl Views<'_> {
-    /// Whether a machine is in the scope, both as it is and as it would be.
+    /// Whether a machine may be seen, both as it is and as it would be.
     fn shows(&self, machine: &Machine) -> bool {
-        let shows = |inventory| permits(inventory, self.scope, Kind::Machine, machine.name.as_str());
+        let shows =
+            |inventory| permits(inventory, self.rights, Verb::Get, (Kind::Machine, machine.name.as_str()));
         let mut both = [self.before, self.after].into_iter().filter_map(shows);
-        self.scope.is_everything() || both.all(|shown| shown.is_ok())
+        self.rights.permits_every(Verb::Get, RuleKind::Resource(Kind::Machine)).is_ok()
+            || both.all(|shown| shown.is_ok())
     }
 }
 
@@ -142,13 +144,13 @@ impl NextBoots {
     }
 
     /// The machines whose next boot differs between two inventories, of which these resources differ. What differs is shown of those
-    /// in scope.
+    /// that somebody with these rights may see.
     pub fn compare<'a>(
         &self,
         before: &Inventory,
         after: &Inventory,
         changes: impl IntoIterator<Item = (Kind, &'a Name)>,
-        scope: &Scope,
+        rights: &Rights,
     ) -> Effects {
         let mut after = after.clone();
         // As the daemon does right after the change.
@@ -159,7 +161,7 @@ impl NextBoots {
         let mut candidates = touched.machines(before, &after, place);
         candidates.extend(armed);
         let provisioned = provisioned(before, &after, &candidates);
-        let views = Views { before, after: &after, provisioned: provisioned.as_ref(), scope };
+        let views = Views { before, after: &after, provisioned: provisioned.as_ref(), rights };
         let candidates: Vec<MachineId> = candidates.into_iter().collect();
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
         let share = candidates.len().div_ceil(threads).max(FEWEST);

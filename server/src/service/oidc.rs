@@ -189,7 +189,7 @@ impl Oidc {
                 return Ok(Person {
                     holder: format!("ci:{subject}"),
                     how: How::Oidc,
-                    role: rule.role,
+                    role: rule.role.clone(),
                     scope: rule.scope.clone(),
                     until: Some(now.plus(rule.lifetime)),
                 });

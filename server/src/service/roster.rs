@@ -72,6 +72,7 @@ pub(super) fn put(inventory: &mut Inventory, row: &ResourceRow) -> Result<(), St
     let name = row.name.clone();
     inventory.last_revisions.insert((row.kind, name.clone()), row.revision);
     match row.kind {
+        Kind::Role => drop(inventory.roles.insert(name, declared(row)?)),
         Kind::Firmware => drop(inventory.firmware.insert(name, declared(row)?)),
         Kind::Subnet => drop(inventory.subnets.insert(name, declared(row)?)),
         Kind::Image => drop(inventory.images.insert(name, declared(row)?)),

@@ -1,7 +1,10 @@
 //! Local users: for the days when no issuer answers, and for sites that have none.
 mod hashing;
 
-use super::journal::{Actor, Journal};
+use super::{
+    access::TokenError,
+    journal::{Actor, Journal},
+};
 use crate::{
     domain::{attempts::Attempts, scope::Scope, selector::SelectorError},
     secret::{
@@ -11,7 +14,7 @@ use crate::{
     store::{Db, StoreError, UserRow, Write},
 };
 use hashing::Hashing;
-use pilotlight_types::api::{NewUser, User, UserChange};
+use pilotlight_types::api::{NewUser, Role, User, UserChange};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -38,6 +41,9 @@ pub enum UserError {
     /// The scope is none.
     #[error("the scope's selector: {0}")]
     Scope(#[from] SelectorError),
+    /// It would allow more than whoever asks may do.
+    #[error(transparent)]
+    Rights(#[from] TokenError),
     /// The password is none.
     #[error(transparent)]
     Password(#[from] BadPassword),
@@ -125,9 +131,9 @@ impl Users {
     pub async fn change(&self, name: &str, change: UserChange, actor: &Actor) -> Result<User, UserError> {
         Scope::new(&change.scope)?;
         let _one_at_a_time = self.changing.lock().await;
-        let before = self.known(name)?;
+        let before = self.named(name)?;
         let UserChange { role, scope, disabled } = change;
-        let row = UserRow { role, scope, disabled, ..before.clone() };
+        let row = UserRow { role: role.clone(), scope, disabled, ..before.clone() };
         let state = if disabled { ", and may not sign in" } else { "" };
         let words = format!("user {name} has the role {role} now{state}");
         self.put(Some(before), row.clone(), actor, ("user.changed", "changed", words)).await?;
@@ -136,10 +142,10 @@ impl Users {
 
     /// Gives a user another password.
     pub async fn reset(&self, name: &str, password: String, actor: &Actor) -> Result<(), UserError> {
-        self.known(name)?;
+        self.named(name)?;
         let hash = self.hash(name, password).await?;
         let _one_at_a_time = self.changing.lock().await;
-        let before = self.known(name)?;
+        let before = self.named(name)?;
         let row = UserRow { hash, ..before.clone() };
         let words = format!("user {name} has another password");
         self.put(Some(before), row, actor, ("user.password", "password", words)).await
@@ -148,7 +154,7 @@ impl Users {
     /// Deletes a user.
     pub async fn delete(&self, name: &str, actor: &Actor) -> Result<(), UserError> {
         let _one_at_a_time = self.changing.lock().await;
-        let before = self.known(name)?;
+        let before = self.named(name)?;
         let object = format!("user/{name}");
         let words = format!("user {name} was deleted");
         let told = self.journal.event("user.deleted", &object, actor, None, words);
@@ -176,6 +182,12 @@ impl Users {
                 Err(UserError::Wrong)
             }
         }
+    }
+
+    /// A user who has this role, if anybody has.
+    pub(super) fn of_role(&self, role: &Role) -> Option<String> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        rows.values().find(|row| row.role == *role).map(|row| row.name.clone())
     }
 
     /// Notes that a user signed in.
@@ -226,7 +238,8 @@ impl Users {
         self.rows.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn known(&self, name: &str) -> Result<UserRow, UserError> {
+    /// The user of that name.
+    pub(super) fn named(&self, name: &str) -> Result<UserRow, UserError> {
         self.row(name).ok_or_else(|| UserError::NotFound(name.chars().take(80).collect()))
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         identity::Says,
         inventory::{ByName, Declared, Inventory},
         machine::Machine,
+        rights,
         selector::Selector,
         stage::Stage,
     },
@@ -18,7 +19,7 @@ use crate::{
 use pilotlight_types::{
     Timestamp,
     api::{self, Boot, MachineProfile, Resource},
-    resource::{FirmwareSpec, Kind, Labels, Name},
+    resource::{FirmwareSpec, Kind, Labels, Name, RoleSpec},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ impl Views {
         limit: usize,
     ) -> Vec<Resource> {
         self.roster.read(|inventory| match kind {
+            Kind::Role => page(kind, &with_built_in(&inventory.roles), selector, after, limit),
             Kind::Firmware => page(kind, &with_shipped(&inventory.firmware), selector, after, limit),
             Kind::Subnet => page(kind, &inventory.subnets, selector, after, limit),
             Kind::Image => page(kind, &inventory.images, selector, after, limit),
@@ -109,6 +111,7 @@ impl Views {
     pub fn resource(&self, kind: Kind, name: &str) -> Option<Resource> {
         let name: Name = name.parse().ok()?;
         self.roster.read(|inventory| match kind {
+            Kind::Role => one(kind, &with_built_in(&inventory.roles), &name),
             Kind::Firmware => one(kind, &with_shipped(&inventory.firmware), &name),
             Kind::Subnet => one(kind, &inventory.subnets, &name),
             Kind::Image => one(kind, &inventory.images, &name),
@@ -245,6 +248,17 @@ fn with_shipped(declared: &ByName<FirmwareSpec>) -> ByName<FirmwareSpec> {
         (name.clone(), row)
     });
     shipped.chain(declared.iter().map(|(name, row)| (name.clone(), row.clone()))).collect()
+}
+
+/// The roles that were declared, and those that are built in. The latter have revision 0.
+fn with_built_in(declared: &ByName<RoleSpec>) -> ByName<RoleSpec> {
+    let role = |role: api::Role| {
+        let spec = Arc::new(rights::described(&role)?);
+        let (labels, updated) = (Labels::default(), Timestamp::default());
+        Some((role.as_str().parse().ok()?, Declared { labels, spec, revision: 0, updated }))
+    };
+    let built_in = api::Role::BUILT_IN.into_iter().filter_map(role);
+    declared.iter().map(|(name, role)| (name.clone(), role.clone())).chain(built_in).collect()
 }
 
 fn page<T: Serialize>(

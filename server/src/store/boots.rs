@@ -64,6 +64,15 @@ fn row((machine, data): (String, String)) -> Result<BootRow, StoreError> {
     })
 }
 
+/// A place among boots, which are in the order of their beginnings; of those that began at one moment, their ids decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootPlace {
+    /// When the boot there began.
+    pub started: Timestamp,
+    /// Its id; without one, the place is before all that began at that moment.
+    pub id: Option<BootId>,
+}
+
 impl Tx {
     /// The boots that go on, oldest first.
     pub async fn open_boots(&mut self) -> Result<Vec<BootRow>, StoreError> {
@@ -101,6 +110,24 @@ impl Tx {
         let rows: Vec<(String, String)> = on!(self, conn => sqlx::query_as(
             "SELECT machine, data FROM boot WHERE ($1 IS NULL OR machine = $1) AND started < $2 ORDER BY started DESC LIMIT $3")
             .bind(machine.map(|id| id.to_string())).bind(before.micros()).bind(limit).fetch_all(conn).await)
+        .map_err(StoreError::backend("reading boots"))?;
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Boots behind a place, newest first, of one machine or of all, since a time.
+    pub async fn boots_behind(
+        &mut self,
+        machine: Option<MachineId>,
+        since: Timestamp,
+        place: BootPlace,
+        limit: i64,
+    ) -> Result<Vec<BootRow>, StoreError> {
+        let id = place.id.map(|id| id.to_string()).unwrap_or_default();
+        let rows: Vec<(String, String)> = on!(self, conn => sqlx::query_as(
+            "SELECT machine, data FROM boot WHERE ($1 IS NULL OR machine = $1) AND started >= $2 AND started <= $3 \
+             AND (started < $3 OR id < $4) ORDER BY started DESC, id DESC LIMIT $5")
+            .bind(machine.map(|id| id.to_string())).bind(since.micros()).bind(place.started.micros()).bind(id)
+            .bind(limit).fetch_all(conn).await)
         .map_err(StoreError::backend("reading boots"))?;
         rows.into_iter().map(row).collect()
     }

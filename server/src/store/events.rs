@@ -112,6 +112,22 @@ impl Tx {
         rows.into_iter().map(Event::try_from).collect()
     }
 
+    /// Events before `before`, newest first, of one object or of all, since a time.
+    pub async fn events_before(
+        &mut self,
+        before: i64,
+        object: Option<&str>,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
+            "SELECT seq, id, at, kind, object, actor, boot, message, data FROM event \
+             WHERE seq < $1 AND ($2 IS NULL OR object = $2) AND at >= $3 ORDER BY seq DESC LIMIT $4")
+            .bind(before).bind(object).bind(since.micros()).bind(limit).fetch_all(conn).await)
+        .map_err(StoreError::backend("reading events"))?;
+        rows.into_iter().map(Event::try_from).collect()
+    }
+
     /// Writes events in this order, and says what places they got.
     pub(super) async fn put_events(&mut self, events: &[&NewEvent]) -> Result<Vec<Event>, StoreError> {
         if let Self::Postgres(tx) = self {

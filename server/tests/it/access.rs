@@ -25,7 +25,7 @@ async fn a_token_speaks_for_its_bearer_after_a_restart_too(rig: Rig) {
     let rig = rig.restarted().await;
     assert!(!rig.access.is_empty());
     let bearer = rig.access.bearer(token.expose()).unwrap();
-    assert_eq!((bearer.name.as_str(), bearer.role), ("grafana", Role::Viewer));
+    assert_eq!((bearer.name.as_str(), bearer.rights.role()), ("grafana", &Role::Viewer));
     assert_eq!(rig.access.bearer("another"), None);
     let rows = rig.db.read().await.unwrap().tokens().await.unwrap();
     assert!(!format!("{rows:?} {:?}", rig.access).contains(token.expose()), "only its hash is kept");

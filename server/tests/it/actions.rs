@@ -107,7 +107,7 @@ async fn who_is_meant_is_said_and_within_the_scope() {
         assert_eq!(status, refused, "{bad}: {problem}");
     }
     assert!((1..=4).all(|n| rig.stage(&format!("r{n}")) == "provisioning"), "nobody was retired");
-    let scope = Scope { kinds: vec![], selector: "rack=a".into() };
+    let scope = Scope { selector: "rack=a".into(), ..Scope::default() };
     let new = NewToken { name: "a".into(), role: Role::Operator, expires: None, scope };
     let scoped = rig.access.create(new, &operator()).await.unwrap().expose().clone();
     let by_selector = act(&router, &scoped, json!({"action": "retire", "selector": "role=worker"})).await.1;

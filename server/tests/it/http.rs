@@ -33,6 +33,8 @@ fn health(rig: &Rig) -> Health {
 }
 
 pub fn secure(rig: &Rig) -> Router {
+    let packets =
+        Packets { dhcp: Arc::new(crate::dhcp::answers(rig)), dhcp6: Arc::new(crate::dhcp6::answers(rig)) };
     let api = Api {
         views: rig.views.clone(),
         changes: rig.changes.clone(),
@@ -44,11 +46,8 @@ pub fn secure(rig: &Rig) -> Router {
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
         console: rig.console.clone(),
-        explain: rig.explain.clone(),
-        packets: Packets {
-            dhcp: Arc::new(crate::dhcp::answers(rig)),
-            dhcp6: Arc::new(crate::dhcp6::answers(rig)),
-        },
+        explain: rig.explain.clone().asking(packets.clone()),
+        packets,
         audit: Audit::new(rig.db.clone()),
         access: rig.access.clone(),
         callers: rig.callers.clone(),
@@ -66,6 +65,7 @@ pub fn secure(rig: &Rig) -> Router {
         history: rig.history.clone(),
         pacing: rig.boots.pacing().clone(),
         sightings: rig.sightings.clone(),
+        scopes: Scopes::new(rig.roster.clone()),
         site: "test".into(),
     };
     let sign_in = SignInPages { callers: rig.callers.clone(), oidc: rig.oidc.clone(), site: "test".into() };

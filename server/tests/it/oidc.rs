@@ -19,7 +19,7 @@ use pilotlight::{
 };
 use pilotlight_types::{
     api::{IssuedToken, Me, Problem, Role, Scope, SignInWays},
-    resource::Kind,
+    resource::{Kind, RuleKind},
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -115,7 +115,11 @@ fn rule(issuer: &str, claims: &[(&str, &str)], role: Role) -> ExchangeRule {
         audience: "https://p.example".into(),
         claims: claims.iter().map(|(claim, pattern)| ((*claim).into(), (*pattern).into())).collect(),
         role,
-        scope: Scope { kinds: vec![Kind::Profile], selector: "site=dc1".into() },
+        scope: Scope {
+            kinds: vec![RuleKind::Resource(Kind::Profile)],
+            selector: "site=dc1".into(),
+            ..Scope::default()
+        },
         lifetime: Duration::from_secs(900),
         ca: None,
     }

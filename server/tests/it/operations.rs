@@ -156,5 +156,5 @@ async fn what_is_wrong_is_told_by_the_operation_as_the_request_would_have_been()
     assert_eq!(failed["problem"]["errors"][0]["path"], "spec.kernel.sha256");
     // What cannot be understood is refused at once.
     let (status, ..) = desk.ask(Method::POST, "/api/v1/apply", &json!({"a": 1}), true).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -187,7 +187,8 @@ impl Rig {
         let known = (boots.clone(), roster.clone(), journal.clone());
         let secrets = Secrets::new(vec![folder.path().join("secrets")], None);
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
-        let access = Access::load(&db, journal.clone()).await.unwrap();
+        let users = Users::load(&db, journal.clone()).await.unwrap();
+        let access = Access::load(&db, roster.clone(), users.clone(), journal.clone()).await.unwrap();
         let client = |_: Option<&Path>| Ok::<_, std::convert::Infallible>(http_client());
         let oidc =
             Oidc::new((None, Vec::new()), client, None, SiteKey::new([7; 32]), journal.clone()).unwrap();
@@ -195,11 +196,11 @@ impl Rig {
             oidc,
             callers: Callers {
                 access: access.clone(),
-                users: Users::load(&db, journal.clone()).await.unwrap(),
+                users,
                 sessions: Sessions::load(&db, journal.clone()).await.unwrap(),
                 journal: journal.clone(),
             },
-            access,
+            access: access.clone(),
             agents: Agents::new(
                 configs.clone(),
                 boots.clone(),
@@ -211,7 +212,7 @@ impl Rig {
                 roster.clone(),
                 journal.clone(),
                 images,
-                (machines.clone(), boots.clone()),
+                (machines.clone(), boots.clone(), access),
                 (NextBoots::new(boots.clone(), delivery.clone(), configs.clone()), GUARD),
             ),
             revisions: Revisions::new(db.clone()),

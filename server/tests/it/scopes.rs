@@ -11,12 +11,16 @@ use axum::{
 use pilotlight::service::changes::Options;
 use pilotlight_types::{
     api::{NewToken, Role, Scope},
-    resource::Kind,
+    resource::{Kind, RuleKind},
 };
 use serde_json::{Value, json};
 
+fn of(kinds: &[Kind]) -> Vec<RuleKind> {
+    kinds.iter().copied().map(RuleKind::Resource).collect()
+}
+
 async fn scoped(rig: &Rig, role: Role, kinds: &[Kind], selector: &str) -> String {
-    let scope = Scope { kinds: kinds.to_vec(), selector: selector.into() };
+    let scope = Scope { verbs: vec![], kinds: of(kinds), selector: selector.into() };
     let name = format!("{role}-{}", rig.access.list().len());
     let new = NewToken { name, role, expires: None, scope };
     rig.access.create(new, &operator()).await.unwrap().expose().clone()
@@ -136,7 +140,10 @@ async fn an_admin_with_a_scope_makes_no_tokens_without_one() {
     let new = json!({"name": "more", "role": "admin"});
     let (status, problem) = call(&router, &token, Method::POST, "/tokens", new).await;
     assert_eq!(status, 403);
-    assert!(problem["detail"].as_str().unwrap().contains("has a scope (machines)"), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("has the kinds Machine, and this is about Token"),
+        "{problem}"
+    );
     let (_, problem) = call(&router, &token, Method::GET, "/groups/workers", Value::Null).await;
     assert!(problem["detail"].as_str().unwrap().contains("has the kinds Machine"), "{problem}");
 }
@@ -147,13 +154,13 @@ async fn a_scope_outlives_the_daemon_and_is_listed() {
     let token = scoped(&rig, Role::Viewer, &[Kind::Profile, Kind::Group], "site=dc1").await;
     let rig = rig.restarted().await;
     let bearer = rig.access.bearer(&token).unwrap();
-    assert_eq!(bearer.scope.words().to_string(), "profiles,groups site=dc1");
-    assert_eq!(rig.access.list()[0].scope, *bearer.scope.words());
+    assert_eq!(bearer.rights.scope().words().to_string(), "Profile,Group site=dc1");
+    assert_eq!(rig.access.list()[0].scope, *bearer.rights.scope().words());
     let bad = NewToken {
         name: "bad".into(),
         role: Role::Viewer,
         expires: None,
-        scope: Scope { kinds: vec![], selector: "a b".into() },
+        scope: Scope { selector: "a b".into(), ..Scope::default() },
     };
     let refused = rig.access.create(bad, &operator()).await.unwrap_err();
     assert!(refused.to_string().contains("`a b` is no selector term"), "{refused}");

@@ -171,7 +171,7 @@ async fn machines_are_watched_through_their_boots_and_by_selector() {
 #[tokio::test]
 async fn a_scope_hides_what_it_does_not_take_in_a_stream_too() {
     let rig = Rig::new(Engine::Sqlite).await.with_documents().await;
-    let scope = Scope { kinds: vec![], selector: "site=dc1".into() };
+    let scope = Scope { selector: "site=dc1".into(), ..Scope::default() };
     let new = NewToken { name: "s".into(), role: Role::Viewer, expires: None, scope };
     let scoped = rig.access.create(new, &operator()).await.unwrap().expose().clone();
     let router = secure(&rig);

@@ -140,7 +140,8 @@ impl Booting {
     }
 }
 
-fn http(rig: &Rig, own: Ipv4Addr) -> Result<reqwest::Client> {
+/// A client that trusts the daemon, and asks from this address.
+pub fn http(rig: &Rig, own: Ipv4Addr) -> Result<reqwest::Client> {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     use rustls_pki_types::pem::PemObject;

@@ -1,5 +1,9 @@
 //! API tokens.
-use crate::{Timestamp, resource::Kind};
+use super::Role;
+use crate::{
+    Timestamp,
+    resource::{RuleKind, Verb},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,22 +24,25 @@ pub struct NewToken {
     pub scope: Scope,
 }
 
-/// Which objects a token is good for.
+/// What a token is good for: of what its role allows, only this.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// Those of these kinds; of all, if there is none.
+    /// To do this; to do anything, if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kinds: Vec<Kind>,
-    /// Those with these labels, as kubectl has it: `site=dc1`; all, if it is empty.
+    pub verbs: Vec<Verb>,
+    /// To objects of these kinds; of all, if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<RuleKind>,
+    /// To those with these labels, as kubectl has it: `site=dc1`; all, if it is empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub selector: String,
 }
 
 impl Scope {
-    /// Whether all objects are meant.
+    /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
-        self.kinds.is_empty() && self.selector.trim().is_empty()
+        self.verbs.is_empty() && self.kinds.is_empty() && self.selector.trim().is_empty()
     }
 }
 
@@ -44,35 +51,11 @@ impl fmt::Display for Scope {
         if self.is_everything() {
             return f.write_str("everything");
         }
-        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.plural()).collect();
-        f.write_str(&kinds.join(","))?;
-        let between = if self.kinds.is_empty() || self.selector.is_empty() { "" } else { " " };
-        write!(f, "{between}{}", self.selector)
-    }
-}
-
-/// What the bearer of a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// See everything that is no secret.
-    Viewer,
-    /// Act on machines, as well: accept, provision, hold, release, retire.
-    Operator,
-    /// Change what is declared, as well.
-    Editor,
-    /// Everything: tokens and the audit log, as well.
-    Admin,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Editor => "editor",
-            Self::Admin => "admin",
-        })
+        let words = |words: Vec<String>| Some(words.join(",")).filter(|text| !text.is_empty());
+        let verbs = words(self.verbs.iter().map(Verb::to_string).collect());
+        let kinds = words(self.kinds.iter().map(RuleKind::to_string).collect());
+        let selector = Some(self.selector.clone()).filter(|text| !text.is_empty());
+        f.write_str(&verbs.into_iter().chain(kinds).chain(selector).collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -1,20 +1,21 @@
 //! The small values inside resources: each is a text outside, and checked once, when it is read.
 use crate::{Mac, schema::text_schema};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, fmt, net::Ipv4Addr, str::FromStr};
 
 /// A text that is not what its place asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is {why}")]
 pub struct ValueError {
     text: String,
-    why: &'static str,
+    why: Cow<'static, str>,
 }
 
 impl ValueError {
     /// `why` completes the sentence "`text` is …".
-    pub fn new(text: &str, why: &'static str) -> Self {
-        Self { text: text.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect(), why }
+    pub fn new(text: &str, why: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect();
+        Self { text, why: why.into() }
     }
 }
 

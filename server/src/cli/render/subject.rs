@@ -207,6 +207,7 @@ fn inventory(meant: Vec<Meant>) -> Inventory {
     let mut inventory = Inventory::default();
     for (number, Meant { name, labels, spec, .. }) in (0_u64..).zip(meant) {
         match spec {
+            Spec::Role(spec) => drop(inventory.roles.insert(name, declared(labels, spec))),
             Spec::Firmware(spec) => drop(inventory.firmware.insert(name, declared(labels, spec))),
             Spec::Subnet(spec) => drop(inventory.subnets.insert(name, declared(labels, spec))),
             Spec::Image(spec) => drop(inventory.images.insert(name, declared(labels, spec))),

@@ -6,7 +6,7 @@ use crate::{
 };
 use pilotlight_types::{
     api::{Role, Scope},
-    resource::{Duration, Kind},
+    resource::{Duration, RuleKind},
 };
 use std::collections::BTreeMap;
 
@@ -71,7 +71,10 @@ fn rule(
     let audience = text(&format!("{place}.audience"), from.audience.as_deref(), found);
     let role = from.role.as_deref().and_then(|role| role_named(&format!("{place}.role"), role, found));
     if from.role.is_none() {
-        found(&format!("{place}.role"), "what may the token do? viewer, operator, editor or admin".into());
+        found(
+            &format!("{place}.role"),
+            "what may the token do? viewer, operator, editor, admin, or a role that was declared".into(),
+        );
     }
     let claims = from.claims.clone().unwrap_or_default();
     // Each of an issuer's users can have a token for an audience that they choose.
@@ -84,8 +87,8 @@ fn rule(
         found(&format!("{place}.claims"), "patterns of at most 256 bytes are expected".into());
     }
     let kinds = from.kinds.iter().flatten();
-    let kinds = kinds.filter_map(|kind| parsed::<Kind>(&format!("{place}.kinds"), kind, found)).collect();
-    let scope = Scope { kinds, selector: from.selector.clone().unwrap_or_default() };
+    let kinds = kinds.filter_map(|kind| parsed::<RuleKind>(&format!("{place}.kinds"), kind, found)).collect();
+    let scope = Scope { kinds, selector: from.selector.clone().unwrap_or_default(), ..Scope::default() };
     let lifetime = from.lifetime.as_deref().unwrap_or("15m");
     let lifetime = parsed::<Duration>(&format!("{place}.lifetime"), lifetime, found);
     if lifetime.is_some_and(|lifetime| !(60..=LONGEST).contains(&u64::from(lifetime.as_secs()))) {
@@ -119,7 +122,7 @@ fn roles(
 fn role_named(place: &str, name: &str, found: &mut impl FnMut(&str, String)) -> Option<Role> {
     let role = serde_json::from_value(name.into()).ok();
     if role.is_none() {
-        let why = "is no role: viewer, operator, editor and admin are";
+        let why = "is no role: viewer, operator, editor, admin and the names of declared roles are";
         found(place, format!("`{}` {why}", name.escape_default()));
     }
     role

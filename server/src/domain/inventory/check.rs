@@ -3,6 +3,7 @@ mod contested;
 mod firmware;
 mod ipv6;
 mod machine;
+mod role;
 mod subnet;
 mod webhook;
 
@@ -76,6 +77,11 @@ pub fn check<'a>(
 fn check_one(inventory: &Inventory, kind: Kind, name: &Name, contested: &[&Arc<Machine>]) -> Findings {
     let mut found = Findings::default();
     match kind {
+        Kind::Role => {
+            if let Some(role) = inventory.roles.get(name) {
+                role::check(name, &role.spec, &mut found);
+            }
+        }
         Kind::Firmware => {
             if let Some(row) = inventory.firmware.get(name) {
                 firmware::check_row(&row.spec, &mut found);
@@ -133,6 +139,7 @@ pub fn needed_by(inventory: &Inventory, kind: Kind, name: &Name) -> Option<Strin
                 .or_else(|| group.map(|(group, _)| format!("group {group} gives it to its machines")))
                 .or_else(|| machine.map(|machine| format!("machine {} is armed for it", machine.name)))
         }
+        Kind::Role => role::needed(name),
         Kind::Firmware if table::shipped().iter().any(|(shipped, _)| shipped == name) => None,
         Kind::Firmware => {
             let names = |firmware: &Option<Name>| firmware.as_ref() == Some(name);

@@ -43,7 +43,7 @@ fn a_text_without_marks_is_no_template() {
 fn a_template_that_asks_for_what_is_not_there_is_wrong_at_its_line() {
     let wrongs = config(&profile(&with_file("{{ vars.zone }}")), &context(json!({}))).unwrap_err();
     assert_eq!(wrongs[0].path, "spec.butane");
-    assert_eq!(wrongs[0].position, Some((8, 1)));
+    assert_eq!(wrongs[0].position, Some((8, 14)));
     assert!(wrongs[0].detail.starts_with("template: "), "{wrongs:?}");
 }
 
@@ -280,5 +280,97 @@ fn no_template_takes_all_memory_or_time() {
             "{greedy}"
         );
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{greedy}");
+    }
+}
+
+/// A layer at random: files with modes and texts, and units; each value stands in a line of its own and is no other's.
+fn random_layer(number: usize, files: &[(u8, bool, bool)], units: &[(u8, bool)]) -> String {
+    let mut text =
+        String::from("variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n    - path: /etc/anchor\n");
+    for (at, (path, has_mode, has_text)) in files.iter().enumerate() {
+        text += &format!("    - path: /etc/f{path}\n");
+        if *has_mode {
+            text += &format!("      mode: 0{}{}{at}\n", number + 4, at);
+        }
+        if *has_text {
+            text += &format!("      contents:\n        inline: {{{{ vars.word }}}} t{number}x{at}\n");
+        }
+    }
+    text += "systemd:\n  units:\n    - name: anchor.service\n      enabled: false\n";
+    for (at, (name, has_contents)) in units.iter().enumerate() {
+        text += &format!("    - name: u{name}.service\n");
+        if *has_contents {
+            text += &format!("      contents: \"# c{number}x{at}\"\n");
+        } else {
+            text += "      mask: true\n";
+        }
+    }
+    text
+}
+
+/// A line with another value in it.
+fn changed(line: &str) -> Option<String> {
+    let (key, value) = line.trim_start_matches([' ', '-']).split_once(": ")?;
+    let other = match (key, value) {
+        ("mode", mode) => {
+            format!("{}{}", &mode[..mode.len() - 1], (mode.as_bytes()[mode.len() - 1] - b'0' + 1) % 8)
+        }
+        ("mask", _) => "false".to_owned(),
+        ("enabled", "false") => "true".to_owned(),
+        ("contents", text) => text.replace("# c", "# d"),
+        ("inline", text) => text.replace(" t", " s"),
+        ("path", path) => format!("{path}other"),
+        ("name", name) => format!("other{name}"),
+        _ => return None,
+    };
+    Some(line.replace(value, &other))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    /// Where a value is said to be from, it is from: with another value in that line, it is another.
+    #[test]
+    fn a_value_changes_with_the_line_that_it_is_said_to_be_from(
+        drawn in proptest::collection::vec((
+            proptest::collection::btree_map(0_u8..5, (proptest::bool::ANY, proptest::bool::ANY), 0..5),
+            proptest::collection::btree_map(0_u8..4, proptest::bool::ANY, 0..4),
+        ), 1..4)
+    ) {
+        let texts: Vec<String> = drawn.iter().enumerate().map(|(number, (files, units))| {
+            let files: Vec<_> = files.iter().map(|(path, (mode, text))| (*path, *mode, *text)).collect();
+            let units: Vec<_> = units.iter().map(|(name, contents)| (*name, *contents)).collect();
+            random_layer(number, &files, &units)
+        }).collect();
+        let made = |texts: &[String]| {
+            let named: Vec<(String, &str)> =
+                texts.iter().enumerate().map(|(n, text)| (format!("l{n}"), text.as_str())).collect();
+            let named: Vec<(&str, &str)> = named.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+            let context = context(json!({"word": "w"}));
+            let parts = parts(&layers(&named), &context, None).unwrap();
+            merged(&parts, &context)
+        };
+        let whole = made(&texts);
+        for line in &whole.lines {
+            // These two Butane makes of the others.
+            if line.path == "ignition.version" || line.path.ends_with(".compression") {
+                continue;
+            }
+            let layer: usize = line.profile.as_str()[1..].parse().unwrap();
+            let (at, _) = line.position.unwrap();
+            let mut lines: Vec<String> = texts[layer].lines().map(str::to_owned).collect();
+            let other = changed(&lines[at - 1]);
+            proptest::prop_assert!(other.is_some(), "{} is from `{}`", line.path, lines[at - 1]);
+            lines[at - 1] = other.unwrap();
+            let mut others = texts.clone();
+            others[layer] = lines.join("\n") + "\n";
+            let after = made(&others);
+            let now = after.lines.iter().find(|one| one.path == line.path).map(|one| &one.value);
+            let named = line.path.ends_with(".path") || line.path.ends_with(".name");
+            // Another name is another thing, which may stand elsewhere.
+            let differs = if named { after.ignition != whole.ignition } else { now != Some(&line.value) };
+            proptest::prop_assert!(differs, "{} in line {at} of layer {layer}:\n{}", line.path, texts[layer]);
+            let uses = line.variables.contains("vars.word");
+            proptest::prop_assert_eq!(uses, line.path.ends_with("contents.source"), "{}", line.path);
+        }
     }
 }

@@ -4,15 +4,16 @@ use crate::{
     domain::selector::Selector,
     http::{
         auth::Caller,
+        body::Sent,
         problem::Failure,
-        routes::{Operation, Reach, Routes},
+        routes::{Operation, Permission, Routes},
     },
     service::{journal::Actor, machines::Machines, scopes::Scopes, views::Views},
 };
-use axum::{Json, body::Bytes, extract::State};
+use axum::{Json, extract::State};
 use pilotlight_types::{
-    api::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest, Role},
-    resource::{Kind, Name},
+    api::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest},
+    resource::{Kind, Name, RuleKind, Verb},
 };
 
 #[derive(Debug, Clone)]
@@ -25,11 +26,28 @@ pub(super) struct ActionsApi {
 /// How many machines may be named at once.
 const MOST_NAMES: usize = 10_000;
 
+/// What it is about.
+const MACHINE: RuleKind = RuleKind::Resource(Kind::Machine);
+
+/// What may be asked.
+const VERBS: [Verb; 5] = [Verb::Accept, Verb::Provision, Verb::Hold, Verb::Release, Verb::Retire];
+
+/// What it takes to ask it.
+const fn verb(action: MachineAction) -> Verb {
+    match action {
+        MachineAction::Accept => Verb::Accept,
+        MachineAction::Provision => Verb::Provision,
+        MachineAction::Hold => Verb::Hold,
+        MachineAction::Release => Verb::Release,
+        MachineAction::Retire => Verb::Retire,
+    }
+}
+
 pub(super) fn routes() -> Routes<ActionsApi> {
-    let act = Operation::post("/machines/actions", Role::Operator)
+    let act = Operation::post("/machines/actions")
         .called("actOnMachines", "Asks the same of several machines")
         .says("What one of them refuses keeps none of the others from it: each has its own answer.")
-        .about(Reach::Kind(Kind::Machine))
+        .takes_right(Permission::OneOf(&VERBS, MACHINE))
         .takes::<MachinesRequest>()
         .answers::<MachinesAnswer>(200, "what came of it, for each");
     Routes::under(PREFIX).on(act, self::act)
@@ -38,20 +56,19 @@ pub(super) fn routes() -> Routes<ActionsApi> {
 async fn act(
     State(api): State<ActionsApi>,
     Caller(actor): Caller,
-    body: Bytes,
+    Sent(request): Sent<MachinesRequest>,
 ) -> Result<Json<MachinesAnswer>, Failure> {
-    let request: MachinesRequest = serde_json::from_slice(&body)
-        .map_err(|error| Failure::bad_body("an `action` with a `selector` or `names`", &error))?;
     let MachinesRequest { action, dry_run, .. } = request;
     let why = match (action, request.reason.as_deref()) {
         (MachineAction::Hold, why) => reason(why.unwrap_or_default())?,
         (_, Some(_)) => return Err(Failure::bad_request("`reason` is for `hold`")),
         (_, None) => "",
     };
+    actor.rights.permits_some(verb(action), MACHINE)?;
     let names = api.meant(&request, &actor)?;
     let (within, without): (Vec<_>, Vec<_>) = names
         .into_iter()
-        .map(|name| (api.scopes.permits(&actor.scope, Kind::Machine, name.as_str()), name))
+        .map(|name| (api.scopes.permits(&actor.rights, verb(action), MACHINE, name.as_str()), name))
         .partition(|(permitted, _)| permitted.is_ok());
     let within: Vec<Name> = within.into_iter().map(|(_, name)| name).collect();
     let done = if dry_run {
@@ -84,7 +101,7 @@ fn refused(name: &Name, failure: Failure) -> MachineResult {
 }
 
 impl ActionsApi {
-    /// The machines that are meant: by a selector those of the caller's scope, by names all of these.
+    /// The machines that are meant: by a selector those that the caller may do it to, by names all of these.
     fn meant(&self, request: &MachinesRequest, actor: &Actor) -> Result<Vec<Name>, Failure> {
         match (request.selector.as_deref(), request.names.as_slice()) {
             (Some(text), []) => {
@@ -93,7 +110,9 @@ impl ActionsApi {
                 if selector.is_empty() {
                     return Err(Failure::bad_request("`selector` is empty: that would mean every machine"));
                 }
-                Ok(self.views.names_of_machines(&actor.scope.narrow(selector)))
+                Ok(self
+                    .views
+                    .names_of_machines(&selector.and(&actor.rights.taken(verb(request.action), MACHINE))))
             }
             (None, names) if (1..=MOST_NAMES).contains(&names.len()) => {
                 let mut names = names.to_vec();

@@ -1,11 +1,14 @@
 //! The audit log: who changed what, and whether all of it is still there as it was written.
-use super::PREFIX;
+use super::{PREFIX, pages::fill, selector};
 use crate::{
     http::{
         problem::Failure,
-        routes::{Operation, Routes},
+        routes::{Operation, Permission, Routes},
     },
-    service::audit::{Audit, AuditFilter},
+    service::{
+        audit::{Audit, AuditFilter},
+        scopes::Scopes,
+    },
 };
 use axum::{
     Json,
@@ -13,15 +16,25 @@ use axum::{
 };
 use pilotlight_types::{
     Timestamp,
-    api::{AuditCheck, AuditEntry, List, Role},
+    api::{AuditCheck, AuditEntry, List},
+    resource::{RuleKind, Verb},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(super) fn routes() -> Routes<Audit> {
+const SEE: Permission = Permission::On(Verb::Get, RuleKind::Audit);
+
+#[derive(Debug, Clone)]
+pub(super) struct AuditApi {
+    pub(super) audit: Audit,
+    pub(super) scopes: Scopes,
+}
+
+pub(super) fn routes() -> Routes<AuditApi> {
     Routes::under(PREFIX)
         .on(
-            Operation::get("/audit", Role::Admin)
+            Operation::get("/audit")
+                .takes_right(SEE)
                 .called("listAudit", "Who changed what, when, from where, by which request")
                 .says("The newest first; with `after` the oldest first.")
                 .asks::<Which>()
@@ -29,7 +42,8 @@ pub(super) fn routes() -> Routes<Audit> {
             list,
         )
         .on(
-            Operation::get("/audit/verify", Role::Admin)
+            Operation::get("/audit/verify")
+                .takes_right(SEE)
                 .called("verifyAudit", "Whether the log is whole, and where it is broken first")
                 .says("Each row holds a hash over itself and the hash of the row before it.")
                 .answers::<AuditCheck>(200, "what was found"),
@@ -38,7 +52,7 @@ pub(super) fn routes() -> Routes<Audit> {
 }
 
 /// How many rows a page has at the most.
-const PAGE: i64 = 1000;
+const PAGE: usize = 1000;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Which {
@@ -46,6 +60,8 @@ struct Which {
     actor: Option<String>,
     /// Those of one object: `profile/worker`.
     object: Option<String>,
+    /// Those of objects with these labels now, as in lists of them.
+    selector: Option<String>,
     /// Those from this time on.
     since: Option<Timestamp>,
     /// Those before this time.
@@ -59,22 +75,28 @@ struct Which {
 }
 
 async fn list(
-    State(audit): State<Audit>,
+    State(api): State<AuditApi>,
     Query(which): Query<Which>,
 ) -> Result<Json<List<AuditEntry>>, Failure> {
-    let Which { actor, object, since, until, after, cursor, limit } = which;
+    let Which { actor, object, selector: text, since, until, after, cursor, limit } = which;
     let filter = AuditFilter { actor, object, since, until };
-    let limit = limit.map_or(PAGE, i64::from).clamp(1, PAGE);
-    let place = match after {
-        Some(after) => (i64::MAX, Some(cursor.unwrap_or(after))),
-        None => (cursor.unwrap_or(i64::MAX), None),
+    let limit = usize::try_from(limit.unwrap_or(u32::MAX)).unwrap_or(PAGE).clamp(1, PAGE);
+    let selector = selector(text.as_deref())?;
+    let meant = |row: &AuditEntry| api.scopes.selects(&selector, &row.object);
+    let (audit, filter) = (&api.audit, &filter);
+    let (items, next) = match after {
+        Some(after) => {
+            let read = |place, rows| audit.list(filter, (i64::MAX, Some(place)), rows);
+            fill(limit, cursor.unwrap_or(after), read, |row| row.seq, meant).await?
+        }
+        None => {
+            let read = |place, rows| audit.list(filter, (place, None), rows);
+            fill(limit, cursor.unwrap_or(i64::MAX), read, |row| row.seq, meant).await?
+        }
     };
-    let items = audit.list(&filter, place, limit).await?;
-    let full = i64::try_from(items.len()).is_ok_and(|len| len >= limit);
-    let next = items.last().filter(|_| full).map(|last| last.seq.to_string());
-    Ok(Json(List { items, next }))
+    Ok(Json(List { items, next: next.map(|next| next.to_string()) }))
 }
 
-async fn verify(State(audit): State<Audit>) -> Result<Json<AuditCheck>, Failure> {
-    Ok(Json(audit.verify().await?))
+async fn verify(State(api): State<AuditApi>) -> Result<Json<AuditCheck>, Failure> {
+    Ok(Json(api.audit.verify().await?))
 }

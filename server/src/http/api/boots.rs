@@ -1,13 +1,13 @@
 //! Boots: each attempt of each machine.
-use super::{PREFIX, limit};
+use super::{PREFIX, limit, pages::fill, selector};
 use crate::{
     http::{
         auth::Caller,
         problem::Failure,
-        routes::{Operation, Reach, Routes},
+        routes::{Operation, Routes},
     },
     service::{
-        boots::Boots,
+        boots::{BootPlace, Boots},
         console::Console,
         journal::{Actor, Journal},
         scopes::Scopes,
@@ -20,8 +20,8 @@ use axum::{
 };
 use pilotlight_types::{
     BootId, Timestamp,
-    api::{Boot, ConsoleLine, List, Role},
-    resource::Kind,
+    api::{Boot, ConsoleLine, List, Outcome},
+    resource::{Kind, RuleKind, Verb},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,8 +35,11 @@ pub(super) struct BootsApi {
     pub(super) journal: Journal,
 }
 
+/// What a boot is part of.
+const MACHINE: RuleKind = RuleKind::Resource(Kind::Machine);
+
 pub(super) fn routes() -> Routes<BootsApi> {
-    let get = |path| Operation::get(path, Role::Viewer).about(Reach::Kind(Kind::Machine));
+    let get = |path| Operation::get(path).needs(Verb::Get, Kind::Machine);
     Routes::under(PREFIX)
         .on(
             get("/boots")
@@ -65,11 +68,46 @@ pub(super) fn routes() -> Routes<BootsApi> {
 struct Which {
     /// Only this machine's.
     machine: Option<String>,
+    /// Those of machines with these labels now, as in lists of machines.
+    selector: Option<String>,
+    /// Those that began at this time or later.
+    since: Option<Timestamp>,
+    /// Those that ended so; `none` for those that go on.
+    outcome: Option<Ended>,
     // Not flattened: that reads numbers as texts only.
     /// The `next` of the page before.
     cursor: Option<String>,
     /// How many at the most, from 1 to 5000; 500 without it.
     limit: Option<u32>,
+}
+
+/// How a boot ended, if it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Ended {
+    Active,
+    LocalDisk,
+    Failed,
+    Restarted,
+    None,
+}
+
+impl Ended {
+    fn of(boot: &Boot) -> Self {
+        match boot.outcome {
+            Some(Outcome::Active) => Self::Active,
+            Some(Outcome::LocalDisk) => Self::LocalDisk,
+            Some(Outcome::Failed { .. }) => Self::Failed,
+            Some(Outcome::Restarted { .. }) => Self::Restarted,
+            None => Self::None,
+        }
+    }
+}
+
+/// A place among boots, as a cursor.
+fn place(cursor: &str) -> Option<BootPlace> {
+    let (started, id) = cursor.split_once('.')?;
+    Some(BootPlace { started: Timestamp::from_micros(started.parse().ok()?), id: Some(id.parse().ok()?) })
 }
 
 async fn list(
@@ -80,7 +118,7 @@ async fn list(
     let machine = match which.machine {
         None => None,
         Some(name) => {
-            api.scopes.permits(&actor.scope, Kind::Machine, &name)?;
+            api.scopes.permits(&actor.rights, Verb::Get, MACHINE, &name)?;
             let found = api
                 .views
                 .machine(&name)
@@ -88,19 +126,33 @@ async fn list(
             Some(found?.id)
         }
     };
-    let before = match &which.cursor {
+    let from = match &which.cursor {
         // Later than any boot that has begun, whatever the clocks of several daemons say.
-        None => api.journal.now().plus(std::time::Duration::from_secs(86_400)),
-        Some(cursor) => cursor
-            .parse::<i64>()
-            .map(Timestamp::from_micros)
-            .map_err(|_| Failure::bad_request("`cursor` is not one that a list gave you"))?,
+        None => {
+            let started = api.journal.now().plus(std::time::Duration::from_secs(86_400));
+            BootPlace { started, id: None }
+        }
+        Some(cursor) => {
+            place(cursor).ok_or_else(|| Failure::bad_request("`cursor` is not one that a list gave you"))?
+        }
     };
-    let limit = limit(which.limit);
-    let mut items = api.boots.list(machine, before, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
-    let next = items.last().filter(|_| items.len() >= limit).map(|last| last.started.micros().to_string());
-    items.retain(|boot| api.scopes.permits(&actor.scope, Kind::Machine, &boot.machine).is_ok());
-    Ok(Json(List { items, next }))
+    let selector = selector(which.selector.as_deref())?;
+    let since = which.since.unwrap_or(Timestamp::from_micros(i64::MIN));
+    let (boots, scopes) = (&api.boots, &api.scopes);
+    let (items, next) = fill(
+        limit(which.limit),
+        from,
+        |place, rows| boots.behind(machine, since, place, rows),
+        |boot: &Boot| BootPlace { started: boot.started, id: Some(boot.id) },
+        |boot| {
+            which.outcome.is_none_or(|outcome| outcome == Ended::of(boot))
+                && scopes.selects(&selector, &format!("machine/{}", boot.machine))
+                && scopes.permits(&actor.rights, Verb::Get, MACHINE, &boot.machine).is_ok()
+        },
+    )
+    .await?;
+    let cursor = |place: BootPlace| Some(format!("{}.{}", place.started.micros(), place.id?));
+    Ok(Json(List { items, next: next.and_then(cursor) }))
 }
 
 async fn one(
@@ -116,7 +168,7 @@ impl BootsApi {
     async fn boot(&self, id: BootId, actor: &Actor) -> Result<Boot, Failure> {
         let missing = || Failure::not_found(format!("there is no boot {id}"));
         let boot = self.boots.get(id).await?.ok_or_else(missing)?;
-        self.scopes.permits(&actor.scope, Kind::Machine, &boot.machine)?;
+        self.scopes.permits(&actor.rights, Verb::Get, MACHINE, &boot.machine)?;
         Ok(boot)
     }
 }

@@ -1,11 +1,11 @@
 //! Events: a list, or a stream that goes on where it was left (server-sent events, `Last-Event-ID`).
-use super::PREFIX;
+use super::{PREFIX, pages::fill, selector};
 use crate::{
-    domain::scope::Scope,
+    domain::{rights::Rights, selector::Selector},
     http::{
         auth::Caller,
         problem::Failure,
-        routes::{Header, Operation, Reach, Routes},
+        routes::{Header, Operation, Permission, Routes},
     },
     service::{history::History, journal::Journal, scopes::Scopes},
 };
@@ -19,7 +19,11 @@ use axum::{
     },
 };
 use futures_util::stream;
-use pilotlight_types::api::{Event, List, Role};
+use pilotlight_types::{
+    Timestamp,
+    api::{Event, List},
+    resource::Verb,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
@@ -35,9 +39,9 @@ pub(super) struct EventsApi {
 }
 
 pub(super) fn routes() -> Routes<EventsApi> {
-    let list = Operation::get("/events", Role::Viewer)
+    let list = Operation::get("/events")
         .called("listEvents", "Events: a list, or a stream")
-        .about(Reach::Each)
+        .takes_right(Permission::Each(Verb::Get))
         .says(
             "Without `after` the newest first. With `Accept: text/event-stream` a stream that goes on after \
              `Last-Event-ID` or `after`, or with what happens next.",
@@ -52,12 +56,21 @@ pub(super) fn routes() -> Routes<EventsApi> {
 /// How many events are read at once.
 const PAGE: i64 = 1000;
 
+/// How many events a page has at the most.
+const MOST: usize = 1000;
+
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Which {
     /// Those after this one, oldest first.
     after: Option<i64>,
+    /// Without `after`: the `next` of the page before. With it, that is the next `after`.
+    cursor: Option<i64>,
     /// Those of one object: `machine/n1`.
     object: Option<String>,
+    /// Those of objects with these labels now, as in lists of them.
+    selector: Option<String>,
+    /// Those from this time on.
+    since: Option<Timestamp>,
     /// How many at the most, from 1 to 1000, which it is without it.
     limit: Option<u32>,
 }
@@ -70,18 +83,30 @@ async fn events(
 ) -> Result<Response, Failure> {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
-        return follow(api, which, actor.scope, &headers).await;
+        return follow(api, which, actor.rights, &headers).await;
     }
-    let limit = which.limit.map_or(PAGE, i64::from).clamp(1, PAGE);
-    let mut items = match which.after {
-        Some(after) => api.history.after(after, which.object.as_deref(), limit).await?,
-        // Without a place to begin at, the newest: that is what one wants to see.
-        None => api.history.newest(which.object.as_deref(), limit).await?,
+    let limit = usize::try_from(which.limit.unwrap_or(u32::MAX)).unwrap_or(MOST).clamp(1, MOST);
+    let since = which.since.unwrap_or(Timestamp::from_micros(i64::MIN));
+    let selector = selector(which.selector.as_deref())?;
+    let shown = |event: &Event| {
+        event.at >= since
+            && api.scopes.selects(&selector, &event.object)
+            && api.scopes.shows(&actor.rights, event)
     };
-    let full = i64::try_from(items.len()).is_ok_and(|len| len >= limit);
-    let next = items.last().filter(|_| full && which.after.is_some()).map(|last| last.seq.to_string());
-    items.retain(|event| api.scopes.shows(&actor.scope, event));
-    Ok(Json(List { items, next }).into_response())
+    let (history, object) = (&api.history, which.object.as_deref());
+    let (items, next) = match which.after {
+        Some(after) => {
+            fill(limit, after, |after, rows| history.after(after, object, rows), |event| event.seq, shown)
+                .await?
+        }
+        // Without a place to begin at, the newest: that is what one wants to see.
+        None => {
+            let from = which.cursor.unwrap_or(i64::MAX);
+            let read = |before, rows| history.before(before, object, since, rows);
+            fill(limit, from, read, |event| event.seq, shown).await?
+        }
+    };
+    Ok(Json(List { items, next: next.map(|next| next.to_string()) }).into_response())
 }
 
 /// What a follower has still to be sent, and where it is.
@@ -90,7 +115,9 @@ struct Follower {
     live: broadcast::Receiver<Event>,
     object: Option<String>,
     scopes: Scopes,
-    scope: Scope,
+    rights: Rights,
+    selector: Selector,
+    since: Option<Timestamp>,
     last: i64,
     waiting: VecDeque<Event>,
     behind: bool,
@@ -100,7 +127,7 @@ struct Follower {
 async fn follow(
     api: EventsApi,
     which: Which,
-    scope: Scope,
+    rights: Rights,
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
     let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
@@ -116,7 +143,9 @@ async fn follow(
         live,
         object: which.object,
         scopes: api.scopes,
-        scope,
+        rights,
+        selector: selector(which.selector.as_deref())?,
+        since: which.since,
         last,
         waiting: VecDeque::new(),
         behind: from.is_some(),
@@ -146,7 +175,7 @@ impl Follower {
             if let Some(event) = self.waiting.pop_front() {
                 self.last = event.seq;
                 // A full page was read: there may be more before what is live.
-                if self.scopes.shows(&self.scope, &event) {
+                if self.shows(&event) {
                     return Some(event);
                 }
                 continue;
@@ -158,7 +187,7 @@ impl Follower {
                         || self.object.as_ref().is_some_and(|object| *object != event.object) => {}
                 Ok(event) => {
                     self.last = event.seq;
-                    if self.scopes.shows(&self.scope, &event) {
+                    if self.shows(&event) {
                         return Some(event);
                     }
                 }
@@ -166,6 +195,12 @@ impl Follower {
                 Err(RecvError::Closed) => return None,
             }
         }
+    }
+
+    fn shows(&self, event: &Event) -> bool {
+        self.since.is_none_or(|since| event.at >= since)
+            && self.scopes.selects(&self.selector, &event.object)
+            && self.scopes.shows(&self.rights, event)
     }
 
     async fn catch_up(&mut self) -> Option<()> {

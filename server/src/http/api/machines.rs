@@ -4,8 +4,9 @@ use crate::{
     http::{
         Peer,
         auth::Caller,
+        body::Sent,
         problem::Failure,
-        routes::{Operation, Reach, Routes},
+        routes::{Operation, Permission, Routes},
     },
     service::{
         explain::{Explain, Packets},
@@ -15,13 +16,12 @@ use crate::{
 };
 use axum::{
     Json,
-    body::Bytes,
     extract::{ConnectInfo, Path, Query, State},
 };
 use pilotlight_types::{
     Mac,
-    api::{Explanation, HoldRequest, Machine, PacketExplanation, PacketQuestion, Role},
-    resource::Kind,
+    api::{Explanation, HoldRequest, Machine, PacketExplanation, PacketQuestion},
+    resource::{Kind, RuleKind, Verb},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -36,9 +36,11 @@ pub(super) struct MachinesApi {
 }
 
 pub(super) fn routes() -> Routes<MachinesApi> {
-    let of_machines = |operation: Operation| operation.about(Reach::Kind(Kind::Machine));
-    let action = |word: &str, id: &str, does: &str| {
-        of_machines(Operation::post(format!("/machines/{{name}}/{word}"), Role::Operator))
+    // A machine that nobody declared may be asked for as well.
+    let see_all = Permission::Every(Verb::Get, RuleKind::Resource(Kind::Machine));
+    let action = |verb: Verb, id: &str, does: &str| {
+        Operation::post(format!("/machines/{{name}}/{verb}"))
+            .needs(verb, Kind::Machine)
             .called(id, does)
             .answers::<Machine>(200, "the machine, as it is now")
             .tagged()
@@ -46,21 +48,32 @@ pub(super) fn routes() -> Routes<MachinesApi> {
     };
     Routes::under(PREFIX)
         .on(
-            of_machines(Operation::get("/machines/{name}/explain", Role::Viewer))
+            Operation::get("/machines/{name}/explain")
+                .needs(Verb::Get, Kind::Machine)
                 .called("explainMachine", "What the machine gets now, and why, secrets masked")
                 .answers::<Explanation>(200, "script and config, with the reasons"),
             explain_machine,
         )
-        .on(action("accept", "acceptMachine", "Takes in a machine that is discovered, or retired"), accept)
         .on(
-            action("provision", "provisionMachine", "Arms it for the newest revision of its profile"),
+            action(Verb::Accept, "acceptMachine", "Takes in a machine that is discovered, or retired"),
+            accept,
+        )
+        .on(
+            action(Verb::Provision, "provisionMachine", "Arms it for the newest revision of its profile"),
             provision,
         )
-        .on(action("hold", "holdMachine", "Locks it: when it boots, it waits").takes::<HoldRequest>(), hold)
-        .on(action("release", "releaseMachine", "Unlocks it"), release)
-        .on(action("retire", "retireMachine", "Takes it out of service: it gets no answer any more"), retire)
         .on(
-            Operation::get("/explain", Role::Viewer)
+            action(Verb::Hold, "holdMachine", "Locks it: when it boots, it waits").takes::<HoldRequest>(),
+            hold,
+        )
+        .on(action(Verb::Release, "releaseMachine", "Unlocks it"), release)
+        .on(
+            action(Verb::Retire, "retireMachine", "Takes it out of service: it gets no answer any more"),
+            retire,
+        )
+        .on(
+            Operation::get("/explain")
+                .takes_right(see_all)
                 .called("explainIdentity", "What a machine that says this of itself gets now, and why")
                 .says("One or more of `mac`, `uuid` and `serial`; whether it is declared or not.")
                 .asks::<Which>()
@@ -69,7 +82,8 @@ pub(super) fn routes() -> Routes<MachinesApi> {
             explain_mac,
         )
         .on(
-            Operation::post("/explain", Role::Viewer)
+            Operation::post("/explain")
+                .takes_right(see_all)
                 .called(
                     "explainPacket",
                     "What a DHCP or DHCPv6 packet says, and what would be answered to it",
@@ -113,10 +127,8 @@ async fn hold(
     State(api): State<MachinesApi>,
     Path(name): Path<String>,
     Caller(actor): Caller,
-    body: Bytes,
+    Sent(request): Sent<HoldRequest>,
 ) -> Result<Shown, Failure> {
-    let request: HoldRequest =
-        serde_json::from_slice(&body).map_err(|error| Failure::bad_body("`{\"reason\": \"…\"}`", &error))?;
     api.machines.hold(&name, Some(reason(&request.reason)?), &actor).await?;
     api.show(&name)
 }
@@ -181,9 +193,7 @@ async fn explain_mac(
 async fn explain_packet(
     State(api): State<MachinesApi>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    body: Bytes,
+    Sent(question): Sent<PacketQuestion>,
 ) -> Result<Json<PacketExplanation>, Failure> {
-    let question: PacketQuestion =
-        serde_json::from_slice(&body).map_err(|error| Failure::bad_request(error.to_string()))?;
     Ok(Json(api.packets.explain(&question, peer.local.ip())?))
 }

@@ -5,7 +5,7 @@ use crate::{
         auth::Caller,
         log::RequestId,
         problem::Failure,
-        routes::{Operation, Reach, Routes},
+        routes::{Operation, Permission, Routes},
     },
     service::{
         journal::Actor,
@@ -22,7 +22,8 @@ use axum::{
 use futures_util::FutureExt;
 use pilotlight_types::{
     OperationId,
-    api::{self, List, Role},
+    api::{self, List},
+    resource::Verb,
 };
 use std::{convert::Infallible, panic::AssertUnwindSafe};
 use tracing::Instrument;
@@ -34,34 +35,34 @@ const LATER: &str = "respond-async";
 pub(super) fn routes() -> Routes<Operations> {
     Routes::under(PREFIX)
         .on(
-            Operation::get("/operations", Role::Viewer)
+            Operation::get("/operations")
                 .called("listOperations", "Work that takes long, newest first")
                 .says("Those that have ended are there for a while. A daemon that is started again knows of none.")
-                .about(Reach::Each)
+                .takes_right(Permission::Anybody)
                 .answers::<List<api::Operation>>(200, "what goes on, and what has ended lately"),
             list,
         )
         .on(
-            Operation::get("/operations/{id}", Role::Viewer)
+            Operation::get("/operations/{id}")
                 .called("getOperation", "How far an operation has come, and what came of it")
-                .about(Reach::Each)
+                .takes_right(Permission::Anybody)
                 .answers::<api::Operation>(200, "it, as it is now"),
             one,
         )
         .on(
-            Operation::delete("/operations/{id}", Role::Editor)
+            Operation::delete("/operations/{id}")
                 .called("cancelOperation", "Calls off an operation that fetches files")
                 .says("It ends a moment later, as failed, and has changed nothing. What is being written down goes on: 409.")
-                .about(Reach::Each)
+                .takes_right(Permission::Each(Verb::Write))
                 .answers_nothing(204, "it is called off")
                 .refuses(&[409]),
             call_off,
         )
 }
 
-/// Whether somebody may look at an operation: with a scope, at their own only, for it may be about what is not in it.
+/// Whether somebody may look at an operation: from whom something is hidden, at their own only, for it may be about that.
 fn may_see(actor: &Actor, operation: &api::Operation) -> bool {
-    actor.scope.is_everything() || actor.name == operation.by
+    !actor.rights.hides() || actor.name == operation.by
 }
 
 async fn list(State(operations): State<Operations>, Caller(actor): Caller) -> Json<List<api::Operation>> {

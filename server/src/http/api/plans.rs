@@ -4,11 +4,12 @@ use super::{
     operations::{Prefers, answered},
 };
 use crate::{
-    domain::scope::{OutOfScope, Scope},
+    domain::rights::{Forbidden, Rights},
     http::{
         auth::Caller,
+        body::Sent,
         problem::Failure,
-        routes::{Operation, Reach, Routes},
+        routes::{Operation, Permission, Routes},
     },
     service::{
         changes::{Changes, Options},
@@ -18,13 +19,12 @@ use crate::{
 };
 use axum::{
     Extension, Json,
-    body::Bytes,
     extract::{Path, Query, State},
     response::{IntoResponse, Response},
 };
 use pilotlight_types::{
-    api::{Applied, DryRun, List, Plan, Revision, Role},
-    resource::{Document, Kind, Name},
+    api::{Applied, DryRun, List, Plan, Revision},
+    resource::{Document, Kind, Name, Verb},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -98,20 +98,20 @@ impl Reason {
 
 pub(super) fn routes() -> Routes<PlansApi> {
     // It changes nothing and shows what a viewer may see: a merge request's pipeline needs no more than that.
-    let plan = Operation::post("/plan", Role::Viewer)
+    let plan = Operation::post("/plan")
         .called(
             "planDocuments",
             "Says what an apply of these documents would do, and which machines' boots would differ",
         )
-        .about(Reach::Each)
+        .takes_right(Permission::Each(Verb::Get))
         .says("Nothing is changed, and nothing fetched. Secrets are masked, and not looked up.")
         .asks::<Files>()
         .takes::<Vec<Document>>()
         .answers::<Plan>(200, "what would come of it")
         .refuses(&[409]);
-    let apply = Operation::post("/apply", Role::Editor)
+    let apply = Operation::post("/apply")
         .called("applyDocuments", "Makes what is declared be as in these documents: all are written, or none")
-        .about(Reach::Each)
+        .takes_right(Permission::Each(Verb::Write))
         .asks::<Files>()
         .asks::<Manner>()
         .asks::<Reason>()
@@ -128,21 +128,21 @@ pub(super) fn routes() -> Routes<PlansApi> {
 /// `/groups/{name}/revisions`.
 fn of_kind(routes: Routes<PlansApi>, kind: Kind) -> Routes<PlansApi> {
     let path = format!("/{}/{{name}}/revisions", kind.plural());
-    let list = Operation::get(&path, Role::Viewer)
+    let list = Operation::get(&path)
         .called(
             format!("list{}Revisions", kind.name()),
             format!("What a resource of kind {} was, newest first", kind.name()),
         )
-        .about(Reach::Kind(kind))
+        .needs(Verb::Get, kind)
         .says("Those of one that was deleted are there too.")
         .asks::<Page>()
         .answers::<List<Revision>>(200, "a page of them, without what was declared");
-    let one = Operation::get(format!("{path}/{{revision}}"), Role::Viewer)
+    let one = Operation::get(format!("{path}/{{revision}}"))
         .called(
             format!("get{}Revision", kind.name()),
             format!("Shows a revision of a resource of kind {}", kind.name()),
         )
-        .about(Reach::Kind(kind))
+        .needs(Verb::Get, kind)
         .answers::<Revision>(200, "it, with what was declared");
     routes.on(list, self::list).on(one, self::one)
 }
@@ -151,10 +151,10 @@ async fn plan(
     State(api): State<PlansApi>,
     Query(Files { source, prune }): Query<Files>,
     Caller(actor): Caller,
-    body: Bytes,
+    Sent(documents): Sent<Vec<Value>>,
 ) -> Result<Json<Plan>, Failure> {
     let options = Options { source, prune, ..Options::default() };
-    Ok(Json(api.changes.plan(&documents(&body)?, &options, &actor).await?))
+    Ok(Json(api.changes.plan(bounded(&documents)?, &options, &actor).await?))
 }
 
 async fn apply(
@@ -164,11 +164,11 @@ async fn apply(
     Query(reason): Query<Reason>,
     Caller(actor): Caller,
     prefers: Prefers,
-    body: Bytes,
+    Sent(documents): Sent<Vec<Value>>,
 ) -> Result<Response, Failure> {
     let dry_run = manner.dry_run;
     let options = Options { source, prune, message: reason.message()?, ..manner.options() };
-    let documents = documents(&body)?;
+    bounded(&documents)?;
     if dry_run {
         let items = api.changes.rehearse(&documents, &options, &actor).await?;
         return Ok(Json(DryRun { dry_run, items }).into_response());
@@ -181,11 +181,10 @@ async fn apply(
     .await
 }
 
-fn documents(body: &Bytes) -> Result<Vec<Value>, Failure> {
-    let documents: Vec<Value> = serde_json::from_slice(body)
-        .map_err(|e| Failure::bad_request(format!("a JSON list of documents is expected: {e}")))?;
+/// The documents, if they are not too many.
+fn bounded(documents: &[Value]) -> Result<&[Value], Failure> {
     if documents.len() > MOST_DOCUMENTS {
-        return Err(Failure::bad_request(format!("at most {MOST_DOCUMENTS} documents are taken at once")));
+        return Err(Failure::too_large(format!("up to {MOST_DOCUMENTS} documents are taken at once")));
     }
     Ok(documents)
 }
@@ -213,8 +212,8 @@ async fn list(
     if items.is_empty() && page.cursor.is_none() {
         return Err(Failure::not_found(format!("there is no {kind} {name}, and there never was")));
     }
-    // What it was then may be out of a scope that takes what it is.
-    items.retain(|revision| in_scope(&actor.scope, (kind, &name), revision).is_ok());
+    // What it was then may be hidden from whom sees what it is.
+    items.retain(|revision| permitted(&actor.rights, (kind, &name), revision).is_ok());
     items.iter_mut().for_each(|revision| revision.labels = None);
     Ok(Json(List { items, next: next.map(|next| next.to_string()) }))
 }
@@ -228,13 +227,13 @@ async fn one(
     let name = named(kind, &name)?;
     let none = || Failure::not_found(format!("{kind} {name} has no revision {revision}"));
     let found = api.revisions.get(kind, &name, revision).await?.ok_or_else(none)?;
-    in_scope(&actor.scope, (kind, &name), &found)?;
+    permitted(&actor.rights, (kind, &name), &found)?;
     Ok(Json(found))
 }
 
-fn in_scope(scope: &Scope, (kind, name): (Kind, &Name), revision: &Revision) -> Result<(), OutOfScope> {
+fn permitted(rights: &Rights, (kind, name): (Kind, &Name), revision: &Revision) -> Result<(), Forbidden> {
     let labels = revision.labels.clone().unwrap_or_default();
-    scope.permits(kind, name.as_str(), &labels, |_| None)
+    rights.permits(Verb::Get, (kind, name.as_str()), &labels, |_| None)
 }
 
 fn named(kind: Kind, name: &str) -> Result<Name, Failure> {

@@ -9,8 +9,9 @@ use super::{
 use crate::{
     http::{
         auth::Caller,
+        body::Sent,
         problem::Failure,
-        routes::{Header, Operation, Reach, Routes, SchemaOf},
+        routes::{Header, Operation, Routes, SchemaOf},
     },
     service::{
         changes::{ChangeError, Changes, Options},
@@ -20,17 +21,19 @@ use crate::{
 };
 use axum::{
     Extension, Json,
-    body::Bytes,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use pilotlight_types::{
-    api::{AppliedItem, Change, Declaration, DryRun, List, Machine, Resource, Role},
-    resource::{FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, SubnetSpec, WebhookSpec},
+    api::{AppliedItem, Change, Declaration, DryRun, List, Machine, Resource},
+    resource::{
+        FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, RoleSpec, RuleKind, SubnetSpec,
+        Verb, WebhookSpec,
+    },
 };
 use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 #[derive(Debug, Clone)]
 pub(super) struct ResourcesApi {
@@ -56,6 +59,7 @@ fn shapes(kind: Kind) -> Shapes {
         }
     }
     match kind {
+        Kind::Role => of::<RoleSpec>(),
         Kind::Firmware => of::<FirmwareSpec>(),
         Kind::Subnet => of::<SubnetSpec>(),
         Kind::Image => of::<ImageSpec>(),
@@ -78,9 +82,9 @@ pub(super) fn routes() -> Routes<ResourcesApi> {
 fn all_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi> {
     let plural = kind.plural();
     let Shapes { one, many, .. } = shapes(kind);
-    let list = Operation::get(format!("/{plural}"), Role::Viewer)
+    let list = Operation::get(format!("/{plural}"))
         .called(format!("list{}", capital(plural)), format!("The {plural}, by name"))
-        .about(Reach::Kind(kind))
+        .needs(Verb::Get, kind)
         .says(
             "With `watch=true` a stream of server-sent events: `ADDED` for each that there is, `SYNCED`, then `ADDED`, `MODIFIED` \
              and `DELETED` as it happens. With `Last-Event-ID` it goes on after that.",
@@ -96,19 +100,17 @@ fn all_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
 fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi> {
     let Shapes { one, declared, .. } = shapes(kind);
     let path = format!("/{}/{{name}}", kind.plural());
-    let called = |operation: Operation, verb: &str, does: &str| {
+    let called = |operation: Operation, right: Verb, verb: &str, does: &str| {
         operation
             .called(format!("{verb}{}", kind.name()), format!("{does} a resource of kind {}", kind.name()))
-            .about(Reach::Kind(kind))
+            .needs(right, kind)
     };
-    let get = called(Operation::get(&path, Role::Viewer), "get", "Shows")
+    let get = called(Operation::get(&path), Verb::Get, "get", "Shows")
         .header(Header::IfChanged)
         .answers_schema(200, "it, as it is", one)
         .answers_nothing(304, "it is what the caller has")
         .tagged();
-    // What is told to whom, and with which secrets, is no matter of what machines run.
-    let writer = if kind == Kind::Webhook { Role::Admin } else { Role::Editor };
-    let put = called(Operation::put(&path, writer), "put", "Declares")
+    let put = called(Operation::put(&path), Verb::Write, "put", "Declares")
         .says("It is the same however often it is done. `If-Match` and `If-None-Match` keep two people from writing over each other.")
         .asks::<Manner>()
         .asks::<Reason>()
@@ -121,7 +123,7 @@ fn one_of_kind(routes: Routes<ResourcesApi>, kind: Kind) -> Routes<ResourcesApi>
         .answers::<DryRun>(200, "what would be done, with `dry-run`")
         .may_last()
         .refuses(&[409]);
-    let delete = called(Operation::delete(&path, writer), "delete", "Deletes")
+    let delete = called(Operation::delete(&path), Verb::Delete, "delete", "Deletes")
         .asks::<Manner>()
         .header(Header::IfMatch)
         .answers_nothing(204, "it is gone")
@@ -143,9 +145,10 @@ async fn list(
     Caller(actor): Caller,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let (limit, selector) = (page.limit(), actor.scope.narrow(page.selector()?));
+    let (limit, selector) =
+        (page.limit(), page.selector()?.and(&actor.rights.taken(Verb::Get, RuleKind::Resource(kind))));
     if page.watch {
-        return api.watching.follow(kind, selector, &actor.scope, last_event(&headers)?).await;
+        return api.watching.follow(kind, selector, &actor.rights, last_event(&headers)?).await;
     }
     let after = page.after()?;
     if kind == Kind::Machine {
@@ -180,11 +183,11 @@ async fn put(
     (Query(manner), Query(reason)): (Query<Manner>, Query<Reason>),
     (Caller(actor), prefers): (Caller, Prefers),
     headers: HeaderMap,
-    body: Bytes,
+    Sent(sent): Sent<Map<String, Value>>,
 ) -> Result<Response, Failure> {
     let (dry_run, expected) = (manner.dry_run, conditions::expected(&headers)?);
     let options = Options { expected, message: reason.message()?, ..manner.options() };
-    let document = document(kind, &name, &body)?;
+    let document = document(kind, &name, sent)?;
     let documents = [document];
     if dry_run {
         let refused = |error| api.refused(error, Some(&documents));
@@ -246,17 +249,12 @@ impl ResourcesApi {
 }
 
 /// The document of a body: an object with `labels` and `spec`, and `kind` and `name` if they are the path's.
-fn document(kind: Kind, name: &str, body: &Bytes) -> Result<Value, Failure> {
-    let mut document: Value = serde_json::from_slice(body)
-        .map_err(|e| Failure::bad_request(format!("a JSON object with `spec` is expected: {e}")))?;
-    let Some(map) = document.as_object_mut() else {
-        return Err(Failure::bad_request("a JSON object with `spec` is expected"));
-    };
+fn document(kind: Kind, name: &str, mut map: Map<String, Value>) -> Result<Value, Failure> {
     for (key, wanted) in [("kind", json!(kind)), ("name", json!(name))] {
         if map.get(key).is_some_and(|value| !value.is_null() && *value != wanted) {
             return Err(Failure::bad_request(format!("`{key}` is not the one in the path")));
         }
         map.insert(key.to_owned(), wanted);
     }
-    Ok(document)
+    Ok(Value::Object(map))
 }

@@ -1,20 +1,20 @@
 //! How programs come by a token: what anybody may ask.
-use super::{PREFIX, users::body};
+use super::PREFIX;
 use crate::{
     http::{
         Peer,
+        body::SentSecret,
         log::RequestId,
         problem::Failure,
-        routes::{Operation, Routes},
+        routes::{Operation, Permission, Routes},
     },
     service::{callers::Callers, journal::Actor, oidc::Oidc},
 };
 use axum::{
     Extension, Json,
-    body::Bytes,
     extract::{ConnectInfo, State},
 };
-use pilotlight_types::api::{IssuedToken, PasswordSignIn, Role, SignInWays, TokenExchange};
+use pilotlight_types::api::{IssuedToken, PasswordSignIn, SignInWays, TokenExchange};
 
 /// What these endpoints need.
 #[derive(Debug, Clone)]
@@ -29,30 +29,30 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 pub(super) fn routes() -> Routes<SignInApi> {
     Routes::under(PREFIX)
         .on(
-            Operation::get("/sign-in", Role::Viewer)
+            Operation::get("/sign-in")
+                .takes_right(Permission::Open)
                 .called("getSignIn", "How people can sign in here")
-                .open()
                 .answers::<SignInWays>(200, "the ways"),
             ways,
         )
         .on(
-            Operation::post("/token", Role::Viewer)
+            Operation::post("/token")
+                .takes_right(Permission::Open)
                 .called("signIn", "A local user's name and password for a token that is good for 12 hours")
                 .says("It says the same, and takes as long, whether there is such a user or not. Who fails often waits (429).")
-                .open()
                 .takes::<PasswordSignIn>()
                 .answers::<IssuedToken>(200, "the token, which is shown this once")
                 .refuses(&[429]),
             password,
         )
         .on(
-            Operation::post("/token/exchange", Role::Viewer)
+            Operation::post("/token/exchange")
+                .takes_right(Permission::Open)
                 .called("exchangeToken", "An issuer's ID token for a token of ours")
                 .says(
                     "Of people for 12 hours, with the role that their groups give; of pipelines for an hour at the most, with what the \
                      rules of `oidc.exchange` give. The names are those of RFC 8693, as JSON.",
                 )
-                .open()
                 .takes::<TokenExchange>()
                 .answers::<IssuedToken>(200, "the token, which is shown this once"),
             exchange,
@@ -67,9 +67,8 @@ async fn password(
     State(SignInApi { callers, .. }): State<SignInApi>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Extension(RequestId(request)): Extension<RequestId>,
-    bytes: Bytes,
+    SentSecret(PasswordSignIn { name, password }): SentSecret<PasswordSignIn>,
 ) -> Result<Json<IssuedToken>, Failure> {
-    let PasswordSignIn { name, password } = body(&bytes, "`name` and `password`")?;
     let from = from(peer, request);
     let person = callers.password(&name, password, &from).await?;
     Ok(Json(callers.issue(person, &from).await?))
@@ -79,9 +78,8 @@ async fn exchange(
     State(SignInApi { callers, oidc }): State<SignInApi>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Extension(RequestId(request)): Extension<RequestId>,
-    bytes: Bytes,
+    SentSecret(TokenExchange { subject_token, subject_token_type }): SentSecret<TokenExchange>,
 ) -> Result<Json<IssuedToken>, Failure> {
-    let TokenExchange { subject_token, subject_token_type } = body(&bytes, "`subject_token` and its type")?;
     if subject_token_type.is_some_and(|kind| kind != ID_TOKEN) {
         return Err(Failure::invalid(format!("`subject_token_type`: {ID_TOKEN} is what is taken here")));
     }

@@ -3,37 +3,48 @@ use super::PREFIX;
 use crate::{
     http::{
         auth::Caller,
+        body::Sent,
         problem::Failure,
-        routes::{Operation, Routes},
+        routes::{Operation, Permission, Routes},
     },
     service::access::Access,
 };
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
 };
-use pilotlight_types::api::{CreatedToken, List, NewToken, Role, Token};
+use pilotlight_types::{
+    api::{CreatedToken, List, NewToken, Token},
+    resource::{RuleKind, Verb},
+};
+
+const fn to(verb: Verb) -> Permission {
+    Permission::On(verb, RuleKind::Token)
+}
 
 pub(super) fn routes() -> Routes<Access> {
     Routes::under(PREFIX)
         .on(
-            Operation::get("/tokens", Role::Admin)
+            Operation::get("/tokens")
+                .takes_right(to(Verb::Get))
                 .called("listTokens", "The tokens: what each may do, when it ends, when it was used last")
                 .answers::<List<Token>>(200, "the tokens, by name"),
             list,
         )
         .on(
-            Operation::post("/tokens", Role::Admin)
+            Operation::post("/tokens")
+                .takes_right(to(Verb::Write))
                 .called("createToken", "Makes a token, which is shown this once")
+                .says("Its rights must be within those of who makes it.")
                 .takes::<NewToken>()
                 .answers::<CreatedToken>(201, "the token")
                 .refuses(&[409]),
             create,
         )
         .on(
-            Operation::delete("/tokens/{name}", Role::Admin)
+            Operation::delete("/tokens/{name}")
+                .takes_right(to(Verb::Delete))
                 .called("deleteToken", "Ends a token at once")
                 .says("The last token of an admin that does not end stays.")
                 .answers_nothing(204, "it is over")
@@ -58,10 +69,8 @@ async fn revoke(
 async fn create(
     State(access): State<Access>,
     Caller(actor): Caller,
-    body: Bytes,
+    Sent(new): Sent<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Failure> {
-    let new: NewToken = serde_json::from_slice(&body)
-        .map_err(|e| Failure::bad_request(format!("`name` and `role` are expected: {e}")))?;
     let token = access.create(new.clone(), &actor).await?;
     Ok((
         StatusCode::CREATED,

@@ -3,30 +3,38 @@ use super::PREFIX;
 use crate::{
     http::{
         auth::Caller,
+        body::{Sent, SentSecret},
         problem::Failure,
-        routes::{Operation, Reach, Routes},
+        routes::{Operation, Permission, Routes},
     },
     service::callers::{Callers, Credential, SignedIn},
 };
 use axum::{
     Extension, Json,
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
 };
-use pilotlight_types::api::{List, Me, NewUser, PasswordChange, PasswordReset, Role, User, UserChange};
-use serde::de::DeserializeOwned;
+use pilotlight_types::{
+    api::{List, Me, NewUser, PasswordChange, PasswordReset, User, UserChange},
+    resource::{RuleKind, Verb},
+};
+
+const fn to(verb: Verb) -> Permission {
+    Permission::On(verb, RuleKind::User)
+}
 
 pub(super) fn routes() -> Routes<Callers> {
     Routes::under(PREFIX)
         .on(
-            Operation::get("/users", Role::Admin)
+            Operation::get("/users")
+                .takes_right(to(Verb::Get))
                 .called("listUsers", "The local users: what each may do, and when they signed in last")
                 .answers::<List<User>>(200, "the users, by name"),
             list,
         )
         .on(
-            Operation::post("/users", Role::Admin)
+            Operation::post("/users")
+                .takes_right(to(Verb::Write))
                 .called("createUser", "Makes a local user")
                 .takes::<NewUser>()
                 .answers::<User>(201, "the user")
@@ -34,7 +42,8 @@ pub(super) fn routes() -> Routes<Callers> {
             create,
         )
         .on(
-            Operation::put("/users/{name}", Role::Admin)
+            Operation::put("/users/{name}")
+                .takes_right(to(Verb::Write))
                 .called("putUser", "Changes what a user may do")
                 .says("What they are signed in with is over.")
                 .takes::<UserChange>()
@@ -42,13 +51,15 @@ pub(super) fn routes() -> Routes<Callers> {
             change,
         )
         .on(
-            Operation::delete("/users/{name}", Role::Admin)
+            Operation::delete("/users/{name}")
+                .takes_right(to(Verb::Delete))
                 .called("deleteUser", "Deletes a user, with all that they are signed in with")
                 .answers_nothing(204, "they are gone"),
             delete,
         )
         .on(
-            Operation::put("/users/{name}/password", Role::Admin)
+            Operation::put("/users/{name}/password")
+                .takes_right(to(Verb::Write))
                 .called("putUserPassword", "Gives a user another password")
                 .says("What they are signed in with is over.")
                 .takes::<PasswordReset>()
@@ -56,44 +67,36 @@ pub(super) fn routes() -> Routes<Callers> {
             reset,
         )
         .on(
-            Operation::get("/me", Role::Viewer)
+            Operation::get("/me")
+                .takes_right(Permission::Anybody)
                 .called(
                     "whoAmI",
                     "Who asks: their name, what they may do, how they signed in, and until when",
                 )
-                .about(Reach::Each)
                 .answers::<Me>(200, "who asks"),
             me,
         )
         .on(
-            Operation::post("/me/password", Role::Viewer)
+            Operation::post("/me/password")
+                .takes_right(Permission::Anybody)
                 .called("changePassword", "Gives whoever asks another password, if they are a local user")
                 .says("What else they are signed in with is over.")
-                .about(Reach::Each)
                 .takes::<PasswordChange>()
                 .answers_nothing(204, "it is theirs now")
                 .refuses(&[429]),
             change_own,
         )
         .on(
-            Operation::post("/me/sign-out", Role::Viewer)
+            Operation::post("/me/sign-out")
+                .takes_right(Permission::Anybody)
                 .called(
                     "signOut",
                     "Ends what this is asked with: a session, or a token that somebody got by signing in",
                 )
                 .says("A token that was made by hand stays: others may use it.")
-                .about(Reach::Each)
                 .answers_nothing(204, "it is over"),
             sign_out,
         )
-}
-
-/// What a body holds; a mistake in it does not repeat what it says, which may be a password.
-pub(super) fn body<T: DeserializeOwned>(bytes: &Bytes, expected: &str) -> Result<T, Failure> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let place = format!("{expected} are expected (line {}, column {})", error.line(), error.column());
-        if error.is_data() { Failure::invalid(place) } else { Failure::bad_request(place) }
-    })
 }
 
 async fn list(State(callers): State<Callers>) -> Json<List<User>> {
@@ -103,19 +106,17 @@ async fn list(State(callers): State<Callers>) -> Json<List<User>> {
 async fn create(
     State(callers): State<Callers>,
     Caller(actor): Caller,
-    bytes: Bytes,
+    SentSecret(new): SentSecret<NewUser>,
 ) -> Result<(StatusCode, Json<User>), Failure> {
-    let new: NewUser = body(&bytes, "`name`, `password` and `role`")?;
-    Ok((StatusCode::CREATED, Json(callers.users.create(new, &actor).await?)))
+    Ok((StatusCode::CREATED, Json(callers.create(new, &actor).await?)))
 }
 
 async fn change(
     State(callers): State<Callers>,
     Caller(actor): Caller,
     Path(name): Path<String>,
-    bytes: Bytes,
+    Sent(change): Sent<UserChange>,
 ) -> Result<Json<User>, Failure> {
-    let change: UserChange = body(&bytes, "`role`, `scope` and `disabled`")?;
     Ok(Json(callers.change(&name, change, &actor).await?))
 }
 
@@ -132,27 +133,25 @@ async fn reset(
     State(callers): State<Callers>,
     Caller(actor): Caller,
     Path(name): Path<String>,
-    bytes: Bytes,
+    SentSecret(PasswordReset { password }): SentSecret<PasswordReset>,
 ) -> Result<StatusCode, Failure> {
-    let PasswordReset { password } = body(&bytes, "`password`")?;
-    callers.reset(&name, password, None, &actor).await?;
+    callers.reset(&name, password, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn me(Extension(who): Extension<SignedIn>) -> Json<Me> {
     let SignedIn { bearer, how, until, by } = who;
     let session = matches!(by, Credential::Session(_));
-    let scope = bearer.scope.words().clone();
-    Json(Me { name: bearer.name, role: bearer.role, scope, how, session, until })
+    let (role, scope) = (bearer.rights.role().clone(), bearer.rights.scope().words().clone());
+    Json(Me { name: bearer.name, role, scope, how, session, until })
 }
 
 async fn change_own(
     State(callers): State<Callers>,
     Caller(actor): Caller,
     Extension(who): Extension<SignedIn>,
-    bytes: Bytes,
+    SentSecret(PasswordChange { old, new }): SentSecret<PasswordChange>,
 ) -> Result<StatusCode, Failure> {
-    let PasswordChange { old, new } = body(&bytes, "`old` and `new`")?;
     callers.change_own(&who, (old, new), &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

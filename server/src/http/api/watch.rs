@@ -4,7 +4,7 @@
 //! The events of the journal say what changed; what is sent is the object as it is by then, so many changes of a moment are one. The id
 //! of an event is a place in the journal: everything up to it has been sent.
 use crate::{
-    domain::{scope::Scope, selector::Selector},
+    domain::{rights::Rights, selector::Selector},
     http::problem::Failure,
     service::{history::History, journal::Journal, views::Views},
 };
@@ -15,7 +15,7 @@ use axum::response::{
 use futures_util::stream;
 use pilotlight_types::{
     api::{Event, Gone},
-    resource::{Kind, Name},
+    resource::{Kind, Name, RuleKind, Verb},
 };
 use serde_json::{Value, json};
 use std::{
@@ -78,13 +78,14 @@ impl Watching {
         self,
         kind: Kind,
         selector: Selector,
-        scope: &Scope,
+        rights: &Rights,
         resume: Option<i64>,
     ) -> Result<Response, Failure> {
         // Listen first, then read: nothing falls in between.
         let live = self.journal.events();
-        // What has left a scope with labels meanwhile cannot be told without telling its name: that client begins anew.
-        let resume = resume.filter(|_| !scope.has_selector());
+        // What is hidden meanwhile by its labels cannot be told without telling its name: that client begins anew.
+        let every = rights.permits_every(Verb::Get, RuleKind::Resource(kind)).is_ok();
+        let resume = resume.filter(|_| every);
         let last = match resume {
             Some(last) => last,
             None => self.history.newest(None, 1).await?.first().map_or(0, |event| event.seq),

@@ -4,7 +4,7 @@ use crate::{
     http::{
         auth::Caller,
         problem::Failure,
-        routes::{Operation, Reach, Routes},
+        routes::{Operation, Routes},
     },
     service::webhooks::Webhooks,
 };
@@ -15,8 +15,8 @@ use axum::{
 };
 use pilotlight_types::{
     Timestamp,
-    api::{Attempt, Delivery, DeliveryState, List, Replayed, Role, WebhookStatus},
-    resource::Kind,
+    api::{Attempt, Delivery, DeliveryState, List, Replayed, WebhookStatus},
+    resource::{Kind, Verb},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -43,13 +43,14 @@ struct Meant {
 }
 
 pub(super) fn routes() -> Routes<Webhooks> {
-    let about = |operation: Operation, id: &str, summary: &str| {
-        operation.called(id, summary).about(Reach::Kind(Kind::Webhook))
+    let about = |operation: Operation, verb: Verb, id: &str, summary: &str| {
+        operation.called(id, summary).needs(verb, Kind::Webhook)
     };
     Routes::under(PREFIX)
         .on(
             about(
-                Operation::get("/webhooks/{name}/status", Role::Viewer),
+                Operation::get("/webhooks/{name}/status"),
+                Verb::Get,
                 "getWebhookStatus",
                 "How a webhook does: whether it is paused, and how many deliveries are in each state",
             )
@@ -58,7 +59,8 @@ pub(super) fn routes() -> Routes<Webhooks> {
         )
         .on(
             about(
-                Operation::get("/webhooks/{name}/deliveries", Role::Operator),
+                Operation::get("/webhooks/{name}/deliveries"),
+                Verb::Deliver,
                 "listDeliveries",
                 "What a webhook was told, newest first, with the last tries of each",
             )
@@ -68,7 +70,8 @@ pub(super) fn routes() -> Routes<Webhooks> {
         )
         .on(
             about(
-                Operation::get("/webhooks/{name}/deliveries/{id}", Role::Operator),
+                Operation::get("/webhooks/{name}/deliveries/{id}"),
+                Verb::Deliver,
                 "getDelivery",
                 "Shows what became of one event, by the event's id",
             )
@@ -77,7 +80,8 @@ pub(super) fn routes() -> Routes<Webhooks> {
         )
         .on(
             about(
-                Operation::post("/webhooks/{name}/deliveries/{id}/replay", Role::Operator),
+                Operation::post("/webhooks/{name}/deliveries/{id}/replay"),
+                Verb::Deliver,
                 "replayDelivery",
                 "Sends a delivery again, whatever came of it",
             )
@@ -87,7 +91,8 @@ pub(super) fn routes() -> Routes<Webhooks> {
         )
         .on(
             about(
-                Operation::post("/webhooks/{name}/replay", Role::Operator),
+                Operation::post("/webhooks/{name}/replay"),
+                Verb::Deliver,
                 "replayDeliveries",
                 "Sends deliveries again: those that were given up, unless said otherwise",
             )
@@ -97,7 +102,8 @@ pub(super) fn routes() -> Routes<Webhooks> {
         )
         .on(
             about(
-                Operation::post("/webhooks/{name}/resume", Role::Operator),
+                Operation::post("/webhooks/{name}/resume"),
+                Verb::Deliver,
                 "resumeWebhook",
                 "Sends to a webhook again whose receiver answered 410",
             )
@@ -106,7 +112,8 @@ pub(super) fn routes() -> Routes<Webhooks> {
         )
         .on(
             about(
-                Operation::post("/webhooks/{name}/test", Role::Operator),
+                Operation::post("/webhooks/{name}/test"),
+                Verb::Deliver,
                 "testWebhook",
                 "Sends an event of kind `webhook.test`, once, and shows what came of it",
             )

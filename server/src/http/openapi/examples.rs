@@ -7,6 +7,14 @@ pub(super) fn body(operation: &str) -> Option<Value> {
     let sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let file = |name: &str| json!({"url": format!("https://images.example/fcos/{name}"), "sha256": sha256});
     Some(match operation {
+        "putRole" => json!({"spec": {
+            "description": "looks after the machines of the web team",
+            "rules": [
+                {"verbs": ["get"], "kinds": ["Profile", "Group"]},
+                {"verbs": ["get", "hold", "release"], "kinds": ["Machine"], "selector": "team=web"},
+            ],
+        }}),
+        "checkMyRight" => json!({"verb": "hold", "kind": "Machine", "name": "n1"}),
         "putFirmware" => json!({"spec": {
             "match": {"client": "pxe", "archs": [7], "ouis": ["b8:27:eb"]}, "replies": ["plain", "pxe"],
         }}),
@@ -61,7 +69,7 @@ pub(super) fn problem(status: u16) -> Value {
     let (code, title) = codes_of(status).next().unwrap_or_default();
     let detail = match status {
         401 => "this token is unknown, or has ended",
-        403 => "token `ci` has the role viewer, and this takes the role editor",
+        403 => "the role viewer may not `write` Group",
         404 => "there is no machine n1",
         409 => "profile worker cannot go: group workers gives it to machines",
         412 => "Group workers is not as you read it: it is at revision 4",

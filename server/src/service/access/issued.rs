@@ -1,5 +1,5 @@
 //! Tokens that people and pipelines get for having signed in: they end by themselves, and are listed and revoked like any other.
-use super::{Access, Bearer, Known, TokenError, granted, speaks_for};
+use super::{Access, Bearer, Known, TokenError, granted};
 use crate::{
     clock::random,
     domain::scope::Scope,
@@ -45,7 +45,7 @@ impl Access {
     /// Makes a token for somebody who signed in.
     pub async fn issue(&self, issue: Issue, actor: &Actor) -> Result<Issued, TokenError> {
         let scope = Scope::new(&issue.scope)?;
-        let _one_at_a_time = self.revoking.lock().await;
+        let _one_at_a_time = self.granting().await;
         self.make_room(&issue.holder, actor).await?;
         let name = format!("{}.{}", plain(&issue.holder), hex::encode(random::<4>()));
         let expires = Some(self.journal.now().plus(issue.lifetime));
@@ -60,7 +60,7 @@ impl Access {
         let tokens = self.read();
         let Known { row, scope } = tokens.values().find(|known| known.row.name == name)?;
         let good = row.expires.is_none_or(|end| end > now);
-        good.then(|| (speaks_for(row, scope), row.expires))
+        good.then(|| (self.speaks_for(row, scope), row.expires))
     }
 
     /// The row of a token that is good, whose use [`Access::bearer`] has noted.

@@ -1,7 +1,7 @@
 //! What documents would change, all together: the inventory as it is, and as it would be.
 use super::{
     ChangeError, Expected, Options, mistakes, object,
-    step::{Step, current, step},
+    step::{Step, content, current, step},
 };
 use crate::{
     domain::{
@@ -11,9 +11,12 @@ use crate::{
             check::{self, Findings},
         },
         machine::Machine,
-        scope::{OutOfScope, Scope},
+        rights::{Rights, rules},
+        scope::Scope,
+        stage::Stage,
     },
     service::{
+        access::Access,
         journal::{Actor, Journal},
         scopes::permits,
     },
@@ -22,7 +25,7 @@ use crate::{
 use pilotlight_types::{
     MachineId, Timestamp,
     api::{AppliedItem, Change, Mistake, PlannedItem},
-    resource::{Kind, Name},
+    resource::{Kind, Name, RuleKind, Verb},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -36,6 +39,8 @@ pub(super) struct Wanted<'a> {
     pub(super) gone: &'a [(Kind, Name)],
     /// How.
     pub(super) options: &'a Options,
+    /// Whether it is only looked at what would come of it: who may see both sides may do that.
+    pub(super) looking: bool,
 }
 
 /// What documents would change.
@@ -78,26 +83,32 @@ impl Gone {
 }
 
 impl Draft {
-    /// What changes by what is wanted, or everything that is wrong with it, for whoever has that scope.
+    /// What changes by what is wanted, or everything that is wrong with it, for whoever has these rights.
     pub(super) fn new(
         before: Inventory,
         wanted: &Wanted<'_>,
-        scope: &Scope,
+        (rights, access): (&Rights, &Access),
         now: Timestamp,
     ) -> Result<Self, ChangeError> {
         let Wanted { meant, options, .. } = *wanted;
         let gone = wanted.gone(&before)?;
-        wanted.in_scope(&before, &gone, scope)?;
+        wanted.permitted(&before, &gone, rights)?;
         let gone: Vec<Gone> = gone
             .into_iter()
             .rev()
             .map(|(kind, name)| found(&before, kind, name))
             .collect::<Result<_, _>>()?;
+        let used = gone.iter().filter(|gone| gone.kind == Kind::Role);
+        let mut used = used.filter_map(|gone| Some((&gone.name, access.user_of(&gone.name.clone().into())?)));
+        if let Some((name, why)) = used.next() {
+            return Err(ChangeError::Needed(Kind::Role, name.clone(), why));
+        }
         wanted.expected(&before)?;
         let mut after = before.clone();
         let mut steps = Vec::with_capacity(meant.len());
         for one in meant {
             let step = step(&after, one, now)?;
+            wanted.takes_over(&before, one, &step, rights)?;
             step.put(&mut after)?;
             steps.push(step);
         }
@@ -144,15 +155,6 @@ impl Draft {
     /// The machines that are deleted.
     pub(super) fn gone_machines(&self) -> impl Iterator<Item = MachineId> {
         self.gone.iter().filter_map(|gone| gone.machine.as_ref()).map(|machine| machine.id)
-    }
-
-    /// Fails if a webhook changes and it is no administrator who asks for it.
-    pub(super) fn for_admins(&self, actor: &Actor) -> Result<(), ChangeError> {
-        let mut webhooks = self.changed().filter(|(kind, _)| *kind == Kind::Webhook);
-        match webhooks.next() {
-            Some((kind, name)) if !actor.administers => Err(ChangeError::ForAdmins(kind, name.clone())),
-            _ => Ok(()),
-        }
     }
 
     /// Everything that is to be written, with its events and audit rows.
@@ -230,28 +232,79 @@ impl Wanted<'_> {
         Ok(gone)
     }
 
-    /// Fails unless each resource is in the scope, both as it is and as it would be: nobody takes it in by a label, or puts it out.
-    fn in_scope(
+    fn verb(&self, verb: Verb) -> Verb {
+        if self.looking { Verb::Get } else { verb }
+    }
+
+    /// Fails unless each resource may be written, both as it is and as it would be: nobody takes it in by a label, or puts it out.
+    fn permitted(
         &self,
         before: &Inventory,
         gone: &BTreeSet<(Kind, Name)>,
-        scope: &Scope,
-    ) -> Result<(), OutOfScope> {
-        if scope.is_everything() {
-            return Ok(());
-        }
-        let as_it_is =
-            |kind: Kind, name: &Name| permits(before, scope, kind, name.as_str()).unwrap_or(Ok(()));
+        rights: &Rights,
+    ) -> Result<(), ChangeError> {
+        let (write, delete) = (self.verb(Verb::Write), self.verb(Verb::Delete));
+        let as_it_is = |verb: Verb, kind: Kind, name: &Name| {
+            permits(before, rights, verb, (kind, name.as_str()))
+                .unwrap_or_else(|| rights.permits_some(verb, RuleKind::Resource(kind)))
+        };
         self.meant.iter().try_for_each(|one| {
-            let kind = one.spec.kind();
-            as_it_is(kind, &one.name)?;
+            let (kind, name) = (one.spec.kind(), one.name.as_str());
+            let same = self.is_as_it_is(before, one);
+            // Whoever applies a folder may have in it what they may only see, as long as it stays as it is.
+            let write = if same { Verb::Get } else { write };
+            as_it_is(write, kind, &one.name)?;
             let rack = match &one.spec {
                 Spec::Machine(spec) => spec.rack.clone(),
                 _ => None,
             };
-            scope.permits(kind, one.name.as_str(), &one.labels, |key| rack.clone().filter(|_| key == "rack"))
+            let field = |key: &str| rack.clone().filter(|_| key == "rack");
+            rights.permits(write, (kind, name), &one.labels, field)?;
+            if same { Ok(()) } else { self.gives(one, rights) }
         })?;
-        gone.iter().try_for_each(|(kind, name)| as_it_is(*kind, name))
+        gone.iter().try_for_each(|(kind, name)| Ok(as_it_is(delete, *kind, name)?))
+    }
+
+    /// Whether a document says what is there already, from the set of files that it is from.
+    fn is_as_it_is(&self, before: &Inventory, one: &Meant) -> bool {
+        let kind = one.spec.kind();
+        let source = self.options.source.as_ref();
+        let from = source.is_none_or(|source| before.sources.get(&(kind, one.name.clone())) == Some(source));
+        let now = current(before, kind, &one.name);
+        from && now.is_some_and(|(now, _)| now == content(&one.labels, &one.spec.json()))
+    }
+
+    /// Fails if it is a role that allows more than whoever writes it may do.
+    fn gives(&self, one: &Meant, rights: &Rights) -> Result<(), ChangeError> {
+        let (Spec::Role(spec), false) = (&one.spec, self.looking) else { return Ok(()) };
+        // What cannot be understood is found when it is checked.
+        let Ok(rules) = rules(spec) else { return Ok(()) };
+        Ok(rights.may_give(&one.name.clone().into(), &rules, &Scope::default())?)
+    }
+
+    /// Fails if a machine would be declared that is another one, which the caller may not write: by its MAC, UUID or serial number it
+    /// would be taken over, whatever labels it is given. To declare one that was only seen is to accept it.
+    fn takes_over(
+        &self,
+        before: &Inventory,
+        one: &Meant,
+        step: &Step,
+        rights: &Rights,
+    ) -> Result<(), ChangeError> {
+        let Spec::Machine(spec) = &one.spec else { return Ok(()) };
+        let refused = |machine: &Arc<Machine>, verb: Verb| {
+            let other = permits(before, rights, verb, (Kind::Machine, machine.name.as_str()));
+            let why = Box::new(other.and_then(Result::err)?);
+            let stage = machine.stage.name();
+            Some(ChangeError::NotYours { name: one.name.clone(), other: machine.name.clone(), stage, why })
+        };
+        let others = before.kin(spec).filter(|machine| machine.name != one.name);
+        if let Some(error) = others.into_iter().find_map(|machine| refused(machine, self.verb(Verb::Write))) {
+            return Err(error);
+        }
+        let seen = step.adopted.as_ref().unwrap_or(&one.name);
+        let seen = before.machine_named(seen.as_str()).filter(|machine| machine.stage == Stage::Discovered);
+        seen.and_then(|machine| refused(machine, self.verb(Verb::Accept))).map_or(Ok(()), Err)
     }
 
     /// Fails unless the first resource is as the caller expects.
@@ -276,6 +329,7 @@ impl Gone {
         inventory.sources.remove(&(*kind, name.clone()));
         match (kind, machine) {
             (_, Some(machine)) => inventory.remove(machine.id),
+            (Kind::Role, _) => drop(inventory.roles.remove(name)),
             (Kind::Firmware, _) => drop(inventory.firmware.remove(name)),
             (Kind::Subnet, _) => drop(inventory.subnets.remove(name)),
             (Kind::Image, _) => drop(inventory.images.remove(name)),
@@ -301,6 +355,11 @@ impl Gone {
 }
 
 fn found(inventory: &Inventory, kind: Kind, name: Name) -> Result<Gone, ChangeError> {
+    // What is built in is there, and nobody declared it.
+    let built_in = || check::needed_by(inventory, kind, &name).filter(|_| kind == Kind::Role);
+    if let (None, Some(why)) = (current(inventory, kind, &name), built_in()) {
+        return Err(ChangeError::Needed(kind, name, why));
+    }
     let (content, revision) =
         current(inventory, kind, &name).ok_or_else(|| ChangeError::NotFound(kind, name.to_string()))?;
     let machine = inventory.machine_named(name.as_str()).filter(|_| kind == Kind::Machine).cloned();

@@ -1,6 +1,6 @@
 //! Why nothing was changed.
 use crate::{
-    domain::scope::OutOfScope,
+    domain::rights::{Beyond, Forbidden},
     service::{machines::MachineError, operations::CalledOff},
     store::StoreError,
 };
@@ -25,12 +25,26 @@ pub enum ChangeError {
     /// It is not what the caller thinks.
     #[error("{0} {1} is not as you read it: {2}")]
     Changed(Kind, Name, String),
-    /// It is not in the caller's scope.
+    /// The caller may not do that.
     #[error(transparent)]
-    OutOfScope(#[from] OutOfScope),
-    /// It takes an administrator.
-    #[error("{0} {1}: this takes the role admin, for events and secrets leave by it; nothing was changed")]
-    ForAdmins(Kind, Name),
+    Forbidden(#[from] Forbidden),
+    /// A role would allow more than the caller may do.
+    #[error(transparent)]
+    Beyond(#[from] Beyond),
+    /// A machine would be declared that is another one, which the caller may not take over.
+    #[error(
+        "Machine {name} has a MAC, UUID, serial number or address of {other}, which is {stage} and not yours: {why}"
+    )]
+    NotYours {
+        /// What it would be called.
+        name: Name,
+        /// What it is called.
+        other: Name,
+        /// The other's stage.
+        stage: &'static str,
+        /// Why it is not the caller's.
+        why: Box<Forbidden>,
+    },
     /// Nobody said how many machines may be changed.
     #[error("{0}")]
     Guard(NeedsAllowed),
@@ -96,7 +110,7 @@ fn some(all: &[String], count: usize) -> String {
     let first = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     match count.saturating_sub(all.len().min(SHOWN)) {
         0 => first,
-        _ if first.is_empty() => "none of which is in the token's scope".to_owned(),
+        _ if first.is_empty() => "none of which you may see".to_owned(),
         more => format!("{first} and {more} more"),
     }
 }

@@ -3,7 +3,7 @@ use super::{
     ChangeError, Changes, NeedsAllowed, Options,
     draft::{Draft, Gone},
 };
-use crate::{domain::scope::Scope, service::next_boots::Effects, store::StoreError};
+use crate::{domain::rights::Rights, service::next_boots::Effects, store::StoreError};
 use pilotlight_types::api::{Change, Guard};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -22,15 +22,15 @@ pub(super) struct Judged {
 }
 
 impl Changes {
-    /// Finds out what comes of a draft, for whoever has that scope.
-    pub(super) async fn judge(&self, draft: Draft, scope: &Scope) -> Result<Judged, ChangeError> {
-        let (foresight, limit, scope) = (self.foresight.clone(), self.guard, scope.clone());
+    /// Finds out what comes of a draft, for whoever has these rights.
+    pub(super) async fn judge(&self, draft: Draft, rights: &Rights) -> Result<Judged, ChangeError> {
+        let (foresight, limit, rights) = (self.foresight.clone(), self.guard, rights.clone());
         // It takes a processor for a while, and others wait for this thread.
         let judged = tokio::task::spawn_blocking(move || {
             let effects = if draft.is_empty() {
                 Effects::default()
             } else {
-                foresight.compare(&draft.before, &draft.after, draft.changed(), &scope)
+                foresight.compare(&draft.before, &draft.after, draft.changed(), &rights)
             };
             judged(draft, effects, limit)
         });
@@ -38,13 +38,19 @@ impl Changes {
     }
 
     /// Refuses what is not the plan that was seen, and what changes more machines than was said.
-    pub(super) fn allow(&self, judged: &Judged, options: &Options, scope: &Scope) -> Result<(), ChangeError> {
+    pub(super) fn allow(
+        &self,
+        judged: &Judged,
+        options: &Options,
+        rights: &Rights,
+    ) -> Result<(), ChangeError> {
         if let Some(expected) = options.expect_plan.as_ref().filter(|expected| **expected != judged.hash) {
             // Any machine may be among what differs.
-            let differs = if scope.is_everything() {
-                self.plans.differs(expected, &judged.facts)
+            let differs = if rights.hides() {
+                "What differs is not told to whom some objects are hidden: make a new plan, and look at it"
+                    .to_owned()
             } else {
-                "What differs is not told to a token with a scope: make a new plan, and look at it".to_owned()
+                self.plans.differs(expected, &judged.facts)
             };
             let expected = expected.chars().take(64).collect();
             return Err(ChangeError::NotThePlan { expected, differs });

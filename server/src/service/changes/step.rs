@@ -184,6 +184,7 @@ pub(super) fn current(inventory: &Inventory, kind: Kind, name: &Name) -> Option<
         Some((content(&declared.labels, &serde_json::to_value(&*declared.spec).ok()?), declared.revision))
     }
     match kind {
+        Kind::Role => of(inventory.roles.get(name)),
         Kind::Firmware => of(inventory.firmware.get(name)),
         Kind::Subnet => of(inventory.subnets.get(name)),
         Kind::Image => of(inventory.images.get(name)),
@@ -197,6 +198,7 @@ pub(super) fn current(inventory: &Inventory, kind: Kind, name: &Name) -> Option<
     }
 }
 
-fn content(labels: &Labels, spec: &Value) -> Value {
+/// What is declared of a resource, as one.
+pub(super) fn content(labels: &Labels, spec: &Value) -> Value {
     json!({"labels": labels, "spec": spec})
 }

@@ -47,6 +47,11 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// What the profile's part of it is made of.
+    pub fn makings(&self) -> &Makings {
+        &self.makings
+    }
+
     /// The secrets that it holds, and where their values are.
     pub fn secrets(&self) -> &[(SecretUse, Place)] {
         &self.makings.secrets

@@ -2,14 +2,14 @@
 use super::{Inner, object};
 use crate::{
     domain::{
-        scope::Scope,
+        selector::Selector,
         webhook::{body, takes},
     },
     service::scopes::Scopes,
     store::NewDelivery,
 };
 use pilotlight_types::{
-    Timestamp, api,
+    Timestamp,
     api::Event,
     resource::{Name, WebhookSpec},
 };
@@ -22,16 +22,15 @@ pub(super) fn found(
     events: &[Event],
     now: Timestamp,
 ) -> Vec<NewDelivery> {
-    let words = api::Scope { kinds: Vec::new(), selector: spec.selector.clone() };
     // A selector that cannot be read was refused when the webhook was declared.
-    let Ok(scope) = Scope::new(&words) else { return Vec::new() };
+    let Ok(selector) = spec.selector.parse::<Selector>() else { return Vec::new() };
     let scopes = Scopes::new(inner.roster.clone());
     let own = object(name);
     let expires = now.plus(inner.settings.manner.give_up);
     let told = events.iter().filter(|event| {
         // What becomes of a webhook is no news to itself: it would never end.
         let echo = event.object == own && event.kind.starts_with("webhook.");
-        !echo && takes(&spec.events, &event.kind) && scopes.shows(&scope, event)
+        !echo && takes(&spec.events, &event.kind) && scopes.selects(&selector, &event.object)
     });
     told.map(|event| NewDelivery {
         webhook: name.to_string(),

@@ -61,6 +61,8 @@ pub(super) struct Worker {
     /// When it was told of deliveries that were given up.
     told: Option<Timestamp>,
     forgot: Option<Instant>,
+    /// Whether it was told that its receiver wants no more: several tries may be under way that say so.
+    gone: bool,
 }
 
 impl Worker {
@@ -75,6 +77,7 @@ impl Worker {
             quiet: None,
             told: None,
             forgot: None,
+            gone: false,
         }
     }
 
@@ -123,6 +126,7 @@ impl Worker {
         if spec.paused || row.paused.is_some() || !self.have_turn(&row, now).await? {
             return Ok(TICK);
         }
+        self.gone = false;
         self.forget(now).await?;
         let more = waiting < WAITING && self.look_through(&row, spec, now).await?;
         let next = self.send_due(spec, now).await?;
@@ -250,8 +254,10 @@ impl Worker {
         self.judge(sent.outcome, now, &mut writes);
         match next {
             Next::Done | Next::Again(_) => {}
+            Next::Pause if self.gone => {}
             Next::Dead => writes.extend(self.tell_dead(row, sent, tries, now)),
             Next::Pause => {
+                self.gone = true;
                 let why = format!("its receiver answered 410 at {now}: it wants nothing any more");
                 writes.push(webhook(WebhookWrite::Pause(self.name.clone(), why)));
                 let told = format!(

@@ -132,7 +132,8 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // SIGTERM: chromedriver takes the browser with it.
         let pid = nix::unistd::Pid::from_raw(self.driver.id().try_into().unwrap_or(i32::MAX));
-        drop(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM));
+        // It may have ended by itself.
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         drop(self.driver.wait());
     }
 }

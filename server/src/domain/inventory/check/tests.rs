@@ -19,6 +19,7 @@ fn inventory(documents: &[Value]) -> Inventory {
     for (index, one) in understand(documents).unwrap().into_iter().enumerate() {
         let (name, labels) = (one.name, one.labels);
         match one.spec {
+            Spec::Role(spec) => drop(inventory.roles.insert(name, declared(labels, spec))),
             Spec::Firmware(spec) => drop(inventory.firmware.insert(name, declared(labels, spec))),
             Spec::Subnet(spec) => drop(inventory.subnets.insert(name, declared(labels, spec))),
             Spec::Image(spec) => drop(inventory.images.insert(name, declared(labels, spec))),

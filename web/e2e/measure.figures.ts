@@ -1,0 +1,92 @@
+/** Figures, not a test: 100,000 machines in the page. `e2e/run npm run measure` prints them. */
+import { afterAll, beforeAll, test } from "vitest";
+import { GROUP, ORIGIN, PROFILE, Rig, SUBNET } from "./rig";
+
+const MACHINES = Number(process.env.MACHINES ?? "100000");
+/** What the API takes in one request. */
+const AT_ONCE = 10_000;
+
+const rig = new Rig();
+beforeAll(async () => {
+  await rig.start();
+  rig.apply(SUBNET, rig.image(), PROFILE, GROUP);
+  for (let from = 0; from < MACHINES; from += AT_ONCE) {
+    const many = Array.from({ length: Math.min(AT_ONCE, MACHINES - from) }, (_, n) => declared(from + n + 1));
+    const answer = await rig.ask("POST", "/api/v1/apply?allow-machines=1000000", JSON.stringify(many));
+    if (answer.status !== 200) throw new Error(answer.text.slice(0, 500));
+    console.log(`${from + many.length} machines declared`);
+  }
+}, 1_800_000);
+afterAll(() => rig.stop());
+
+/** The rest of the hall has MACs of its own: the simulator's end at 65,535. */
+const declared = (n: number): unknown => ({
+  kind: "Machine",
+  name: `n${n}`,
+  labels: { role: n % 3 === 0 ? "worker" : "storage", site: `dc${1 + (n % 3)}` },
+  spec: {
+    macs: [
+      `52:54:02:${[n >> 16, (n >> 8) & 255, n & 255].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`,
+    ],
+    rack: `r${1 + (n % 500)}`,
+    unit: 1 + (n % 40),
+    serial: `FLT${String(n).padStart(6, "0")}`,
+  },
+});
+
+test("figures", { timeout: 600_000 }, async () => {
+  const { page } = await rig.open("/start");
+  page.setDefaultTimeout(300_000);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  // A first page, with nothing kept from before.
+  const began = Date.now();
+  await page.goto(`${ORIGIN}/access`);
+  await page.getByRole("heading", { name: "Access" }).waitFor();
+  console.log(`a page is interactive after ${Date.now() - began} ms`);
+
+  const read = Date.now();
+  await page.goto(`${ORIGIN}/machines`);
+  await page.getByText(`${MACHINES.toLocaleString("en")} machines`).waitFor();
+  console.log(`${MACHINES} machines are read and shown after ${Date.now() - read} ms`);
+
+  for (const text of ["n9", "n99", "flt0123", "52:54:02:01", ""]) {
+    const took = await page.evaluate(`(${FILTER})(${JSON.stringify(text)})`);
+    console.log(`find "${text}": ${Math.round(Number(took))} ms from the key to the new rows painted`);
+  }
+  const frames = await page.evaluate<number[]>(`(${SCROLL})()`);
+  frames.sort((a, b) => a - b);
+  const at = (part: number) => (frames[Math.floor(frames.length * part)] ?? 0).toFixed(1);
+  console.log(
+    `scroll: ${frames.length} frames, median ${at(0.5)} ms, 95 % within ${at(0.95)} ms, ${frames.filter((ms) => ms > 25).length} longer than 25 ms`,
+  );
+});
+
+/** Types a text at once, and waits until what is shown was painted. */
+const FILTER = `async (text) => {
+  const input = [...document.querySelectorAll("input")].find((one) => one.placeholder.startsWith("Name, MAC"));
+  const table = document.querySelector("[role=table]") ?? document.body;
+  const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
+  const changed = new Promise((resolve) => new MutationObserver((_, observer) => { observer.disconnect(); resolve(); })
+    .observe(document.querySelector(".page [role=status]"), { subtree: true, characterData: true, childList: true }));
+  const began = performance.now();
+  set.call(input, text);
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  await changed;
+  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+  return performance.now() - began;
+}`;
+
+/** Five seconds of a fast wheel. */
+const SCROLL = `async () => {
+  const table = document.querySelector("[role=table]");
+  const frames = [];
+  let last = performance.now();
+  for (let n = 0; n < 300; n += 1) {
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    frames.push(now - last);
+    last = now;
+    table.scrollTop += 240;
+  }
+  return frames.slice(1);
+}`;

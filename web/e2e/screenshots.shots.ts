@@ -1,0 +1,68 @@
+/** Every page, light and dark, on a desktop and on a phone: to be looked at. `web/screenshots` runs it. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, test } from "vitest";
+import { GROUP, machine, ORIGIN, PROFILE, Rig, SUBNET } from "./rig";
+
+const OUT = process.env.SCREENSHOTS ?? "../.cache/screenshots";
+const PAGES: Record<string, string> = {
+  overview: "/",
+  machines: "/machines",
+  machine: "/machines/n1",
+  "machine-boot": "/machines/n1?tab=boot",
+  "machine-facts": "/machines/n1?tab=facts",
+  "machine-gets": "/machines/n1?tab=gets",
+  "machine-timeline": "/machines/n1?tab=timeline",
+  "machine-source": "/machines/n1?tab=source",
+  boots: "/boots",
+  "boots-ended": "/boots?show=ended",
+  profiles: "/profiles",
+  profile: "/profiles/worker",
+  "profile-revisions": "/profiles/worker?tab=revisions",
+  groups: "/groups",
+  images: "/images",
+  network: "/network",
+  inspector: "/network?tab=inspector",
+  events: "/events",
+  audit: "/audit",
+  access: "/access",
+  start: "/start",
+};
+
+const rig = new Rig();
+beforeAll(async () => {
+  mkdirSync(OUT, { recursive: true });
+  await rig.start();
+  const fleet = Array.from({ length: 60 }, (_, n) => machine(n + 1));
+  rig.apply(SUBNET, rig.image(), PROFILE, GROUP, ...fleet);
+  rig.apply(PROFILE.replace("console=ttyS0", "console=ttyS0, quiet"));
+  const booted = rig.powerOn(40, { kernelStart: 0.5, spread: 2 });
+  await new Promise((resolve) => booted.once("exit", resolve));
+  rig.cli("machine", "hold", "n3", "--reason", "the switch is replaced");
+  rig.apply(PROFILE.replace("console=ttyS0", "console=ttyS0, quiet, panic=10"));
+  // Some that boot while the pictures are taken.
+  rig.powerOn(12, { kernelStart: 600, spread: 6 });
+  await new Promise((resolve) => setTimeout(resolve, 9000));
+});
+afterAll(() => rig.stop());
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const [device, viewport] of [
+    ["desktop", { width: 1360, height: 850 }],
+    ["phone", { width: 360, height: 740 }],
+  ] as const) {
+    test(`${device}, ${colorScheme}`, { timeout: 180_000 }, async () => {
+      const { page, context } = await rig.open("/", { viewport, colorScheme, token: null });
+      await page.getByLabel("Token", { exact: true }).waitFor();
+      await page.screenshot({ path: join(OUT, `${device}-${colorScheme}-sign-in.png`) });
+      await page.evaluate((token) => sessionStorage.setItem("pilotlight.token", token), rig.token);
+      for (const [name, path] of Object.entries(PAGES)) {
+        await page.goto(ORIGIN + path);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await page.waitForTimeout(name === "profile" || name === "start" ? 1800 : 900);
+        await page.screenshot({ path: join(OUT, `${device}-${colorScheme}-${name}.png`) });
+      }
+      await context.close();
+    });
+  }
+}

@@ -1,0 +1,138 @@
+import { Button, Select, Stack, Text, Textarea } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { client, data, type PacketExplanation, type Subnet } from "../../api/client";
+import { listQuery } from "../../api/queries";
+import { Snippet } from "../../parts/Page";
+import { ErrorBox, Waiting } from "../../parts/Trouble";
+import { network } from "../../words/pages";
+
+const words = network.inspector;
+
+/** What would be answered to a packet, and why. */
+export function Inspector() {
+  const subnets = useQuery(listQuery<Subnet>("subnets"));
+  const [packet, setPacket] = useState("");
+  const [subnet, setSubnet] = useState<string | null>(null);
+  const hex = packet.replace(/[\s:]/g, "").replace(/^0x/i, "");
+  const wrong = hex !== "" && !/^([0-9a-f]{2})+$/i.test(hex);
+  const ask = useMutation({
+    mutationFn: () =>
+      data(client.POST("/api/v1/explain", { body: { packet: hex, ...(subnet === null ? {} : { subnet }) } })),
+  });
+  return (
+    <div className="panels">
+      <form
+        className="panel"
+        onSubmit={(event) => {
+          event.preventDefault();
+          ask.mutate();
+        }}
+      >
+        <Stack gap="sm">
+          <Text size="sm">{words.intro}</Text>
+          <Textarea
+            label={words.packet}
+            value={packet}
+            onChange={(event) => setPacket(event.currentTarget.value)}
+            error={wrong ? words.notHex : undefined}
+            autosize
+            minRows={6}
+            maxRows={18}
+            spellCheck={false}
+            classNames={{ input: "mono" }}
+          />
+          <Select
+            size="xs"
+            label={words.subnet}
+            description={words.subnetHint}
+            clearable
+            value={subnet}
+            onChange={setSubnet}
+            data={subnets.data?.map((one) => one.name) ?? []}
+          />
+          <Button type="submit" size="xs" disabled={hex === "" || wrong || ask.isPending}>
+            {words.ask}
+          </Button>
+          {ask.isPending && <Waiting what={words.asking} />}
+          {ask.isError && <ErrorBox error={ask.error} />}
+        </Stack>
+      </form>
+      {ask.data !== undefined && <Answer answer={ask.data} />}
+    </div>
+  );
+}
+
+function Answer({ answer }: { answer: PacketExplanation }) {
+  return (
+    <>
+      <section className="panel">
+        <h2>{words.answer}</h2>
+        <Text size="sm" fw={600} className="wrap">
+          {answer.answer}
+        </Text>
+        <dl className="pairs">
+          <dt>{words.client}</dt>
+          <dd>{answer.client}</dd>
+          {answer.machine !== null && (
+            <>
+              <dt>{words.machine}</dt>
+              <dd>
+                <Link to="/machines/$name" params={{ name: answer.machine }}>
+                  {answer.machine}
+                </Link>
+              </dd>
+            </>
+          )}
+        </dl>
+        <Text size="sm" mt="xs">
+          {words.because}
+        </Text>
+        <ol className="list">
+          {answer.because.map((reason, index) => (
+            <li key={index}>{reason}</li>
+          ))}
+        </ol>
+      </section>
+      <section className="panel">
+        <h2>{words.decoded}</h2>
+        <Fields view={answer.packet} />
+      </section>
+      <section className="panel">
+        <h2>
+          {words.reply} {answer.to != null && words.to(answer.to)}
+        </h2>
+        {answer.reply == null ? <Text size="sm">{words.noReply}</Text> : <Fields view={answer.reply} />}
+        {answer.reply_hex != null && <Snippet label={words.reply} text={answer.reply_hex} />}
+      </section>
+    </>
+  );
+}
+
+function Fields({ view }: { view: PacketExplanation["packet"] }) {
+  return (
+    <div className="scroll" tabIndex={0} role="region" aria-label={view.kind}>
+      <table className="plain">
+        <caption className="unseen">{view.kind}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{words.field}</th>
+            <th scope="col">{words.value}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {view.fields.map((field, index) => (
+            <tr key={index}>
+              <th scope="row" className="nowrap">
+                {field.code != null && <span className="dim">{field.code} </span>}
+                {field.name}
+              </th>
+              <td className="mono">{field.value}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
