@@ -69,7 +69,7 @@ pub enum OidcError {
     #[error("the issuer refused: {0}")]
     Denied(String),
     /// None of somebody's groups gives a role.
-    #[error("{name} is in no group that may do anything here. {}", seen_groups(.groups))]
+    #[error("of the groups of {name}, none may do anything here. {}", seen_groups(.groups))]
     NoRole {
         /// Who.
         name: String,

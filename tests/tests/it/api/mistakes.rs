@@ -58,7 +58,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "kind: Profile\nname: a\nspec:\n  boot: local\n  butane: |\n    variant: fcos\n    version: 1.4.0\n    {{ nothing.of.this }}\n",
-        "8:5",
+        "8:8",
         "undefined",
     ),
     (
@@ -68,7 +68,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "kind: Profile\nname: a\nspec:\n  boot: local\n  kernelArgs: [quiet, 'x={{ machine.labels.none }}']\n",
-        "5:23",
+        "5:29",
         "undefined",
     ),
     (
@@ -88,8 +88,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "kind: Profile\nname: a\nspec:\n  boot: local\n  butane: |\n    variant: fcos\n    version: 1.5.0\n    {% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}\n",
-        "8:5",
-        "fuel",
+        "8:44",
+        "more than a template may",
     ),
     ("kind: Profile\nname: \"a\\u202eb\"\nspec: {boot: local}\n", "2:7", "name"),
     (
@@ -183,10 +183,10 @@ pub async fn every_refusal_is_a_problem_document(begin: Begin) -> Result<()> {
         ("PATCH", "/api/v1/subnets/a", Some(&group), 405, "method-not-allowed"),
         ("DELETE", "/api/v1/events", None, 405, "method-not-allowed"),
         ("PUT", "/api/v1/groups/a", Some(&group), 422, "invalid"),
-        ("PUT", "/api/v1/groups/a", Some(&Value::Null), 400, "bad-request"),
-        ("POST", "/api/v1/apply", Some(&group), 400, "bad-request"),
+        ("PUT", "/api/v1/groups/a", Some(&Value::Null), 422, "invalid"),
+        ("POST", "/api/v1/apply", Some(&group), 422, "invalid"),
         ("POST", "/api/v1/machines/none/hold", Some(&Value::Null), 422, "invalid"),
-        ("POST", "/api/v1/tokens", Some(&group), 400, "bad-request"),
+        ("POST", "/api/v1/tokens", Some(&group), 422, "invalid"),
         ("POST", "/agent/v1/boots/none/progress", Some(&group), 400, "bad-request"),
         ("GET", "/agent/v1/nothing", None, 404, "not-found"),
     ];

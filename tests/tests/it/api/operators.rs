@@ -28,7 +28,7 @@ pub async fn a_rack_is_held_at_once_by_a_token_that_is_good_for_it(begin: Begin)
     ])?;
     let listed = rig.cli_ok(&["token", "list"])?;
     assert!(
-        listed.lines().any(|line| line.starts_with("shift") && line.contains("machines rack=a")),
+        listed.lines().any(|line| line.starts_with("shift") && line.contains("Machine rack=a")),
         "{listed}"
     );
 

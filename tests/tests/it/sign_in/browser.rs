@@ -114,7 +114,7 @@ impl Browser {
 
     /// Goes through the issuer's own pages, as this person, until they lead away or say that it is done.
     pub async fn agree(&self, issuer: &str, person: &str) -> Result<()> {
-        for _ in 0..8 {
+        for _ in 0..200 {
             if !self.url().await?.starts_with(issuer) || self.page().await?.contains("Success") {
                 return Ok(());
             }
@@ -122,7 +122,11 @@ impl Browser {
                 self.enter("input[name=login]", person).await?;
                 self.enter("input[name=password]", "any").await?;
             }
-            self.click("button[type=submit]").await?;
+            // A page may send itself, and has no button then.
+            if self.has("button[type=submit]").await {
+                self.click("button[type=submit]").await?;
+            }
+            sleep(Duration::from_millis(100)).await;
         }
         bail!("the issuer's pages lead nowhere: {} {}", self.url().await?, self.page().await?)
     }
