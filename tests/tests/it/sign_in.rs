@@ -5,7 +5,7 @@ mod browser;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use pilotlight_tests::daemon;
@@ -19,8 +19,8 @@ use crate::rig::{Plan, Rig, skipped};
 const PASSWORD: &str = "a long sentence of hers";
 const SECRET: &str = "the secret of the stories: +/%&=";
 
-/// The issuer's process.
-struct Issuer(Child);
+/// The issuer's process, and what it says, which somebody must be there to hear: it ends otherwise.
+struct Issuer(Child, BufReader<ChildStdout>);
 
 impl Drop for Issuer {
     fn drop(&mut self) {
@@ -45,10 +45,10 @@ impl Issuer {
             .stderr(Stdio::null())
             .spawn()
             .context("node cannot be run: apt-get install nodejs npm")?;
-        let mut said = BufReader::new(process.stdout.take().context("its output is a pipe")?);
-        let issuer = Self(process);
+        let said = BufReader::new(process.stdout.take().context("its output is a pipe")?);
+        let mut issuer = Self(process, said);
         let mut line = String::new();
-        said.read_line(&mut line)?;
+        issuer.1.read_line(&mut line)?;
         ensure!(line.starts_with("ready"), "the issuer does not start: {line}");
         Ok(issuer)
     }
