@@ -89,8 +89,8 @@ fn what_cannot_be_rendered_ends_with_1_and_says_where() -> Result<()> {
     for (args, expected) in [
         (&["loop.yaml", "--mac", "52:54:00:12:34:56"][..], "several profiles"),
         (&["a", "-f", "loop.yaml"], "loop.yaml:3:30: spec.layers[0]: b has a among its own layers"),
-        (&["unknown.yaml"], "unknown.yaml:9:5: spec.butane: template: undefined value"),
-        (&["unknown.yaml"], "unknown.yaml:5:16: spec.kernelArgs[0]: template: undefined value"),
+        (&["unknown.yaml"], "unknown.yaml:9:8: spec.butane: template: undefined value"),
+        (&["unknown.yaml"], "unknown.yaml:5:20: spec.kernelArgs[0]: template: undefined value"),
         (&["escape.bu"], "escape.bu:7:16: `../../etc/passwd` leads out of the profile's folder"),
         (&["newer.bu", "--ignition", "3.3.0"], "newer.bu:7:16: "),
         (&["two.yaml"], "several profiles"),

@@ -105,21 +105,20 @@ async fn a_browser_signs_in_by_password_and_out_again() -> Result<()> {
     let browser = Browser::start(&rig.daemon.ca()?).await?;
     let at = |path: &str| format!("{}{path}", rig.daemon.url());
     browser.open(&at("/status")).await?;
-    ensure!(browser.url().await?.starts_with(&at("/sign-in?next=")), "led to {}", browser.url().await?);
+    browser.comes_to(&at("/sign-in?next=")).await?;
     browser.enter("#name", "alice").await?;
     browser.enter("#password", "not her sentence").await?;
     browser.click("form button").await?;
-    let page = browser.page().await?;
-    ensure!(page.contains("The name or the password is wrong."), "{page}");
+    browser.shows("The name or the password is wrong.").await?;
     browser.enter("#password", PASSWORD).await?;
     browser.click("form button").await?;
-    ensure!(browser.url().await? == at("/status"), "led to {}", browser.url().await?);
-    ensure!(browser.page().await?.contains("user:alice"));
+    browser.comes_to(&at("/status")).await?;
+    browser.shows("user:alice").await?;
     ensure!(browser.readable_cookies().await?.is_empty(), "no script can read the session");
     browser.click(".who button").await?;
-    ensure!(browser.page().await?.contains("You are signed out."), "{}", browser.page().await?);
+    browser.shows("You are signed out.").await?;
     browser.open(&at("/status")).await?;
-    ensure!(browser.url().await?.starts_with(&at("/sign-in")), "she is out");
+    browser.comes_to(&at("/sign-in")).await.context("she is out")?;
     Ok(())
 }
 
@@ -138,8 +137,8 @@ async fn a_browser_signs_in_at_the_issuer() -> Result<()> {
         alice.open(&at("/status")).await?;
         alice.click("a.button").await?;
         alice.agree(&issuer, "alice").await?;
-        ensure!(alice.url().await?.starts_with(&at("/status")), "{}", alice.page().await?);
-        ensure!(alice.page().await?.contains("oidc:alice"), "{claims}: {}", alice.page().await?);
+        alice.comes_to(&at("/status")).await?;
+        alice.shows("oidc:alice").await.context(claims)?;
         let log: List<AuditEntry> = rig.admin.get("/audit?actor=oidc%3Aalice").await?;
         let after = log.items.first().and_then(|entry| entry.after.clone()).unwrap_or_default();
         ensure!(after["role"] == "editor", "the higher of her groups' roles: {after}");
@@ -154,7 +153,7 @@ async fn a_browser_signs_in_at_the_issuer() -> Result<()> {
             "{page}"
         );
         bob.open(&at("/status")).await?;
-        ensure!(bob.url().await?.starts_with(&at("/sign-in")), "bob is not in");
+        bob.comes_to(&at("/sign-in")).await.context("bob is not in")?;
 
         drop(running);
         alice.open(&at("/status")).await?;
@@ -175,12 +174,12 @@ async fn an_issuer_that_is_away_is_told_and_others_go_on() -> Result<()> {
     let browser = Browser::start(&rig.daemon.ca()?).await?;
     browser.open(&format!("{}/sign-in", rig.daemon.url())).await?;
     browser.click("a.button").await?;
-    let page = browser.page().await?;
-    ensure!(page.contains("cannot be asked") && page.contains("Local users and API tokens"), "{page}");
+    browser.shows("cannot be asked").await?;
+    browser.shows("Local users and API tokens").await?;
     browser.enter("#name", "alice").await?;
     browser.enter("#password", PASSWORD).await?;
     browser.click("form button").await?;
-    ensure!(browser.page().await?.contains("user:alice"));
+    browser.shows("user:alice").await?;
     Ok(())
 }
 

@@ -112,6 +112,28 @@ impl Browser {
             .to_owned())
     }
 
+    /// Returns when it is at a page whose URL begins so: a click is over before the page that it leads to is there.
+    pub async fn comes_to(&self, url: &str) -> Result<()> {
+        for _ in 0..100 {
+            if self.url().await?.starts_with(url) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        bail!("led to {} and not to {url}", self.url().await?)
+    }
+
+    /// Returns when its page has these words.
+    pub async fn shows(&self, words: &str) -> Result<()> {
+        for _ in 0..100 {
+            if self.page().await?.contains(words) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        bail!("`{words}` is not on {}: {}", self.url().await?, self.page().await?)
+    }
+
     /// Goes through the issuer's own pages, as this person, until they lead away or say that it is done.
     pub async fn agree(&self, issuer: &str, person: &str) -> Result<()> {
         for _ in 0..200 {
