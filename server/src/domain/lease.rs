@@ -1,9 +1,10 @@
 //! The addresses of one subnet: who holds which, and until when.
 mod gaps;
 mod pick;
+pub mod room;
 
 use self::gaps::Gaps;
-use pilotlight_types::{Mac, Timestamp, resource::Ipv4Range};
+use pilotlight_types::{Mac, Timestamp, api::LeaseState, resource::Ipv4Range};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::Ipv4Addr,
@@ -35,6 +36,24 @@ pub struct Lease {
     pub bound: bool,
     /// Whether the holder is a machine that was declared.
     pub declared: bool,
+}
+
+impl Lease {
+    /// What is with the address, for people; nothing, if that is over and nobody is to get it again.
+    pub fn state(&self, now: Timestamp) -> Option<LeaseState> {
+        state((self.mac.is_some(), self.bound), self.expires, now)
+    }
+}
+
+/// What is with an address that is, or is not, held by somebody who asked for it.
+pub(super) fn state((held, bound): (bool, bool), expires: Timestamp, now: Timestamp) -> Option<LeaseState> {
+    Some(match (expires > now, held, bound) {
+        (true, false, _) => LeaseState::Abandoned,
+        (true, true, true) => LeaseState::Leased,
+        (true, true, false) => LeaseState::Offered,
+        (false, true, true) => LeaseState::Ended,
+        (false, ..) => return None,
+    })
 }
 
 /// An address that was set aside for a client.
@@ -126,6 +145,11 @@ impl LeaseBook {
     /// Who holds the address, unless the lease has ended.
     pub fn holder(&self, ip: Ipv4Addr, now: Timestamp) -> Option<Mac> {
         self.by_ip.get(&ip).filter(|lease| lease.expires > now).and_then(|lease| lease.mac)
+    }
+
+    /// Every address that is held, offered or on probation, and those whose clients get them again.
+    pub fn all(&self) -> impl Iterator<Item = &Lease> {
+        self.by_ip.values()
     }
 
     /// How many addresses are held, offered or on probation.

@@ -10,7 +10,7 @@ use crate::{
 use ipnet::Ipv4Net;
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    resource::{Name, SubnetMode, SubnetSpec},
+    resource::{Ipv4Range, Name, SubnetMode, SubnetSpec},
 };
 use std::{
     collections::{BTreeMap, HashSet},
@@ -214,6 +214,17 @@ impl Leases {
     pub fn of(&self, subnet: &Name, mac: Mac) -> Option<Ipv4Addr> {
         let now = self.journal.now();
         self.lock().get(subnet).and_then(|book| book.of(mac, now)).map(|lease| lease.ip)
+    }
+
+    /// Our own addresses in a range.
+    pub fn ours_among(&self, range: Ipv4Range) -> impl Iterator<Item = Ipv4Addr> {
+        self.ours.iter().copied().filter(move |ip| range.contains(*ip))
+    }
+
+    /// Every lease there is, with its subnet.
+    pub fn all(&self) -> Vec<(Name, Lease)> {
+        let books = self.lock();
+        books.iter().flat_map(|(subnet, book)| book.all().map(|lease| (subnet.clone(), *lease))).collect()
     }
 
     /// How many addresses of each subnet are held.
