@@ -43,7 +43,7 @@ beforeAll(async () => {
   await rig.start(`[webhooks]\nallow = ["${SERVER}"]\nretry-first = "1s"\nretry-longest = "1s"\nretry-for = "2s"\n`);
   rig.apply(SUBNET, rig.image(), BASE, LAYERED, ZONED, machine(1), machine(2, "n2", "{role: storage}"));
   rig.apply(
-    `kind: Group\nname: everything\nspec: {profile: worker}\n`,
+    `kind: Group\nname: everything\nspec: {profile: worker, variables: {zone: any}}\n`,
     `kind: Group\nname: this-one\nspec: {match: {macs: ["52:54:01:77:00:01"]}, profile: worker, variables: {zone: own}}\n`,
   );
 });

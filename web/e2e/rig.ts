@@ -18,6 +18,8 @@ export const SERVER = "10.77.0.1";
 export const ORIGIN = `https://${SERVER}:8443`;
 /** The process in whose network the machines are. */
 const FAR = process.env.PILOTLIGHT_FAR ?? "";
+/** How long something may take to appear: more where the machine is busy with other things. */
+const PATIENCE = Number(process.env.E2E_PATIENCE ?? 15_000);
 const NETWORK = "10.80.0.0/16";
 const RELAY = "10.80.0.1";
 
@@ -185,7 +187,7 @@ export class Rig {
       viewport: { width: 1360, height: 850 },
       ...rest,
     });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     const problems: string[] = [];
     // What the policy keeps away, and what a script throws, is a failure of the story whoever looks for it.

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, test } from "vitest";
-import { GROUP, machine, ORIGIN, PROFILE, Rig, SUBNET } from "./rig";
+import { GROUP, machine, ORIGIN, PROFILE, Rig, SERVER, SUBNET } from "./rig";
 
 const OUT = process.env.SCREENSHOTS ?? "../.cache/screenshots";
 const PAGES: Record<string, string> = {
@@ -45,12 +45,25 @@ const PAGES: Record<string, string> = {
   start: "/start",
 };
 
+/** What the pages of configuration have to show. */
+const MORE = [
+  `kind: Group\nname: everything\nspec: {profile: worker, priority: -1}\n`,
+  `kind: Group\nname: workers-r1\nspec: {match: {labels: {role: worker, rack: r1}}, profile: worker, variables: {zone: a}}\n`,
+  `kind: Webhook\nname: alerts\nspec: {url: "http://${SERVER}:1/", events: [machine.*, boot.failed]}\n`,
+  `kind: Role\nname: rack-team\nspec: {description: looks after rack r1, rules: [{verbs: [get, hold, release], kinds: [Machine], selector: rack=r1}]}\n`,
+];
+
 const rig = new Rig();
 beforeAll(async () => {
   mkdirSync(OUT, { recursive: true });
   await rig.start();
   const fleet = Array.from({ length: 60 }, (_, n) => machine(n + 1));
-  rig.apply(SUBNET, rig.image(), PROFILE, GROUP, ...fleet);
+  rig.apply(SUBNET, rig.image(), PROFILE, GROUP, ...fleet, ...MORE);
+  await rig.ask(
+    "POST",
+    "/api/v1/users",
+    JSON.stringify({ name: "alice", password: "a long sentence", role: "operator" }),
+  );
   rig.apply(PROFILE.replace("console=ttyS0", "console=ttyS0, quiet"));
   const booted = rig.powerOn(40, { kernelStart: 0.5, spread: 2 });
   await new Promise((resolve) => booted.once("exit", resolve));

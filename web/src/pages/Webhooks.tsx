@@ -116,7 +116,7 @@ function Row({ webhook, status }: { webhook: Webhook; status: WebhookStatus | un
           count(status?.dead)
         )}
       </td>
-      <td>{status?.oldest_pending == null ? common.none : <Ago at={status.oldest_pending} />}</td>
+      <td>{status?.oldest_pending == null ? common.none : <Ago at={status.oldest_pending} bare />}</td>
       <td>
         <code className="wrap">{webhook.spec.events.join(", ")}</code>
       </td>

@@ -63,8 +63,8 @@ export const images = {
   source: "Source",
   sha256: "SHA-256",
   verified: "verified",
-  verifiedHint:
-    "Each file was fetched and held against its hash before this revision was taken; it is held against it again before it is served.",
+  checked: "Checked",
+  verifiedHint: "Each file was fetched and held against its hash before this revision was taken.",
   machines: "Machines",
   running: "Being fetched",
   progress: (done: string, all: string | undefined) => (all === undefined ? done : `${done} of ${all}`),

@@ -49,6 +49,7 @@ export const webhooks = {
   attempts: "Tries, oldest first",
   showTries: (event: string, object: string) => `Show the tries of ${event} of ${object}`,
   show: "Tries",
+  act: "More",
   took: "Took",
   at: "When",
   status: "Status",

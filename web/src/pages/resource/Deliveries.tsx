@@ -60,7 +60,7 @@ function State({ status }: { status: WebhookStatus }) {
           {words.states.dead}
           {status.oldest_pending != null && (
             <>
-              ; {words.oldest.toLowerCase()} <Ago at={status.oldest_pending} />
+              ; {words.oldest.toLowerCase()} <Ago at={status.oldest_pending} bare />
             </>
           )}
         </Text>
@@ -135,7 +135,7 @@ function Told({ name }: { name: string }) {
                 <caption className="unseen">{words.tabs.deliveries}</caption>
                 <thead>
                   <tr>
-                    {[words.due, words.event, words.object, words.state, words.tries, words.last, words.show].map(
+                    {[words.due, words.event, words.object, words.state, words.tries, words.last, words.act].map(
                       (title) => (
                         <th key={title} scope="col">
                           {title}

@@ -27,7 +27,7 @@ export function ImageUse({ image }: { image: Image }) {
           <caption className="unseen">{words.files}</caption>
           <thead>
             <tr>
-              {[words.file, words.source, words.sha256, words.verified].map((title) => (
+              {[words.file, words.source, words.sha256, words.checked].map((title) => (
                 <th key={title} scope="col">
                   {title}
                 </th>
