@@ -23,6 +23,7 @@ pub mod matcher;
 pub mod next_boot;
 pub mod pacing;
 pub mod profile;
+pub mod ration;
 pub mod recent;
 pub mod rights;
 pub mod scope;

@@ -13,7 +13,7 @@ mod webhook;
 
 pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
 pub use audit::{AuditBreak, AuditCheck, AuditEntry};
-pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
+pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use operation::{Operation, OperationState, Transfer};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
