@@ -1,5 +1,5 @@
 import { Button, Group, Menu, Modal, Stack, Text, TextInput } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
 import { useState, useSyncExternalStore } from "react";
 import { parts, views, withView } from "../logic/views";
 import { views as words } from "../words/operations";
@@ -9,6 +9,7 @@ import { Icon } from "./Icon";
 /** Views of the machines that somebody gave a name: to open, to save, to forget. */
 export function Views({ search }: { search: object }) {
   const all = useSyncExternalStore(views.subscribe, views.all);
+  const navigate = useNavigate();
   const [saving, setSaving] = useState(false);
   return (
     <>
@@ -21,7 +22,11 @@ export function Views({ search }: { search: object }) {
         <Menu.Dropdown>
           {all.length === 0 && <Menu.Label>{words.none}</Menu.Label>}
           {all.map((view) => (
-            <Menu.Item key={view.name} component={Link} {...{ to: "/machines", search: view.search }} className="wrap">
+            <Menu.Item
+              key={view.name}
+              className="wrap"
+              onClick={() => void navigate({ to: "/machines", search: view.search })}
+            >
               {view.name}
             </Menu.Item>
           ))}
