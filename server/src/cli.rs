@@ -308,7 +308,7 @@ struct GetArgs {
     kind: String,
     /// Only this one
     name: Option<String>,
-    /// Only those with these labels, such as role=worker,rack!=r1; machines have stage, rack and drift, too
+    /// Only those with these labels, such as role=worker,rack!=r1; machines have stage, rack, drift and hold, too
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// How to print

@@ -20,6 +20,7 @@ pub mod lease;
 pub mod lease6;
 pub mod machine;
 pub mod matcher;
+pub mod medians;
 pub mod next_boot;
 pub mod pacing;
 pub mod profile;

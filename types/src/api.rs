@@ -7,6 +7,7 @@ mod packet;
 mod plan;
 mod revision;
 mod rights;
+mod site;
 mod token;
 mod user;
 mod webhook;
@@ -19,6 +20,7 @@ pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
 pub use rights::{MayI, MayIAnswer, Rights, Role};
+pub use site::{BootMedians, ClassBy, ForeignServer, PhaseMedian, Site, SubnetUse};
 pub use token::{CreatedToken, NewToken, Scope, Token};
 pub use user::{
     How, IssuedToken, Me, NewUser, OidcWay, PasswordChange, PasswordReset, PasswordSignIn, SignInWays,

@@ -69,8 +69,9 @@ export class Rig {
   private browser: Browser | undefined;
   private agent = new Agent({ rejectUnauthorized: false, keepAlive: true });
 
-  async start(): Promise<void> {
-    const config = `[site]\nname = "hall"\n[server]\ndata-dir = "${this.folder}/data"\n[http]\nlisten = "${SERVER}:8080"\n[https]\nlisten = "${SERVER}:8443"\n[dhcp]\ninterfaces = ["eth0"]\n[tftp]\nlisten = "${SERVER}:69"\n[agent]\nbinary = "${AGENT}"\n`;
+  /** Starts the daemon, with these lines at the end of its configuration. */
+  async start(more = ""): Promise<void> {
+    const config = `[site]\nname = "hall"\n[server]\ndata-dir = "${this.folder}/data"\n[http]\nlisten = "${SERVER}:8080"\n[https]\nlisten = "${SERVER}:8443"\n[dhcp]\ninterfaces = ["eth0"]\n[tftp]\nlisten = "${SERVER}:69"\n[agent]\nbinary = "${AGENT}"\n${more}`;
     writeFileSync(join(this.folder, "pilotlight.toml"), config);
     await this.startDaemon();
     this.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });

@@ -90,6 +90,27 @@ impl Pool<'_> {
     }
 }
 
+/// How many addresses these ranges have without those that are left out, whichever of them overlap.
+pub fn size_without(ranges: &[Ipv4Range], exclude: &[Ipv4Range]) -> u64 {
+    let bounds =
+        |range: &Ipv4Range| (u64::from(u32::from(range.first())), u64::from(u32::from(range.last())));
+    let mut left_out: Vec<(u64, u64)> = exclude.iter().map(bounds).collect();
+    left_out.sort_unstable();
+    let mut all: Vec<(u64, u64)> = ranges.iter().map(bounds).collect();
+    all.sort_unstable();
+    let (mut count, mut next) = (0, 0);
+    for (first, last) in all {
+        next = next.max(first);
+        for (from, to) in left_out.iter().filter(|(from, to)| *to >= first && *from <= last) {
+            count += from.saturating_sub(next);
+            next = next.max(to + 1);
+        }
+        count += (last + 1).saturating_sub(next);
+        next = next.max(last + 1);
+    }
+    count
+}
+
 /// The leases of one subnet. It remembers who had an address after the lease ended, so that the client gets the same one again; its
 /// size is bounded by that of the ranges.
 #[derive(Debug, Default)]
@@ -131,6 +152,12 @@ impl LeaseBook {
     /// How many addresses are held, offered or on probation.
     pub fn held(&self, now: Timestamp) -> usize {
         self.live.iter().rev().take_while(|(expires, _)| *expires > now).count()
+    }
+
+    /// How many of these addresses are.
+    pub fn held_of(&self, now: Timestamp, taken: impl Fn(Ipv4Addr) -> bool) -> usize {
+        let live = self.live.iter().rev().take_while(|(expires, _)| *expires > now);
+        live.filter(|(_, ip)| taken(*ip)).count()
     }
 
     /// Sets an address aside for the client: the one reserved for it, the one that it had, the one that it asks for, or a free one.

@@ -11,6 +11,7 @@ mod plans;
 mod resources;
 mod rights;
 mod sign_in;
+mod site;
 mod tokens;
 mod users;
 mod watch;
@@ -19,7 +20,7 @@ mod webhooks;
 use super::{
     openapi,
     problem::Failure,
-    routes::{Operation, Permission, Routes},
+    routes::{Header, Operation, Permission, Routes},
 };
 use crate::domain::selector::Selector;
 use crate::service::{
@@ -33,18 +34,17 @@ use crate::service::{
     history::History,
     journal::Journal,
     machines::Machines,
+    medians::Medians,
     oidc::Oidc,
     operations::Operations,
     revisions::Revisions,
     scopes::Scopes,
+    site_now::SiteNow,
     views::Views,
     webhooks::Webhooks,
 };
-use axum::{
-    Router,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{Router, http::HeaderMap, response::Response};
+use conditions::Shown;
 use pilotlight_types::resource::Name;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -66,6 +66,10 @@ pub struct Api {
     pub machines: Machines,
     /// Boots.
     pub boots: Boots,
+    /// How boots usually go.
+    pub medians: Medians,
+    /// How it goes at the site.
+    pub site: SiteNow,
     /// What machines said.
     pub console: Console,
     /// Explains machines.
@@ -103,6 +107,8 @@ pub(super) fn router(api: Api) -> Router {
         operations,
         machines,
         boots,
+        medians,
+        site,
         console,
         explain,
         packets,
@@ -153,9 +159,16 @@ pub(super) fn router(api: Api) -> Router {
             scopes: scopes.clone(),
             stop,
         }))
-        .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
+        .merge(machines::routes().with_state(machines::MachinesApi {
+            views,
+            machines,
+            medians,
+            explain,
+            packets,
+        }))
         .merge(operations::routes().with_state(operations))
         .merge(rights::routes().with_state(scopes.clone()))
+        .merge(site::routes().with_state(site))
         .merge(tokens::routes().with_state(access))
         .merge(webhooks::routes().with_state(webhooks))
         .merge(sign_in::routes().with_state(sign_in::SignInApi { callers: callers.clone(), oidc }))
@@ -176,6 +189,7 @@ pub(super) fn operations() -> Vec<Operation> {
         resources::routes().operations(),
         rights::routes().operations(),
         sign_in::routes().operations(),
+        site::routes().operations(),
         tokens::routes().operations(),
         webhooks::routes().operations(),
         users::routes().operations(),
@@ -190,18 +204,22 @@ fn about() -> Routes<()> {
     let document = Operation::get("/openapi.json")
         .called("getOpenApi", "This document")
         .takes_right(Permission::Anybody)
-        .answers::<Value>(200, "the document, OpenAPI 3.1");
+        .says("Its ETag is the beginning of the SHA-256 of its text: `HEAD` tells whether it is the API that a client was made for.")
+        .header(Header::IfChanged)
+        .answers::<Value>(200, "the document, OpenAPI 3.1")
+        .answers_nothing(304, "it is what the caller has")
+        .tagged();
     Routes::under(PREFIX).on(document, open_api)
 }
 
-async fn open_api() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], openapi::text()).into_response()
+async fn open_api(headers: HeaderMap) -> Result<Response, Failure> {
+    Ok(Shown::text(openapi::known_by(), openapi::text())?.unless_known(&headers))
 }
 
 /// How a list is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Page {
-    /// Which are meant, by labels, as kubectl has it: `role=worker,rack!=r1,gpu,!spare`. Machines have `stage`, `rack` and `drift` too.
+    /// Which are meant, by labels, as kubectl has it: `role=worker,rack!=r1,gpu,!spare`. Machines have `stage`, `rack`, `drift` and `hold` too.
     selector: Option<String>,
     /// The `next` of the page before.
     cursor: Option<String>,

@@ -33,6 +33,7 @@ use serde::Deserialize;
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// Keeps the boots.
@@ -198,6 +199,11 @@ impl Boots {
     /// The boots that go on.
     pub fn open(&self) -> Vec<Arc<Boot>> {
         self.lock().of.values().filter(|boot| boot.ended.is_none()).cloned().collect()
+    }
+
+    /// How many machines there are whose newest boot began so lately.
+    pub fn begun_lately(&self, now: Timestamp, lately: Duration) -> usize {
+        self.lock().of.values().filter(|boot| now.since(boot.started) < lately).count()
     }
 
     /// One boot, however old.

@@ -3,7 +3,7 @@ use super::{boots::Boots, journal::Journal, roster::Roster};
 use crate::{
     domain::{
         inventory::Inventory,
-        lease::{Lease, LeaseBook, NoAddress, Offered, Pool},
+        lease::{Lease, LeaseBook, NoAddress, Offered, Pool, size_without},
     },
     store::{Db, LeaseRow, StoreError, Write},
 };
@@ -219,6 +219,16 @@ impl Leases {
     /// How many addresses of each subnet are held.
     pub fn held(&self, now: Timestamp) -> Vec<(Name, usize)> {
         self.lock().iter().map(|(subnet, book)| (subnet.clone(), book.held(now))).collect()
+    }
+
+    /// How many addresses the ranges of a subnet have that are not left out, and how many of those are held.
+    pub fn used(&self, subnet: &Name, spec: &SubnetSpec, now: Timestamp) -> (u64, usize) {
+        let leased = |ip: Ipv4Addr| {
+            spec.ranges.iter().any(|range| range.contains(ip))
+                && !spec.exclude.iter().any(|range| range.contains(ip))
+        };
+        let held = self.lock().get(subnet).map_or(0, |book| book.held_of(now, leased));
+        (size_without(&spec.ranges, &spec.exclude), held)
     }
 
     fn with_pool<T>(

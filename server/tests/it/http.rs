@@ -9,7 +9,8 @@ use axum::{
 use pilotlight::clock::Clock;
 use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, SignInPages, StatusPage, api::Api};
 use pilotlight::service::{
-    audit::Audit, content::Contents, explain::Packets, operations::Operations, scopes::Scopes,
+    audit::Audit, content::Contents, explain::Packets, medians::Medians, operations::Operations,
+    scopes::Scopes, site_now::SiteNow,
 };
 use pilotlight_types::api::{NewToken, Problem, Role, Scope};
 use serde_json::{Value, json};
@@ -45,6 +46,16 @@ pub fn secure(rig: &Rig) -> Router {
         ),
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
+        medians: Medians::new(rig.roster.clone(), rig.boots.clone()),
+        site: SiteNow {
+            name: "test".into(),
+            patience: "10m".parse().unwrap(),
+            roster: rig.roster.clone(),
+            boots: rig.boots.clone(),
+            leases: rig.leases.clone(),
+            sightings: rig.sightings.clone(),
+            journal: rig.journal.clone(),
+        },
         console: rig.console.clone(),
         explain: rig.explain.clone().asking(packets.clone()),
         packets,
