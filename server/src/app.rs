@@ -5,7 +5,7 @@ mod host;
 pub use error::StartError;
 
 use self::host::{
-    bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, names, oidc_client,
+    bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, listens, names, oidc_client,
     our_addresses, port, vault, warn_of_missing, webhooks,
 };
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
         console::Console,
         content::Contents,
         delivery::Delivery,
+        doctor::{Doctor, Examine},
         explain::{Explain, Packets},
         files::Files,
         firmware::FirmwareTable,
@@ -45,6 +46,8 @@ use crate::{
         leases6::Leases6,
         machines::Machines,
         medians::Medians,
+        membership::Membership,
+        networks::Networks,
         next_boots::NextBoots,
         oidc::Oidc,
         operations::Operations,
@@ -56,6 +59,8 @@ use crate::{
         sessions::Sessions,
         sightings::Sightings,
         site_now::SiteNow,
+        system::About,
+        tasks::Tasks,
         users::Users,
         views::Views,
         webhooks::Webhooks,
@@ -101,6 +106,7 @@ pub struct App {
     stalls: Stalls,
     vault: Option<Vault>,
     webhooks: Webhooks,
+    repeated: Tasks,
     serving: Arc<AtomicBool>,
     db: Db,
     _lock: nix::fcntl::Flock<std::fs::File>,
@@ -108,7 +114,13 @@ pub struct App {
 
 impl App {
     /// Opens the database, loads everything, binds every socket.
-    pub async fn build(settings: Settings, clock: Clock, life: &Lifecycle) -> Result<Self, StartError> {
+    /// `examine` looks at this host and its network, when somebody asks for that.
+    pub async fn build(
+        settings: Settings,
+        clock: Clock,
+        examine: Arc<Examine>,
+        life: &Lifecycle,
+    ) -> Result<Self, StartError> {
         let (data, lock) = DataDir::open(&settings.data_dir)?;
         let dhcp = bind_dhcp(&settings)?;
         let dhcp6 = bind_dhcp6(&settings)?;
@@ -246,7 +258,33 @@ impl App {
         let foresight = NextBoots::new(boots.clone(), delivery.clone(), configs.clone());
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let packets = Packets { dhcp: answers.clone(), dhcp6: answers6.clone() };
+        let operations = Operations::new(clock.clone(), life.soft.clone());
+        let repeated = Tasks::new(clock.clone());
+        let about = About {
+            site: settings.site.to_string(),
+            started: clock.now(),
+            listens: listens(&settings, &http, &https),
+            clock: clock.clone(),
+            db: db.clone(),
+            roster: roster.clone(),
+            views: views.clone(),
+            tasks: repeated.clone(),
+            doctor: Doctor::new(clock, examine),
+            history: history.clone(),
+            operations: operations.clone(),
+            webhooks: webhooks.clone(),
+        };
         let api = Api {
+            networks: Networks {
+                roster: roster.clone(),
+                leases: leases.clone(),
+                leases6: answers6.leases.clone(),
+                sightings: sightings.clone(),
+                journal: journal.clone(),
+            },
+            membership: Membership::new(roster.clone()),
+            about,
+            health: health.clone(),
             views: views.clone(),
             changes: Changes::new(
                 roster.clone(),
@@ -256,7 +294,7 @@ impl App {
                 (foresight, settings.guard_machines),
             ),
             revisions: Revisions::new(db.clone()),
-            operations: Operations::new(clock, life.soft.clone()),
+            operations,
             machines,
             boots: boots.clone(),
             medians: Medians::new(roster.clone(), boots.clone()),
@@ -265,8 +303,6 @@ impl App {
                 patience: settings.patience,
                 roster: roster.clone(),
                 boots: boots.clone(),
-                leases: leases.clone(),
-                sightings: sightings.clone(),
                 journal: journal.clone(),
             },
             console: console.clone(),
@@ -335,6 +371,7 @@ impl App {
             stalls,
             vault,
             webhooks,
+            repeated,
             serving,
             db,
             _lock: lock,
@@ -376,9 +413,9 @@ impl App {
                 Ok(())
             });
         }
-        let (probes, stop_probes) = (self.probes, stop.clone());
+        let (probes, passes, stop_probes) = (self.probes, self.repeated.clone(), stop.clone());
         life.spawn("probes", async move {
-            probes.run(stop_probes).await;
+            probes.run(passes, stop_probes).await;
             Ok(())
         });
         for socket in self.solicitations {
@@ -418,9 +455,9 @@ impl App {
             webhooks.run(stop_webhooks).await;
             Ok(())
         });
-        let (stalls, stop_stalls) = (self.stalls, stop.clone());
+        let (stalls, passes, stop_stalls) = (self.stalls, self.repeated, stop.clone());
         life.spawn("stalls", async move {
-            reconcile::run(stalls, stop_stalls).await;
+            reconcile::run(stalls, passes, stop_stalls).await;
             Ok(())
         });
         self.serving.store(true, Ordering::Release);

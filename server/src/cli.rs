@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod get;
 mod login;
+mod network;
 mod operation;
 mod password;
 mod plan;
@@ -20,6 +21,7 @@ mod render;
 mod revisions;
 mod serve;
 mod sources;
+mod system;
 mod table;
 mod token;
 mod user;
@@ -80,6 +82,21 @@ enum Command {
         #[command(subcommand)]
         command: BootCommand,
     },
+    /// Look who wins for whom: the groups of a machine, the machines of a group
+    Group {
+        #[command(subcommand)]
+        command: network::GroupCommand,
+    },
+    /// Show how full the subnets are, and who else was seen on them
+    Network(network::NetworkArgs),
+    /// Show who has which address
+    Leases(network::LeasesArgs),
+    /// Show what the daemon is: version, database, what it listens on
+    System(system::SystemArgs),
+    /// Show what the daemon does again and again, and how it went the last time
+    Tasks(system::SystemArgs),
+    /// Put together what somebody needs who is to help, without secrets
+    SupportBundle(system::BundleArgs),
     /// Show what happened
     Events(EventsArgs),
     /// Look at work that takes long, such as taking an image in
@@ -732,6 +749,12 @@ async fn run(command: Command) -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Boot { command } => boot::run(command).await,
         Command::Machine { command } => get::machine(command).await,
+        Command::Group { command } => network::group(command).await,
+        Command::Network(args) => network::network(args).await,
+        Command::Leases(args) => network::leases(args).await,
+        Command::System(args) => system::system(args).await,
+        Command::Tasks(args) => system::tasks(args).await,
+        Command::SupportBundle(args) => system::bundle(args).await,
         Command::Events(args) => events::run(args).await,
         Command::Operation { command } => operation::run(command).await,
         Command::Audit { command } => audit::run(command).await,

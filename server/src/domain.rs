@@ -31,5 +31,6 @@ pub mod scope;
 pub mod script;
 pub mod selector;
 pub mod stage;
+pub mod support;
 pub mod webhook;
 pub mod yaml;

@@ -3,6 +3,7 @@ mod stalls;
 
 pub use stalls::Stalls;
 
+use crate::{errors, service::tasks::Tasks};
 use std::{error::Error, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 pub trait Reconcile: Send + 'static {
     /// What the log calls it.
     const NAME: &'static str;
+    /// What it does, in a line.
+    const DOES: &'static str;
     /// How often it runs.
     const PERIOD: Duration;
     /// What can go wrong; it is tried again at the next pass.
@@ -20,12 +23,16 @@ pub trait Reconcile: Send + 'static {
 }
 
 /// Runs passes until it is stopped.
-pub async fn run<R: Reconcile>(mut reconciler: R, stop: CancellationToken) {
+pub async fn run<R: Reconcile>(mut reconciler: R, tasks: Tasks, stop: CancellationToken) {
+    let passes = tasks.register(R::NAME, R::DOES, R::PERIOD);
     let mut ticks = tokio::time::interval(R::PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if let Err(error) = reconciler.pass().await {
-            tracing::warn!(error = &error as &dyn Error, "a pass of `{}` failed; it is tried again", R::NAME);
+        let began = passes.begin();
+        let done = reconciler.pass().await;
+        if let Err(error) = &done {
+            tracing::warn!(error = error as &dyn Error, "a pass of `{}` failed; it is tried again", R::NAME);
         }
+        passes.ended(began, done.err().map(|error| errors::chain(&error)));
     }
 }

@@ -2,12 +2,16 @@
 mod action;
 mod audit;
 mod boot;
+mod draft;
+mod groups;
+mod network;
 mod operation;
 mod packet;
 mod plan;
 mod revision;
 mod rights;
 mod site;
+mod system;
 mod token;
 mod user;
 mod webhook;
@@ -15,12 +19,16 @@ mod webhook;
 pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
 pub use audit::{AuditBreak, AuditCheck, AuditEntry};
 pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
+pub use draft::{RenderRequest, Rendered};
+pub use groups::{GroupMachine, MachineGroup};
+pub use network::{Lease, LeaseState, Sighting, SubnetUse};
 pub use operation::{Operation, OperationState, Transfer};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
 pub use rights::{MayI, MayIAnswer, Rights, Role};
-pub use site::{BootMedians, ClassBy, ForeignServer, PhaseMedian, Site, SubnetUse};
+pub use site::{BootMedians, ClassBy, PhaseMedian, Site, SubnetPace};
+pub use system::{Check, CheckStatus, Daemon, DatabaseState, Findings, Listens, SupportBundle, Task};
 pub use token::{CreatedToken, NewToken, Scope, Token};
 pub use user::{
     How, IssuedToken, Me, NewUser, OidcWay, PasswordChange, PasswordReset, PasswordSignIn, SignInWays,
@@ -201,6 +209,9 @@ pub struct Machine {
     /// MACs that were not declared and that it booted from, known by its UUID or serial number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learned_macs: Vec<Mac>,
+    /// How its firmware takes to be told of its boot program, where that was found out: not in the first way that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<crate::resource::ReplyStyle>,
     /// What it says of itself that does not fit it, in its newest boot and in its facts, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,

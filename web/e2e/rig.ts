@@ -14,7 +14,7 @@ const BIN = process.env.PILOTLIGHT_BIN ?? "../target/debug/pilotlight";
 const FLEET = process.env.PILOTLIGHT_FLEET_BIN ?? "../target/debug/fleet";
 const AGENT = process.env.PILOTLIGHT_AGENT_BIN ?? "../target/x86_64-unknown-linux-gnu/agent/pilotlight-agent";
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const SERVER = "10.77.0.1";
+export const SERVER = "10.77.0.1";
 export const ORIGIN = `https://${SERVER}:8443`;
 /** The process in whose network the machines are. */
 const FAR = process.env.PILOTLIGHT_FAR ?? "";
@@ -69,7 +69,7 @@ export class Rig {
   private browser: Browser | undefined;
   private agent = new Agent({ rejectUnauthorized: false, keepAlive: true });
 
-  /** Starts the daemon, with these lines at the end of its configuration. */
+  /** Starts the daemon and the browser, with these lines at the end of its configuration. */
   async start(more = ""): Promise<void> {
     const config = `[site]\nname = "hall"\n[server]\ndata-dir = "${this.folder}/data"\n[http]\nlisten = "${SERVER}:8080"\n[https]\nlisten = "${SERVER}:8443"\n[dhcp]\ninterfaces = ["eth0"]\n[tftp]\nlisten = "${SERVER}:69"\n[agent]\nbinary = "${AGENT}"\n${more}`;
     writeFileSync(join(this.folder, "pilotlight.toml"), config);

@@ -23,6 +23,22 @@ const PAGES: Record<string, string> = {
   images: "/images",
   network: "/network",
   inspector: "/network?tab=inspector",
+  leases: "/network?tab=leases",
+  seen: "/network?tab=seen",
+  firmware: "/network?tab=firmware",
+  "profile-draft": "/profiles/worker?beside=preview",
+  "profile-use": "/profiles/worker?tab=use",
+  "group-machines": "/groups/workers?tab=use",
+  "groups-winner": "/groups?machine=n1",
+  "image-files": "/images/live?tab=use",
+  users: "/access?tab=users",
+  roles: "/access?tab=roles",
+  webhooks: "/webhooks",
+  webhook: "/webhooks/alerts",
+  system: "/system",
+  doctor: "/system?tab=doctor",
+  tasks: "/system?tab=tasks",
+  operations: "/system?tab=operations",
   events: "/events",
   audit: "/audit",
   access: "/access",
@@ -46,6 +62,9 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
+/** Some of the pages only, by a pattern for their names. */
+const ONLY = new RegExp(process.env.PAGES ?? "");
+
 for (const colorScheme of ["light", "dark"] as const) {
   for (const [device, viewport] of [
     ["desktop", { width: 1360, height: 850 }],
@@ -56,10 +75,10 @@ for (const colorScheme of ["light", "dark"] as const) {
       await page.getByLabel("Token", { exact: true }).waitFor();
       await page.screenshot({ path: join(OUT, `${device}-${colorScheme}-sign-in.png`) });
       await page.evaluate((token) => sessionStorage.setItem("pilotlight.token", token), rig.token);
-      for (const [name, path] of Object.entries(PAGES)) {
+      for (const [name, path] of Object.entries(PAGES).filter(([name]) => ONLY.test(name))) {
         await page.goto(ORIGIN + path);
         await page.getByRole("heading", { level: 1 }).waitFor();
-        await page.waitForTimeout(name === "profile" || name === "start" ? 1800 : 900);
+        await page.waitForTimeout(/^profile|start/.test(name) ? 1800 : 900);
         await page.screenshot({ path: join(OUT, `${device}-${colorScheme}-${name}.png`) });
       }
       await context.close();

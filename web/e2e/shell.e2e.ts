@@ -5,10 +5,21 @@ import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GROUP, machine, ORIGIN, PROFILE, Rig, SUBNET } from "./rig";
 
+/** Nobody answers there: its deliveries wait. */
+const WEBHOOK = `kind: Webhook\nname: alerts\nspec: {url: "http://10.77.0.9:1/", events: [machine.*, boot.*]}\n`;
+
 const rig = new Rig();
 beforeAll(async () => {
   await rig.start();
-  rig.apply(SUBNET, rig.image(), PROFILE, GROUP, machine(1), machine(2, "n2", '{role: worker, rack: r1, site: "dc1"}'));
+  rig.apply(
+    SUBNET,
+    rig.image(),
+    PROFILE,
+    GROUP,
+    WEBHOOK,
+    machine(1),
+    machine(2, "n2", '{role: worker, rack: r1, site: "dc1"}'),
+  );
   const power = rig.powerOn(1);
   await new Promise((resolve) => setTimeout(resolve, 6000));
   power.kill("SIGKILL");
@@ -98,6 +109,23 @@ const PAGES = [
   "/events",
   "/audit",
   "/access",
+  "/network?tab=leases",
+  "/network?tab=seen",
+  "/network?tab=firmware",
+  "/groups?machine=n1",
+  "/groups/workers?tab=use",
+  "/profiles/worker?beside=preview",
+  "/profiles/worker?beside=preview&part=from",
+  "/images/live?tab=use",
+  "/access?tab=users",
+  "/access?tab=roles",
+  "/webhooks",
+  "/webhooks/alerts",
+  "/webhooks/alerts?tab=edit",
+  "/system",
+  "/system?tab=doctor",
+  "/system?tab=tasks",
+  "/system?tab=operations",
   "/start",
 ];
 

@@ -47,6 +47,7 @@ const lists = (["profiles", "groups", "images"] as const).map((kind) =>
   createRoute({
     getParentRoute: parent,
     path: `/${kind}` as const,
+    validateSearch: texts("machine"),
     component: lazyRouteComponent(
       () => import("./pages/Resources"),
       kind === "profiles" ? "Profiles" : kind === "groups" ? "Groups" : "Images",
@@ -56,14 +57,14 @@ const lists = (["profiles", "groups", "images"] as const).map((kind) =>
 const network = createRoute({
   getParentRoute: parent,
   path: "/network",
-  validateSearch: texts("tab"),
+  validateSearch: texts("tab", "find", "subnet", "state"),
   component: lazyRouteComponent(() => import("./pages/Network"), "Network"),
 });
-const resources = (["profiles", "groups", "images", "network"] as const).map((kind) =>
+const resources = (["profiles", "groups", "images", "network", "webhooks"] as const).map((kind) =>
   createRoute({
     getParentRoute: parent,
     path: `/${kind}/$name` as const,
-    validateSearch: texts("tab", "revision"),
+    validateSearch: texts("tab", "revision", "state", "machine", "beside", "part"),
     component: lazyRouteComponent(() => import("./pages/Resource"), "ResourcePage"),
   }),
 );
@@ -76,18 +77,31 @@ const events = createRoute({
 const audit = createRoute({
   getParentRoute: parent,
   path: "/audit",
-  validateSearch: texts("actor", "object", "row"),
+  validateSearch: texts("actor", "object", "row", "find", "since", "until"),
   component: lazyRouteComponent(() => import("./pages/Audit"), "Audit"),
 });
 const access = createRoute({
   getParentRoute: parent,
   path: "/access",
+  validateSearch: texts("tab"),
   component: lazyRouteComponent(() => import("./pages/Access"), "Access"),
 });
 const start = createRoute({
   getParentRoute: parent,
   path: "/start",
   component: lazyRouteComponent(() => import("./pages/Start"), "Start"),
+});
+
+const webhooks = createRoute({
+  getParentRoute: parent,
+  path: "/webhooks",
+  component: lazyRouteComponent(() => import("./pages/Webhooks"), "Webhooks"),
+});
+const system = createRoute({
+  getParentRoute: parent,
+  path: "/system",
+  validateSearch: texts("tab"),
+  component: lazyRouteComponent(() => import("./pages/System"), "SystemPage"),
 });
 
 export const router = createRouter({
@@ -102,6 +116,8 @@ export const router = createRouter({
     events,
     audit,
     access,
+    webhooks,
+    system,
     start,
   ]),
   defaultPendingComponent: () => <Waiting what={common.reading("the page")} />,

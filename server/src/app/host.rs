@@ -16,6 +16,7 @@ use crate::{
     secret::vault::VaultAccess,
     service::{files::Files, secrets::Vault, webhooks},
 };
+use pilotlight_types::api::Listens;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::{
     collections::HashSet,
@@ -75,6 +76,24 @@ pub(super) async fn bind_tcp(key: &'static str, address: SocketAddr) -> Result<T
         };
         StartError::Tcp { key, address, hint, kind: error.kind() }
     })
+}
+
+/// What the daemon listens on, for people.
+pub(super) fn listens(settings: &Settings, http: &TcpListener, https: &TcpListener) -> Vec<Listens> {
+    let one = |service: &str, at: String| Listens { service: service.to_owned(), at };
+    let tcp = |service: &str, socket: &TcpListener| {
+        socket.local_addr().ok().map(|address| one(service, address.to_string()))
+    };
+    let mut all: Vec<Listens> = [tcp("http", http), tcp("https", https)].into_iter().flatten().collect();
+    all.push(one("tftp", settings.tftp.to_string()));
+    all.extend(settings.syslog.map(|address| one("syslog", address.to_string())));
+    for name in &settings.dhcp_interfaces {
+        all.push(one("dhcp", format!("{name}, port {}", settings.dhcp_port)));
+        if settings.dhcp_ipv6 {
+            all.push(one("dhcpv6", name.clone()));
+        }
+    }
+    all
 }
 
 /// The addresses that machines and people may reach this server by: those that its certificate names.

@@ -6,9 +6,12 @@ mod network6;
 mod webhooks;
 
 use super::{Output, ServeArgs};
-use crate::config::{self, Settings};
+use crate::{
+    clock::Clock,
+    config::{self, Settings},
+};
 use clap::Args;
-use serde::Serialize;
+use pilotlight_types::api::{Check, CheckStatus as Status, Findings};
 use std::{fs::File, net::Ipv4Addr, path::Path, process::ExitCode};
 
 #[derive(Debug, Args)]
@@ -23,49 +26,6 @@ pub(super) struct DoctorArgs {
     output: Output,
 }
 
-/// What was found of one thing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Check {
-    /// Which thing: a word that stays the same.
-    check: &'static str,
-    status: Status,
-    /// What was seen.
-    seen: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Ok,
-    Warn,
-    Fail,
-}
-
-impl Check {
-    fn ok(check: &'static str, seen: impl Into<String>) -> Self {
-        Self { check, status: Status::Ok, seen: seen.into(), fix: None }
-    }
-
-    fn warn(check: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, status: Status::Warn, seen: seen.into(), fix: Some(fix.into()) }
-    }
-
-    fn fail(check: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, status: Status::Fail, seen: seen.into(), fix: Some(fix.into()) }
-    }
-}
-
-/// Everything that was found.
-#[derive(Debug, Serialize)]
-struct Findings {
-    /// Whether nothing failed.
-    good: bool,
-    checks: Vec<Check>,
-}
-
 pub(super) async fn run(args: DoctorArgs) -> ExitCode {
     let settings = match config::load(args.settings.config.as_deref(), &args.settings.overrides) {
         Ok(settings) => settings,
@@ -73,11 +33,12 @@ pub(super) async fn run(args: DoctorArgs) -> ExitCode {
     };
     let checks = all(&settings, &args.relays).await;
     let good = checks.iter().all(|check| check.status != Status::Fail);
-    print(args.output, &Findings { good, checks });
+    print(args.output, &Findings { at: Some(Clock::System.now()), good, checks });
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn all(settings: &Settings, relays: &[Ipv4Addr]) -> Vec<Check> {
+/// Everything that is looked at.
+pub(super) async fn all(settings: &Settings, relays: &[Ipv4Addr]) -> Vec<Check> {
     let runs = daemon_runs(&settings.data_dir);
     let mut checks = vec![Check::ok("config", "the configuration is good")];
     checks.extend(host::data_dir(&settings.data_dir));

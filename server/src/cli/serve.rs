@@ -1,8 +1,9 @@
 //! `serve`, and `config check`.
-use super::ServeArgs;
+use super::{ServeArgs, doctor};
 use crate::{app::App, clock::Clock, config, errors, lifecycle::Lifecycle};
+use futures_util::FutureExt;
 use nix::sys::resource::{Resource, setrlimit};
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 use tracing_subscriber::EnvFilter;
 
 /// Runs the daemon until it is told to stop.
@@ -20,7 +21,12 @@ pub(super) async fn serve(args: ServeArgs) -> ExitCode {
             return ExitCode::from(71);
         }
     };
-    let app = match App::build(settings, Clock::System, &life).await {
+    let looked_at = Arc::new(settings.clone());
+    let examine = Arc::new(move || {
+        let settings = looked_at.clone();
+        async move { doctor::all(&settings, &[]).await }.boxed()
+    });
+    let app = match App::build(settings, Clock::System, examine, &life).await {
         Ok(app) => app,
         Err(error) => {
             eprintln!("error: {}", errors::chain(&error));

@@ -98,6 +98,9 @@ impl Handler for DhcpAnswers {
         let Some(client) = self.client(&request, asked, &arrival) else {
             return Answered::silent("no_subnet");
         };
+        if !request.giaddr.is_unspecified() {
+            self.sightings.relay(&client.name, request.giaddr.into());
+        }
         // A machine that is to get nothing gets nothing, whatever it asks.
         let silence = match client.asked.decision.step {
             Step::Silent { why } => Some(why.name()),

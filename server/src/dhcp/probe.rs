@@ -5,9 +5,9 @@ mod arp;
 mod icmp;
 
 use crate::{
-    interface,
+    errors, interface,
     metrics::DhcpMetrics,
-    service::{leases::Leases, roster::Roster, sightings::Sightings},
+    service::{leases::Leases, roster::Roster, sightings::Sightings, tasks::Tasks},
 };
 use ipnet::Ipv4Net;
 use pilotlight_types::{Mac, resource::Name};
@@ -49,7 +49,9 @@ pub struct Probes {
 
 impl Probes {
     /// Looks at addresses until it is stopped. Without the right to raw sockets (CAP_NET_RAW) it says so once, and none is looked at.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, tasks: Tasks, stop: CancellationToken) {
+        let does = "looks whether addresses that are given next are in use";
+        let passes = tasks.register("probes", does, PERIOD);
         let mut ticks = time::interval(PERIOD);
         ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let mut failed = false;
@@ -59,7 +61,10 @@ impl Probes {
                 _ = ticks.tick() => {}
                 () = self.leases.unprobed() => {}
             }
-            match self.pass().await {
+            let began = passes.begin();
+            let done = self.pass().await;
+            passes.ended(began, done.as_ref().err().map(|error| errors::chain(error)));
+            match done {
                 Ok(()) => failed = false,
                 Err(error) if !failed => {
                     failed = true;

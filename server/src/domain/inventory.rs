@@ -201,6 +201,12 @@ impl Inventory {
         self.groups.of(&machine.labels, &macs)
     }
 
+    /// Every group that takes a machine, the one that it belongs to first.
+    pub fn groups_of(&self, machine: &Machine) -> Vec<Candidate<'_>> {
+        let macs: Vec<Mac> = machine.macs().collect();
+        self.groups.all_of(&machine.labels, &macs)
+    }
+
     /// What the groups give a machine: the newest revision of their profile.
     pub fn assigned(&self, machine: &Machine) -> Option<Assigned> {
         let group = self.group_of(machine)?;

@@ -1,9 +1,10 @@
 //! The addresses of one subnet: who holds which, and until when.
 mod gaps;
 mod pick;
+pub mod room;
 
 use self::gaps::Gaps;
-use pilotlight_types::{Mac, Timestamp, resource::Ipv4Range};
+use pilotlight_types::{Mac, Timestamp, api::LeaseState, resource::Ipv4Range};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::Ipv4Addr,
@@ -35,6 +36,24 @@ pub struct Lease {
     pub bound: bool,
     /// Whether the holder is a machine that was declared.
     pub declared: bool,
+}
+
+impl Lease {
+    /// What is with the address, for people; nothing, if that is over and nobody is to get it again.
+    pub fn state(&self, now: Timestamp) -> Option<LeaseState> {
+        state((self.mac.is_some(), self.bound), self.expires, now)
+    }
+}
+
+/// What is with an address that is, or is not, held by somebody who asked for it.
+pub(super) fn state((held, bound): (bool, bool), expires: Timestamp, now: Timestamp) -> Option<LeaseState> {
+    Some(match (expires > now, held, bound) {
+        (true, false, _) => LeaseState::Abandoned,
+        (true, true, true) => LeaseState::Leased,
+        (true, true, false) => LeaseState::Offered,
+        (false, true, true) => LeaseState::Ended,
+        (false, ..) => return None,
+    })
 }
 
 /// An address that was set aside for a client.
@@ -90,27 +109,6 @@ impl Pool<'_> {
     }
 }
 
-/// How many addresses these ranges have without those that are left out, whichever of them overlap.
-pub fn size_without(ranges: &[Ipv4Range], exclude: &[Ipv4Range]) -> u64 {
-    let bounds =
-        |range: &Ipv4Range| (u64::from(u32::from(range.first())), u64::from(u32::from(range.last())));
-    let mut left_out: Vec<(u64, u64)> = exclude.iter().map(bounds).collect();
-    left_out.sort_unstable();
-    let mut all: Vec<(u64, u64)> = ranges.iter().map(bounds).collect();
-    all.sort_unstable();
-    let (mut count, mut next) = (0, 0);
-    for (first, last) in all {
-        next = next.max(first);
-        for (from, to) in left_out.iter().filter(|(from, to)| *to >= first && *from <= last) {
-            count += from.saturating_sub(next);
-            next = next.max(to + 1);
-        }
-        count += (last + 1).saturating_sub(next);
-        next = next.max(last + 1);
-    }
-    count
-}
-
 /// The leases of one subnet. It remembers who had an address after the lease ended, so that the client gets the same one again; its
 /// size is bounded by that of the ranges.
 #[derive(Debug, Default)]
@@ -149,15 +147,14 @@ impl LeaseBook {
         self.by_ip.get(&ip).filter(|lease| lease.expires > now).and_then(|lease| lease.mac)
     }
 
+    /// Every address that is held, offered or on probation, and those whose clients get them again.
+    pub fn all(&self) -> impl Iterator<Item = &Lease> {
+        self.by_ip.values()
+    }
+
     /// How many addresses are held, offered or on probation.
     pub fn held(&self, now: Timestamp) -> usize {
         self.live.iter().rev().take_while(|(expires, _)| *expires > now).count()
-    }
-
-    /// How many of these addresses are.
-    pub fn held_of(&self, now: Timestamp, taken: impl Fn(Ipv4Addr) -> bool) -> usize {
-        let live = self.live.iter().rev().take_while(|(expires, _)| *expires > now);
-        live.filter(|(_, ip)| taken(*ip)).count()
     }
 
     /// Sets an address aside for the client: the one reserved for it, the one that it had, the one that it asks for, or a free one.

@@ -2,9 +2,9 @@
 //! client's search begins follows from who it is, so that it gets the same address again though nothing of it was remembered.
 use super::{
     duid::Duid,
-    lease::{NoAddress, OFFER_TIME, PROBATION, STRANGERS_OFFER_TIME},
+    lease::{self, NoAddress, OFFER_TIME, PROBATION, STRANGERS_OFFER_TIME},
 };
-use pilotlight_types::{Mac, Timestamp, resource::Ipv6Range};
+use pilotlight_types::{Mac, Timestamp, api::LeaseState, resource::Ipv6Range};
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
@@ -73,6 +73,13 @@ pub struct Lease6 {
     pub bound: bool,
     /// Whether the holder is a machine that was declared.
     pub declared: bool,
+}
+
+impl Lease6 {
+    /// What is with the address, for people; nothing, if that is over and nobody is to get it again.
+    pub fn state(&self, now: Timestamp) -> Option<LeaseState> {
+        lease::state((self.holder.is_some(), self.bound), self.expires, now)
+    }
 }
 
 /// Where a client's address comes from.
@@ -150,6 +157,11 @@ impl LeaseBook6 {
     /// The client's lease, or what it was advertised, unless that has ended.
     pub fn of(&self, holder: &Holder, now: Timestamp) -> Option<&Lease6> {
         self.by_holder.get(holder).and_then(|ip| self.by_ip.get(ip)).filter(|lease| lease.expires > now)
+    }
+
+    /// Every address that is held, advertised or on probation, and those whose clients get them again.
+    pub fn all(&self) -> impl Iterator<Item = &Lease6> {
+        self.by_ip.values()
     }
 
     /// How many addresses are held, advertised or on probation.

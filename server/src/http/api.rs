@@ -4,7 +4,9 @@ mod audit;
 mod boots;
 mod conditions;
 mod events;
+mod groups;
 mod machines;
+mod networks;
 mod operations;
 mod pages;
 mod plans;
@@ -12,12 +14,14 @@ mod resources;
 mod rights;
 mod sign_in;
 mod site;
+mod system;
 mod tokens;
 mod users;
 mod watch;
 mod webhooks;
 
 use super::{
+    health::Health,
     openapi,
     problem::Failure,
     routes::{Header, Operation, Permission, Routes},
@@ -35,11 +39,14 @@ use crate::service::{
     journal::Journal,
     machines::Machines,
     medians::Medians,
+    membership::Membership,
+    networks::Networks,
     oidc::Oidc,
     operations::Operations,
     revisions::Revisions,
     scopes::Scopes,
     site_now::SiteNow,
+    system::About,
     views::Views,
     webhooks::Webhooks,
 };
@@ -88,6 +95,14 @@ pub struct Api {
     pub scopes: Scopes,
     /// What webhooks are told.
     pub webhooks: Webhooks,
+    /// Addresses.
+    pub networks: Networks,
+    /// Who wins for whom.
+    pub membership: Membership,
+    /// The daemon itself.
+    pub about: About,
+    /// Its metrics.
+    pub health: Health,
     /// Events as they come.
     pub journal: Journal,
     /// Events that were.
@@ -118,6 +133,10 @@ pub(super) fn router(api: Api) -> Router {
         oidc,
         scopes,
         webhooks,
+        networks,
+        membership,
+        about: daemon,
+        health,
         journal,
         history,
         stop,
@@ -166,6 +185,9 @@ pub(super) fn router(api: Api) -> Router {
             explain,
             packets,
         }))
+        .merge(networks::routes().with_state(networks))
+        .merge(groups::routes().with_state(membership))
+        .merge(system::routes().with_state(system::SystemApi { about: daemon, health }))
         .merge(operations::routes().with_state(operations))
         .merge(rights::routes().with_state(scopes.clone()))
         .merge(site::routes().with_state(site))
@@ -183,6 +205,9 @@ pub(super) fn operations() -> Vec<Operation> {
         audit::routes().operations(),
         boots::routes().operations(),
         events::routes().operations(),
+        groups::routes().operations(),
+        networks::routes().operations(),
+        system::routes().operations(),
         machines::routes().operations(),
         operations::routes().operations(),
         plans::routes().operations(),
@@ -247,12 +272,17 @@ impl Page {
 
     fn after(&self) -> Result<Option<Name>, Failure> {
         let parsed = self.cursor.as_deref().map(str::parse).transpose();
-        parsed.map_err(|_| Failure::bad_request("`cursor` is not one that a list gave you"))
+        parsed.map_err(|_| bad_cursor())
     }
 
     fn selector(&self) -> Result<Selector, Failure> {
         selector(self.selector.as_deref())
     }
+}
+
+/// A cursor that no list has given to anybody.
+fn bad_cursor() -> Failure {
+    Failure::bad_request("`cursor` is not one that a list gave you")
 }
 
 /// What to give as the cursor of the next page: the last name of this one, if it is full.

@@ -68,6 +68,12 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
+    let headers = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    Ok((headers, text(&health)?).into_response())
+}
+
+/// The metrics, as Prometheus reads them.
+pub(super) fn text(health: &Health) -> Result<String, Failure> {
     let paced = health.boots.pacing().shown(health.journal.now());
     let pacing = paced.into_iter().map(|paced| PacingState {
         subnet: paced.subnet.to_string(),
@@ -95,9 +101,7 @@ async fn metrics(State(health): State<Health>) -> Result<Response, Failure> {
         secrets_waiting: health.delivery.waiting(),
         foreign_servers: health.sightings.foreign_servers(),
     };
-    let text = health.metrics.encode(now).map_err(|e| Failure::unavailable(e.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-        .into_response())
+    health.metrics.encode(now).map_err(|e| Failure::unavailable(e.to_string()))
 }
 
 /// People who come to the port in the clear are sent to the other one.

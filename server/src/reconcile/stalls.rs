@@ -38,6 +38,7 @@ impl Stalls {
 
 impl Reconcile for Stalls {
     const NAME: &'static str = "stalls";
+    const DOES: &'static str = "ends boots that have been silent for too long";
     const PERIOD: Duration = Duration::from_secs(2);
     type Error = StoreError;
 

@@ -17,6 +17,7 @@ use super::{
     next_boots::NextBoots,
     operations::Progress,
     roster::Roster,
+    scopes::permits,
 };
 use crate::{
     domain::{
@@ -29,8 +30,8 @@ use crate::{
 use draft::{Draft, Wanted};
 use judge::Judged;
 use pilotlight_types::{
-    api::{Applied, AppliedItem, Mistake, Plan, PlannedItem},
-    resource::{Kind, Name},
+    api::{Applied, AppliedItem, Mistake, Plan, PlannedItem, RenderRequest, Rendered},
+    resource::{Kind, Name, Verb},
 };
 use remembered::Remembered;
 use serde_json::Value;
@@ -122,6 +123,25 @@ impl Changes {
             self.foresee(&Wanted { meant: &meant, gone: &[], options, looking: true }, &actor.rights).await?;
         self.plans.keep(judged.hash.clone(), judged.facts.clone());
         Ok(judged.shown())
+    }
+
+    /// What a machine would get if these documents were applied, and it were provisioned then. Nothing is changed.
+    pub fn render(&self, request: &RenderRequest, actor: &Actor) -> Result<Rendered, ChangeError> {
+        let RenderRequest { documents, machine, profile } = request;
+        let meant = understand(documents).map_err(ChangeError::Mistakes)?;
+        let options = Options::default();
+        let wanted = Wanted { meant: &meant, gone: &[], options: &options, looking: true };
+        let before = self.roster.read(Clone::clone);
+        let draft = Draft::new(before, &wanted, (&actor.rights, &self.access), self.journal.now())?;
+        let seen = |kind: Kind, name: &Name| {
+            let found = permits(&draft.after, &actor.rights, Verb::Get, (kind, name.as_str()));
+            found.unwrap_or(Ok(())).map_err(ChangeError::from)
+        };
+        seen(Kind::Machine, machine)?;
+        if let Some(profile) = profile {
+            seen(Kind::Profile, profile)?;
+        }
+        self.foresight.rendered(&draft.after, machine, profile.as_ref())
     }
 
     /// Makes what is declared be as in these documents. All of them, or none.

@@ -35,6 +35,7 @@ use pilotlight_types::{
 use serde_json::Value;
 use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 pub use told::Provenance;
+pub(super) use told::values;
 use waiting::Waiting;
 
 /// How long a one-time token is good for.

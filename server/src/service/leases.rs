@@ -3,14 +3,14 @@ use super::{boots::Boots, journal::Journal, roster::Roster};
 use crate::{
     domain::{
         inventory::Inventory,
-        lease::{Lease, LeaseBook, NoAddress, Offered, Pool, size_without},
+        lease::{Lease, LeaseBook, NoAddress, Offered, Pool},
     },
     store::{Db, LeaseRow, StoreError, Write},
 };
 use ipnet::Ipv4Net;
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    resource::{Name, SubnetMode, SubnetSpec},
+    resource::{Ipv4Range, Name, SubnetMode, SubnetSpec},
 };
 use std::{
     collections::{BTreeMap, HashSet},
@@ -216,19 +216,20 @@ impl Leases {
         self.lock().get(subnet).and_then(|book| book.of(mac, now)).map(|lease| lease.ip)
     }
 
+    /// Our own addresses in a range.
+    pub fn ours_among(&self, range: Ipv4Range) -> impl Iterator<Item = Ipv4Addr> {
+        self.ours.iter().copied().filter(move |ip| range.contains(*ip))
+    }
+
+    /// Every lease there is, with its subnet.
+    pub fn all(&self) -> Vec<(Name, Lease)> {
+        let books = self.lock();
+        books.iter().flat_map(|(subnet, book)| book.all().map(|lease| (subnet.clone(), *lease))).collect()
+    }
+
     /// How many addresses of each subnet are held.
     pub fn held(&self, now: Timestamp) -> Vec<(Name, usize)> {
         self.lock().iter().map(|(subnet, book)| (subnet.clone(), book.held(now))).collect()
-    }
-
-    /// How many addresses the ranges of a subnet have that are not left out, and how many of those are held.
-    pub fn used(&self, subnet: &Name, spec: &SubnetSpec, now: Timestamp) -> (u64, usize) {
-        let leased = |ip: Ipv4Addr| {
-            spec.ranges.iter().any(|range| range.contains(ip))
-                && !spec.exclude.iter().any(|range| range.contains(ip))
-        };
-        let held = self.lock().get(subnet).map_or(0, |book| book.held_of(now, leased));
-        (size_without(&spec.ranges, &spec.exclude), held)
     }
 
     fn with_pool<T>(

@@ -139,6 +139,15 @@ impl Leases6 {
         was
     }
 
+    /// Every lease there is, with its subnet.
+    pub fn all(&self) -> Vec<(Name, Lease6)> {
+        let books = self.lock();
+        books
+            .iter()
+            .flat_map(|(subnet, book)| book.all().map(|lease| (subnet.clone(), lease.clone())))
+            .collect()
+    }
+
     /// How many addresses of each subnet are held.
     pub fn held(&self, now: Timestamp) -> Vec<(Name, usize)> {
         self.lock().iter().map(|(subnet, book)| (subnet.clone(), book.held(now))).collect()

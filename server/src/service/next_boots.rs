@@ -1,5 +1,6 @@
 //! What machines get at their next boots, as the inventory is and as it would be: made by the rules that the boot path uses, and
 //! compared. Nothing is written down, and nobody is told.
+mod draft;
 mod group;
 mod render;
 

@@ -3,7 +3,7 @@ use super::journal::{Actor, Journal};
 use crate::domain::{lease::Lease, recent::Recent};
 use pilotlight_types::{Mac, Timestamp, resource::Name};
 use std::{
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,6 +14,9 @@ const PERIOD: Duration = Duration::from_secs(3600);
 /// So many other servers are told of; whoever makes them up ends there.
 const MOST_SERVERS: usize = 64;
 
+/// So many relay agents are remembered.
+const MOST_RELAYS: usize = 1024;
+
 /// So many answers of `shadow` are told in [`PERIOD`].
 const MOST_ANSWERS: usize = 4096;
 
@@ -22,6 +25,7 @@ const MOST_ANSWERS: usize = 4096;
 pub struct Sightings {
     journal: Journal,
     servers: Arc<Mutex<Recent<(Name, Ipv4Addr)>>>,
+    relays: Arc<Mutex<Recent<(Name, IpAddr)>>>,
     answers: Arc<Mutex<Recent<(Mac, String)>>>,
 }
 
@@ -30,7 +34,20 @@ impl Sightings {
     pub fn new(journal: Journal) -> Self {
         let servers = Arc::new(Mutex::new(Recent::new(PERIOD, MOST_SERVERS)));
         let answers = Arc::new(Mutex::new(Recent::new(PERIOD, MOST_ANSWERS)));
-        Self { journal, servers, answers }
+        let relays = Arc::new(Mutex::new(Recent::new(PERIOD, MOST_RELAYS)));
+        Self { journal, servers, relays, answers }
+    }
+
+    /// A relay agent passed on what a client of a subnet asked.
+    pub fn relay(&self, subnet: &Name, relay: IpAddr) {
+        lock(&self.relays).is_news((subnet.clone(), relay), self.journal.now());
+    }
+
+    /// The relay agents that passed something on in the last hour, from where, and when last; the latest first.
+    pub fn relays(&self) -> Vec<(Name, IpAddr, Timestamp)> {
+        let mut relays = lock(&self.relays);
+        let seen = relays.seen(self.journal.now());
+        seen.into_iter().map(|((subnet, relay), last)| (subnet.clone(), *relay, last)).collect()
     }
 
     /// Another DHCP server serves a subnet that is ours: `mac` took its offer.

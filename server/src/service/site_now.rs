@@ -1,8 +1,8 @@
-//! How it goes at the site, in numbers: who boots, what the links carry, which addresses are left, who else answers.
-use super::{boots::Boots, journal::Journal, leases::Leases, roster::Roster, sightings::Sightings};
+//! How it goes at the site, in numbers: who boots, and what the links carry.
+use super::{boots::Boots, journal::Journal, roster::Roster};
 use crate::domain::attempt::last_sign;
 use pilotlight_types::{
-    api::{ForeignServer, Site, SubnetUse},
+    api::{Site, SubnetPace},
     resource::{Duration, Name, SubnetSpec},
 };
 use std::sync::Arc;
@@ -21,10 +21,6 @@ pub struct SiteNow {
     pub roster: Roster,
     /// Boots.
     pub boots: Boots,
-    /// Addresses.
-    pub leases: Leases,
-    /// Other DHCP servers.
-    pub sightings: Sightings,
     /// The time.
     pub journal: Journal,
 }
@@ -41,14 +37,11 @@ impl SiteNow {
         });
         let mut paced = self.boots.pacing().shown(now);
         let subnets = subnets.into_iter().map(|(name, spec)| {
-            let (addresses, held) = self.leases.used(&name, &spec, now);
             let at = paced.iter().position(|paced| paced.subnet == name);
             let paced = at.map(|at| paced.swap_remove(at));
             let count = |of: fn(&super::pacing::Paced) -> usize| paced.as_ref().map_or(0, |p| of(p) as u64);
-            SubnetUse {
+            SubnetPace {
                 mode: spec.mode,
-                addresses,
-                held: held as u64,
                 link: self.boots.pacing().link(&name),
                 most: spec.concurrent_boots.map(std::num::NonZeroU32::get),
                 loading: count(|paced| paced.loading),
@@ -58,7 +51,6 @@ impl SiteNow {
                 name,
             }
         });
-        let foreign = self.sightings.foreign().into_iter();
         Site {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -68,7 +60,6 @@ impl SiteNow {
             overdue: overdue as u64,
             booted: self.boots.begun_lately(now, LATELY) as u64,
             subnets: subnets.collect(),
-            foreign: foreign.map(|(subnet, server, seen)| ForeignServer { subnet, server, seen }).collect(),
         }
     }
 }

@@ -212,6 +212,7 @@ impl Views {
             facts_at: machine.facts.as_ref().map(|reported| reported.at),
             seen: machine.seen,
             learned_macs: machine.learned.clone(),
+            reply: machine.reply,
             conflicts: conflicts(inventory, machine, boot.as_deref()),
             boot: boot.map(Arc::unwrap_or_clone),
             revision: machine.version,

@@ -6,13 +6,15 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use futures_util::FutureExt;
 use pilotlight::clock::Clock;
 use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, SignInPages, StatusPage, api::Api};
 use pilotlight::service::{
-    audit::Audit, content::Contents, explain::Packets, medians::Medians, operations::Operations,
-    scopes::Scopes, site_now::SiteNow,
+    audit::Audit, content::Contents, doctor::Doctor, explain::Packets, medians::Medians,
+    membership::Membership, networks::Networks, operations::Operations, scopes::Scopes, site_now::SiteNow,
+    system::About,
 };
-use pilotlight_types::api::{NewToken, Problem, Role, Scope};
+use pilotlight_types::api::{Check, Listens, NewToken, Problem, Role, Scope};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -33,17 +35,43 @@ fn health(rig: &Rig) -> Health {
     }
 }
 
+pub fn networks(rig: &Rig) -> Networks {
+    Networks {
+        roster: rig.roster.clone(),
+        leases: rig.leases.clone(),
+        leases6: rig.leases6.clone(),
+        sightings: rig.sightings.clone(),
+        journal: rig.journal.clone(),
+    }
+}
+
 pub fn secure(rig: &Rig) -> Router {
     let packets =
         Packets { dhcp: Arc::new(crate::dhcp::answers(rig)), dhcp6: Arc::new(crate::dhcp6::answers(rig)) };
+    let clock = Clock::Manual(rig.clock.clone());
+    let operations = Operations::new(clock.clone(), tokio_util::sync::CancellationToken::new());
     let api = Api {
+        networks: networks(rig),
+        membership: Membership::new(rig.roster.clone()),
+        about: About {
+            site: "test".into(),
+            started: rig.journal.now(),
+            listens: vec![Listens { service: "https".into(), at: "10.77.0.1:8443".into() }],
+            clock: clock.clone(),
+            db: rig.db.clone(),
+            roster: rig.roster.clone(),
+            views: rig.views.clone(),
+            tasks: rig.tasks.clone(),
+            doctor: Doctor::new(clock, Arc::new(|| async { vec![Check::ok("config", "good")] }.boxed())),
+            history: rig.history.clone(),
+            operations: operations.clone(),
+            webhooks: rig.webhooks.clone(),
+        },
+        health: health(rig),
         views: rig.views.clone(),
         changes: rig.changes.clone(),
         revisions: rig.revisions.clone(),
-        operations: Operations::new(
-            Clock::Manual(rig.clock.clone()),
-            tokio_util::sync::CancellationToken::new(),
-        ),
+        operations,
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
         medians: Medians::new(rig.roster.clone(), rig.boots.clone()),
@@ -52,8 +80,6 @@ pub fn secure(rig: &Rig) -> Router {
             patience: "10m".parse().unwrap(),
             roster: rig.roster.clone(),
             boots: rig.boots.clone(),
-            leases: rig.leases.clone(),
-            sightings: rig.sightings.clone(),
             journal: rig.journal.clone(),
         },
         console: rig.console.clone(),

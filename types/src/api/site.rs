@@ -6,7 +6,6 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
 
 /// `GET /api/v1/site`: how it goes, in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,22 +25,16 @@ pub struct Site {
     /// Machines whose newest boot began in the last hour.
     pub booted: u64,
     /// Each subnet, by name.
-    pub subnets: Vec<SubnetUse>,
-    /// Other DHCP servers that were seen in the last hour on subnets that are ours, the latest first.
-    pub foreign: Vec<ForeignServer>,
+    pub subnets: Vec<SubnetPace>,
 }
 
-/// How it goes in a subnet.
+/// What the link to a subnet's machines carries, and who waits for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SubnetUse {
+pub struct SubnetPace {
     /// The subnet.
     pub name: Name,
     /// Whether we answer there.
     pub mode: SubnetMode,
-    /// How many IPv4 addresses its ranges have, without those that are left out.
-    pub addresses: u64,
-    /// How many of them are leased, offered, or on probation.
-    pub held: u64,
     /// What the link to its machines is taken for.
     pub link: LinkRate,
     /// How many machines may load their image at once, where an operator says so.
@@ -55,17 +48,6 @@ pub struct SubnetUse {
     pub offers_held: u64,
     /// Bytes a second that went to machines, over the last ten seconds.
     pub rate: u64,
-}
-
-/// A DHCP server that is not ours, on a subnet that is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ForeignServer {
-    /// The subnet.
-    pub subnet: Name,
-    /// The server.
-    pub server: Ipv4Addr,
-    /// When a client took its offer last.
-    pub seen: Timestamp,
 }
 
 /// What machines have in common whose boots are compared.

@@ -26,6 +26,26 @@ export type PacketExplanation = Schemas["PacketExplanation"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type Token = Schemas["Token"];
 export type Kind = Schemas["Kind"];
+export type Lease = Schemas["Lease"];
+export type LeaseState = Schemas["LeaseState"];
+export type SubnetUse = Schemas["SubnetUse"];
+export type MachineGroup = Schemas["MachineGroup"];
+export type GroupMachine = Schemas["GroupMachine"];
+export type Rendered = Schemas["Rendered"];
+export type ConfigValue = Schemas["ConfigValue"];
+export type Webhook = Schemas["Webhook"];
+export type WebhookStatus = Schemas["WebhookStatus"];
+export type Delivery = Schemas["Delivery"];
+export type DeliveryState = Schemas["DeliveryState"];
+export type Attempt = Schemas["Attempt"];
+export type User = Schemas["User"];
+export type Role = Schemas["Role"];
+export type RoleRule = Schemas["RoleRule"];
+export type Operation = Schemas["Operation"];
+export type Daemon = Schemas["Daemon"];
+export type Task = Schemas["Task"];
+export type Findings = Schemas["Findings"];
+export type FirmwareRow = Schemas["Firmware"];
 /** A document as `plan` and `apply` take it. */
 export interface Document {
   kind: Kind;
@@ -35,8 +55,8 @@ export interface Document {
 }
 
 /** The kinds that have lists, revisions and an editor here. */
-export type Plural = "profiles" | "groups" | "images" | "subnets";
-export type Resource = Profile | Group | Image | Subnet;
+export type Plural = "profiles" | "groups" | "images" | "subnets" | "webhooks";
+export type Resource = Profile | Group | Image | Subnet | Webhook;
 
 export const client = createClient<paths>({ baseUrl: location.origin, fetch: authorized });
 

@@ -130,6 +130,9 @@ const LISTS: Record<string, string> = {
   image: "images",
   subnet: "subnets",
   token: "tokens",
+  webhook: "webhooks",
+  user: "users",
+  role: "roles",
 };
 
 async function takeIn(queries: QueryClient, events: Event[]): Promise<void> {

@@ -1,45 +1,23 @@
-/** What the pages of operations ask for. */
-import { queryOptions } from "@tanstack/react-query";
-import { client, data } from "./client";
+/** What takes long is asked for as an operation, so that it can be said how far it has come. */
+import { getOf, type Operation, problemOf, Refused, sendTo } from "./client";
 
-/** Rates, queues and leases change without an event: they are asked for while somebody looks. */
-const PAUSE = 5000;
+const PAUSE = 500;
 
-export const siteQuery = queryOptions({
-  queryKey: ["site"],
-  refetchInterval: PAUSE,
-  queryFn: () => data(client.GET("/api/v1/site")),
-});
-
-const DAY = 86_400_000;
-const MINUTE = 60_000;
-
-/** Boots that failed in the last 24 hours, newest first. */
-export const failedQuery = queryOptions({
-  // Under the boots: what happens to one asks for these again.
-  queryKey: ["boots", "failed"],
-  queryFn: async () => {
-    const since = new Date(Math.floor((Date.now() - DAY) / MINUTE) * MINUTE).toISOString();
-    return data(client.GET("/api/v1/boots", { params: { query: { outcome: "failed", since, limit: 1000 } } }));
-  },
-});
-
-/** The newest boots that failed, however long ago. */
-export const failuresQuery = queryOptions({
-  queryKey: ["boots", "failures"],
-  queryFn: async () =>
-    (await data(client.GET("/api/v1/boots", { params: { query: { outcome: "failed", limit: 500 } } }))).items,
-});
-
-export type ClassBy = "profile" | "model";
-
-export const mediansQuery = (name: string, by: ClassBy | undefined) =>
-  queryOptions({
-    queryKey: ["about", name, "medians", by],
-    queryFn: () =>
-      data(
-        client.GET("/api/v1/machines/{name}/medians", {
-          params: { path: { name }, query: by === undefined ? {} : { by } },
-        }),
-      ),
-  });
+/**
+ * Sends something, and returns what came of it. `seen` is told how far it has come where that takes longer than a moment. Where the
+ * daemon answers at once, that is the answer.
+ */
+export async function carriedOut(path: string, body: unknown, seen: (operation: Operation) => void): Promise<unknown> {
+  const begun = await sendTo<Partial<Operation>>("POST", path, body, { prefer: "respond-async" });
+  if (begun.id === undefined || begun.state === undefined) return begun;
+  const { id } = begun;
+  for (;;) {
+    const now = await getOf<Operation>(`operations/${id}`);
+    if (now.state === "succeeded") return now.result;
+    if (now.state === "failed") {
+      throw new Refused(now.problem ?? problemOf(undefined, new Response(null, { status: 500 })));
+    }
+    if ((now.transfers ?? []).length > 0) seen(now);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}

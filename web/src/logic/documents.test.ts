@@ -68,3 +68,32 @@ test("completion offers the keys that are missing, where they belong", () => {
   expect(keysAt("kind: Group\nname: g\nspec:\n  match: {}\n", "  ", schemas)).toEqual(["profile"]);
   expect(keysAt("kind: Group\nlabels:\n", "  ", schemas)).toEqual([]);
 });
+
+const SCHEMAS = {
+  GroupSpecInput: { properties: { match: { $ref: "#/components/schemas/GroupMatch" }, profile: {} } },
+  GroupMatch: { properties: { labels: {}, macs: {} } },
+  ImageSpecInput: { properties: { initrd: { items: { $ref: "#/components/schemas/FileRef" } }, kernel: {} } },
+  FileRef: { properties: { url: {}, sha256: {} } },
+};
+
+test("completion goes on below the first keys, in maps and in lists", () => {
+  expect(keysAt("kind: Group\nspec:\n  match:\n    macs: []\n", "    ", SCHEMAS)).toEqual(["labels"]);
+  expect(keysAt("kind: Image\nspec:\n  initrd:\n    - ", "    - ", SCHEMAS)).toEqual(["url", "sha256"]);
+  expect(keysAt("kind: Image\nspec:\n  initrd:\n    - url: a\n", "      ", SCHEMAS)).toEqual(["sha256"]);
+});
+
+test("in a Butane text the keys are Butane's", () => {
+  const head = "kind: Profile\nspec:\n  butane: |\n    variant: fcos\n    version: 1.5.0\n";
+  expect(keysAt(head, "    ", {})).toContain("storage");
+  expect(keysAt(head, "    ", {})).not.toContain("variant");
+  expect(keysAt(`${head}    storage:\n`, "      ", {})).toContain("filesystems");
+  const file = `${head}    storage:\n      files:\n        - path: /a\n`;
+  expect(keysAt(file, "          ", {})).toContain("overwrite");
+  expect(keysAt(file, "          ", {})).not.toContain("path");
+  expect(keysAt(`${file}          contents:\n`, "            ", {})).toEqual(
+    expect.arrayContaining(["inline", "source", "verification"]),
+  );
+  expect(
+    keysAt(`${head}  cluster: a\n`, "  ", { ProfileSpecInput: { properties: { image: {}, butane: {} } } }),
+  ).toEqual(["image"]);
+});

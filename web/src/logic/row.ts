@@ -22,6 +22,8 @@ export interface Row {
   seen: string | undefined;
   conflicts: number;
   product: string | undefined;
+  /** How its firmware takes to be told, where that is not the first way. */
+  reply: string | undefined;
   /** The newest boot: whole while it goes on, for the boards; else only how it ended. */
   boot: Boot | undefined;
   bootResult: string | undefined;
@@ -55,6 +57,7 @@ export function rowOf(machine: Machine): Row {
     seen: machine.seen ?? undefined,
     conflicts: machine.conflicts?.length ?? 0,
     product,
+    reply: machine.reply ?? undefined,
     boot: boot !== null && boot.outcome === null ? boot : undefined,
     bootResult: boot?.outcome?.result,
     search: [machine.name, ...macs, serial, address, spec.ip, spec.uuid, profile?.name, product]

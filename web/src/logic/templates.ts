@@ -49,6 +49,14 @@ spec:
     labels: {role: worker}
   profile: worker
 `,
+  webhooks: `kind: Webhook
+name: alerts
+spec:
+  url: https://hooks.example/pilotlight
+  events: [boot.failed, machine.conflict, dhcp.foreign]
+  # Signs what is sent: a file on the daemon's host with the secret that the receiver has too.
+  secret: {file: /etc/pilotlight/secrets/webhook}
+`,
   machines: `kind: Machine
 name: n1
 labels: {role: worker, rack: r1}

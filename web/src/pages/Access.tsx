@@ -1,216 +1,96 @@
-import { Alert, Button, Group, Modal, MultiSelect, Select, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import { client, data, type Kind, type Token } from "../api/client";
-import { tokensQuery } from "../api/queries";
-import type { Role } from "../api/session";
-import { ActionButton, useRoleReason } from "../parts/Actions";
-import { Page, Snippet } from "../parts/Page";
-import { Ago, Moment } from "../parts/Time";
-import { ErrorBox, Loaded, Waiting } from "../parts/Trouble";
-import { common } from "../words/common";
+import { Tabs } from "@mantine/core";
+import { getRouteApi } from "@tanstack/react-router";
+import type { Call } from "../logic/code";
+import { Page } from "../parts/Page";
+import { people } from "../words/access";
 import { access as words } from "../words/pages";
-import { shell } from "../words/shell";
+import { Roles } from "./access/Roles";
+import { Tokens } from "./access/Tokens";
+import { Users } from "./access/Users";
 
-const ROLES: readonly Role[] = ["viewer", "operator", "editor", "admin"];
-const KINDS: readonly Kind[] = ["Machine", "Profile", "Group", "Image", "Subnet", "Firmware"];
-const DAYS = [1, 30, 90, 365];
+const route = getRouteApi("/access");
+const TABS = ["users", "tokens", "roles"] as const;
+
+const CALLS: Record<(typeof TABS)[number], readonly Call[]> = {
+  users: [
+    { what: "The users", path: "users", cli: "pilotlight user list" },
+    {
+      what: "Make one",
+      method: "POST",
+      path: "users",
+      body: { name: "alice", password: "…", role: "viewer" },
+      cli: "pilotlight user create alice --role viewer",
+    },
+    {
+      what: "Change what one may do",
+      method: "PUT",
+      path: "users/alice",
+      body: { role: "editor", disabled: false },
+      cli: "pilotlight user set alice --role editor",
+    },
+    {
+      what: "Another password",
+      method: "PUT",
+      path: "users/alice/password",
+      body: { password: "…" },
+      cli: "pilotlight user passwd alice",
+    },
+    { what: "Delete one", method: "DELETE", path: "users/alice", cli: "pilotlight user delete alice" },
+  ],
+  tokens: [
+    { what: "The tokens", path: "tokens", cli: "pilotlight token list" },
+    {
+      what: "Make one",
+      method: "POST",
+      path: "tokens",
+      body: { name: "ci", role: "viewer" },
+      cli: "pilotlight token create ci --role viewer",
+    },
+    { what: "End one", method: "DELETE", path: "tokens/ci", cli: "pilotlight token delete ci" },
+  ],
+  roles: [
+    { what: "The roles", path: "roles", cli: "pilotlight get roles" },
+    {
+      what: "Write one",
+      method: "PUT",
+      path: "roles/rack-team",
+      body: { spec: { rules: [{ verbs: ["get", "hold"], kinds: ["Machine"], selector: "rack=r1" }] } },
+      cli: "pilotlight apply -f role.yaml",
+    },
+    { what: "What one may do oneself", path: "me/rights", cli: "pilotlight auth rights" },
+  ],
+};
 
 export function Access() {
-  const query = useQuery(tokensQuery);
-  const role = useRoleReason("admin");
-  const [making, setMaking] = useState(false);
-  const [ending, setEnding] = useState<Token>();
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const tab = TABS.find((known) => known === search.tab) ?? "tokens";
   return (
-    <Page
-      title={words.title}
-      aside={<ActionButton label={words.create} reason={role} onClick={() => setMaking(true)} />}
-      calls={[
-        { what: "The tokens", path: "tokens", cli: "pilotlight token list" },
-        {
-          what: "Make one",
-          method: "POST",
-          path: "tokens",
-          body: { name: "ci", role: "viewer" },
-          cli: "pilotlight token create ci --role viewer",
-        },
-        { what: "End one", method: "DELETE", path: "tokens/ci", cli: "pilotlight token delete ci" },
-      ]}
-    >
-      <Loaded query={query} what={common.reading(words.reading)}>
-        {(tokens) => (
-          <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-            <table className="plain">
-              <caption className="unseen">{words.table}</caption>
-              <thead>
-                <tr>
-                  {[words.name, words.role, words.scope, words.created, words.expires, words.used, words.end].map(
-                    (title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ),
-                  )}
-                </tr>
-              </thead>
-              <tbody>
-                {tokens.map((token) => (
-                  <tr key={token.name}>
-                    <th scope="row">{token.name}</th>
-                    <td>{token.role}</td>
-                    <td>{scope(token)}</td>
-                    <td>
-                      <Ago at={token.created} />
-                    </td>
-                    <td>{token.expires == null ? words.forever : <Moment at={token.expires} />}</td>
-                    <td>
-                      <Ago at={token.used} />
-                    </td>
-                    <td>
-                      <Button
-                        size="compact-xs"
-                        variant="default"
-                        aria-label={`${words.end} ${token.name}`}
-                        onClick={() => setEnding(token)}
-                      >
-                        {words.end}
-                      </Button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
-      </Loaded>
-      {making && <Make close={() => setMaking(false)} />}
-      {ending !== undefined && <End token={ending} close={() => setEnding(undefined)} />}
+    <Page title={words.title} calls={CALLS[tab]}>
+      <Tabs
+        value={tab}
+        onChange={(value) => void navigate({ search: value === "tokens" ? {} : { tab: value ?? "" } })}
+        keepMounted={false}
+      >
+        <Tabs.List>
+          {TABS.map((one) => (
+            <Tabs.Tab key={one} value={one}>
+              {people.tabs[one]}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <div className="tabbody">
+          <Tabs.Panel value="users">
+            <Users />
+          </Tabs.Panel>
+          <Tabs.Panel value="tokens">
+            <Tokens />
+          </Tabs.Panel>
+          <Tabs.Panel value="roles">
+            <Roles />
+          </Tabs.Panel>
+        </div>
+      </Tabs>
     </Page>
-  );
-}
-
-function scope(token: Token): string {
-  const parts = [token.scope?.kinds?.join(", "), token.scope?.selector].filter(Boolean);
-  return parts.length === 0 ? words.everything : parts.join("; ");
-}
-
-function Make({ close }: { close: () => void }) {
-  const queries = useQueryClient();
-  const [name, setName] = useState("");
-  const [role, setRole] = useState<Role>("viewer");
-  const [kinds, setKinds] = useState<string[]>([]);
-  const [selector, setSelector] = useState("");
-  const [days, setDays] = useState<string | null>("90");
-  const make = useMutation({
-    mutationFn: () => {
-      const expires = days === null ? null : new Date(Date.now() + Number(days) * 86_400_000).toISOString();
-      const limits = {
-        ...(kinds.length > 0 ? { kinds: kinds as Kind[] } : {}),
-        ...(selector.trim() === "" ? {} : { selector: selector.trim() }),
-      };
-      return data(
-        client.POST("/api/v1/tokens", {
-          body: { name: name.trim(), role, expires, ...(Object.keys(limits).length > 0 ? { scope: limits } : {}) },
-        }),
-      );
-    },
-    onSuccess: () => void queries.invalidateQueries({ queryKey: ["resources", "tokens"] }),
-  });
-  return (
-    <Modal opened onClose={close} title={words.create} closeButtonProps={{ "aria-label": shell.close }}>
-      {make.data !== undefined ? (
-        <Stack gap="sm">
-          <Alert color="yellow" title={words.once} role="status" />
-          <Snippet label={words.name} text={make.data.token} />
-          <Button size="xs" variant="default" onClick={close}>
-            {shell.close}
-          </Button>
-        </Stack>
-      ) : (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            make.mutate();
-          }}
-        >
-          <Stack gap="sm">
-            <TextInput
-              label={words.name}
-              value={name}
-              onChange={(event) => setName(event.currentTarget.value)}
-              required
-              maxLength={63}
-              data-autofocus
-            />
-            <Select
-              label={words.role}
-              allowDeselect={false}
-              value={role}
-              onChange={(value) => setRole(ROLES.find((one) => one === value) ?? "viewer")}
-              data={ROLES.map((one) => ({ value: one, label: `${one}: ${words.roles[one]}` }))}
-            />
-            <MultiSelect
-              label={words.kinds}
-              description={words.kindsHint}
-              value={kinds}
-              onChange={setKinds}
-              data={[...KINDS]}
-            />
-            <TextInput
-              label={words.selector}
-              description={words.selectorHint}
-              value={selector}
-              onChange={(event) => setSelector(event.currentTarget.value)}
-            />
-            <Select
-              label={words.days}
-              placeholder={words.forever}
-              clearable
-              value={days}
-              onChange={setDays}
-              data={DAYS.map((n) => ({ value: String(n), label: words.inDays(n) }))}
-            />
-            {make.isError && <ErrorBox error={make.error} />}
-            {make.isPending && <Waiting what={words.making} />}
-            <Group justify="flex-end">
-              <Button size="xs" variant="default" onClick={close}>
-                {shell.cancel}
-              </Button>
-              <Button size="xs" type="submit" disabled={name.trim() === "" || make.isPending}>
-                {words.create}
-              </Button>
-            </Group>
-          </Stack>
-        </form>
-      )}
-    </Modal>
-  );
-}
-
-function End({ token, close }: { token: Token; close: () => void }) {
-  const queries = useQueryClient();
-  const end = useMutation({
-    mutationFn: () => data(client.DELETE("/api/v1/tokens/{name}", { params: { path: { name: token.name } } })),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["resources", "tokens"] });
-      close();
-    },
-  });
-  return (
-    <Modal opened onClose={close} title={words.endTitle(token.name)} closeButtonProps={{ "aria-label": shell.close }}>
-      <Stack gap="sm">
-        <Text size="sm">{words.endText}</Text>
-        {end.isError && <ErrorBox error={end.error} />}
-        {end.isPending && <Waiting what={words.ending} />}
-        <Group justify="flex-end">
-          <Button size="xs" variant="default" onClick={close} data-autofocus>
-            {shell.cancel}
-          </Button>
-          <Button size="xs" color="red" disabled={end.isPending} onClick={() => end.mutate()}>
-            {words.end}
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
   );
 }

@@ -5,12 +5,14 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { type AuditEntry, client, data } from "../api/client";
 import { diff } from "../logic/diff";
+import { csv, download } from "../logic/table";
 import { Diff } from "../parts/Diff";
 import { ObjectLink } from "../parts/EventList";
 import { Page } from "../parts/Page";
 import { Moment } from "../parts/Time";
 import { Empty, ErrorBox, Waiting } from "../parts/Trouble";
 import { common } from "../words/common";
+import { auditMore as more } from "../words/access";
 import { audit as words } from "../words/pages";
 import { shell } from "../words/shell";
 
@@ -21,22 +23,51 @@ export function Audit() {
   const navigate = route.useNavigate();
   const [shown, setShown] = useState<AuditEntry>();
   const [filter] = useDebouncedValue(search, 300);
+  const since = timeOf(filter.since);
+  const until = timeOf(filter.until);
   const list = useInfiniteQuery({
-    queryKey: ["audit", filter.actor ?? "", filter.object ?? ""],
+    queryKey: ["audit", filter.actor ?? "", filter.object ?? "", since ?? "", until ?? ""],
     initialPageParam: undefined as string | undefined,
     queryFn: ({ pageParam }) => {
       const query: Record<string, string | number> = { limit: 200 };
       if (filter.actor) query.actor = filter.actor;
       if (filter.object) query.object = filter.object;
+      if (since !== undefined) query.since = since;
+      if (until !== undefined) query.until = until;
       if (pageParam !== undefined) query.cursor = pageParam;
       return data(client.GET("/api/v1/audit", { params: { query: query as never } }));
     },
     getNextPageParam: (page) => page.next ?? undefined,
   });
   const verify = useMutation({ mutationFn: () => data(client.GET("/api/v1/audit/verify")) });
-  const set = (change: Partial<Record<"actor" | "object", string>>) =>
+  const [read, setRead] = useState(0);
+  const save = useMutation({
+    mutationFn: async (kind: "csv" | "json") => {
+      // All that is meant, not only what is shown.
+      let page = await list.fetchNextPage({ cancelRefetch: false });
+      while (page.hasNextPage) {
+        setRead(page.data?.pages.reduce((sum, { items }) => sum + items.length, 0) ?? 0);
+        page = await list.fetchNextPage();
+      }
+      const all = (page.data?.pages ?? []).flatMap(({ items }) => items).filter(like);
+      if (kind === "json") download("audit.json", "application/json", `${JSON.stringify(all, null, 2)}\n`);
+      else
+        download(
+          "audit.csv",
+          "text/csv",
+          csv(
+            CSV,
+            all.map((row) => CSV.map((key) => text(row[key]))),
+          ),
+        );
+    },
+  });
+  const wanted = (search.find ?? "").trim().toLowerCase();
+  const like = (row: AuditEntry) => wanted === "" || JSON.stringify(row).toLowerCase().includes(wanted);
+  const set = (change: Partial<Record<"actor" | "object" | "find" | "since" | "until", string>>) =>
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
-  const rows = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const all = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const rows = all.filter(like);
   return (
     <Page
       title={words.title}
@@ -77,11 +108,48 @@ export function Audit() {
           value={search.object ?? ""}
           onChange={(event) => set({ object: event.currentTarget.value })}
         />
+        <TextInput
+          size="xs"
+          w={{ base: "100%", sm: 200 }}
+          label={more.find}
+          placeholder={more.findHint}
+          value={search.find ?? ""}
+          onChange={(event) => set({ find: event.currentTarget.value })}
+        />
+        {(["since", "until"] as const).map((key) => (
+          <TextInput
+            key={key}
+            size="xs"
+            w={{ base: "100%", sm: 180 }}
+            label={more[key]}
+            placeholder={more.timeHint}
+            value={search[key] ?? ""}
+            error={search[key] !== undefined && timeOf(search[key]) === undefined ? more.badTime : undefined}
+            onChange={(event) => set({ [key]: event.currentTarget.value })}
+          />
+        ))}
       </Group>
+      {rows.length > 0 && (
+        <Group justify="space-between">
+          <Text size="sm" className="dim" role="status">
+            {more.shown(rows.length, all.length)}
+          </Text>
+          <Group gap="xs">
+            <Button size="xs" variant="default" disabled={save.isPending} onClick={() => save.mutate("csv")}>
+              {more.exportCsv}
+            </Button>
+            <Button size="xs" variant="default" disabled={save.isPending} onClick={() => save.mutate("json")}>
+              {more.exportJson}
+            </Button>
+          </Group>
+        </Group>
+      )}
+      {save.isPending && <Waiting what={more.exporting(read)} />}
+      {save.isError && <ErrorBox error={save.error} />}
       {list.isPending && <Waiting what={common.reading(words.reading)} />}
       {list.isError && <ErrorBox error={list.error} again={() => void list.refetch()} />}
       {list.isSuccess && rows.length === 0 && (
-        <Empty title={search.actor || search.object ? words.noneFound : words.none} />
+        <Empty title={Object.values(search).some(Boolean) ? words.noneFound : words.none} />
       )}
       {rows.length > 0 && (
         <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
@@ -162,6 +230,17 @@ export function Audit() {
       </Drawer>
     </Page>
   );
+}
+
+const CSV = ["seq", "at", "actor", "remote", "action", "object", "request"] as const;
+
+const text = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
+
+/** A time as the API takes it, from a date or a time as people write it; in the reader's own zone. */
+function timeOf(written: string | undefined): string | undefined {
+  if (!written || !/^\d{4}-\d\d-\d\d/.test(written)) return undefined;
+  const at = new Date(written.length === 10 ? `${written}T00:00:00` : written.replace(" ", "T"));
+  return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 }
 
 const json = (value: unknown): string => (value == null ? "" : JSON.stringify(value, null, 2));

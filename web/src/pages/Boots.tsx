@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
 import type { Boot, Phase } from "../api/client";
 import { fleetQuery } from "../api/fleet";
-import { failuresQuery, siteQuery } from "../api/operations";
+import { failuresQuery, siteQuery } from "../api/site";
 import { bootsQuery } from "../api/queries";
 import { lastSign, milliseconds, place } from "../logic/queue";
 import type { Row } from "../logic/row";

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import type { Machine, MachineAction } from "../api/client";
-import { mediansQuery } from "../api/operations";
+import { mediansQuery } from "../api/site";
 import { machineEventsQuery, machineQuery } from "../api/queries";
 import { useForbidden } from "../api/rights";
 import { ACTIONS, refusal } from "../logic/action";

@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import type { Event } from "../api/client";
+import type { Event, SubnetUse } from "../api/client";
 import { Refused } from "../api/client";
 import { fleetQuery, useRead } from "../api/fleet";
-import { failedQuery, siteQuery } from "../api/operations";
+import { networkQuery } from "../api/more";
+import { failedQuery, siteQuery } from "../api/site";
 import { eventsQuery } from "../api/queries";
 import { grouped } from "../logic/failed";
 import { place } from "../logic/queue";
@@ -56,6 +57,7 @@ export function Overview() {
   const queries = useQueryClient();
   const fleet = useQuery(fleetQuery(queries));
   const site = useQuery(siteQuery);
+  const network = useQuery(networkQuery).data ?? [];
   const read = useRead();
   const rows = fleet.data?.rows;
   return (
@@ -64,6 +66,7 @@ export function Overview() {
       aside={site.data && <span className="dim small">{siteWords.of(site.data.name, site.data.version)}</span>}
       calls={[
         { what: "The site in numbers", path: "site" },
+        { what: "How full the networks are", path: "network" },
         { what: "The machines", path: "machines", cli: "pilotlight get machines" },
         { what: "Boots that failed", path: "boots?outcome=failed" },
         { what: "What happens", path: "events", cli: "pilotlight events --follow" },
@@ -78,12 +81,12 @@ export function Overview() {
           {words.noMachinesHint} <Link to="/start">{shell.pages.start}</Link>
         </Empty>
       )}
-      {rows !== undefined && rows.length > 0 && <Numbers rows={rows} site={site.data} />}
+      {rows !== undefined && rows.length > 0 && <Numbers rows={rows} site={site.data} network={network} />}
       {site.data && <Storm site={site.data} />}
       <div className="panels">
         <Failed />
         <Now rows={rows ?? []} />
-        <Attention rows={rows ?? []} site={site.data} />
+        <Attention rows={rows ?? []} network={network} />
         <section className="panel">
           <h2>{siteWords.subnets}</h2>
           {site.error instanceof Refused && site.error.problem.status === 403 ? (
@@ -92,7 +95,7 @@ export function Overview() {
             </p>
           ) : (
             <Loaded query={site} what={common.reading(siteWords.reading)}>
-              {(found) => <Subnets site={found} />}
+              {(found) => <Subnets site={found} network={network} />}
             </Loaded>
           )}
         </section>
@@ -103,12 +106,18 @@ export function Overview() {
   );
 }
 
-function Numbers({ rows, site }: { rows: readonly Row[]; site: Site | undefined }) {
+interface Seen {
+  rows: readonly Row[];
+  network: readonly SubnetUse[];
+}
+
+function Numbers({ rows, site, network }: Seen & { site: Site | undefined }) {
   const count = (takes: (row: Row) => boolean) => rows.reduce((n, row) => n + Number(takes(row)), 0);
   const drifted = count((row) => row.drift);
   const held = count((row) => row.hold !== undefined);
-  const free = site?.subnets.reduce((sum, subnet) => sum + subnet.addresses - subnet.held, 0) ?? 0;
-  const anyAddress = site?.subnets.some((subnet) => subnet.addresses > 0) === true;
+  const free = network.reduce((sum, use) => sum + use.free, 0);
+  const anyAddress = network.some((use) => use.addresses > 0);
+  const servers = network.reduce((sum, use) => sum + use.servers.length, 0);
   return (
     <ul className="numbers" aria-label={words.stages}>
       <Count n={rows.length} label={words.all} to="/machines" />
@@ -141,17 +150,11 @@ function Numbers({ rows, site }: { rows: readonly Row[]; site: Site | undefined 
               title={siteWords.overdueHint(site.patience)}
             />
           )}
-          {anyAddress && <Count n={free} label={siteWords.free} to="/network" tone={free === 0 ? "bad" : undefined} />}
-          {site.foreign.length > 0 && (
-            <Count
-              n={site.foreign.length}
-              label={siteWords.foreign}
-              to="/events"
-              search={{ kind: "dhcp.foreign" }}
-              tone="bad"
-            />
-          )}
         </>
+      )}
+      {anyAddress && <Count n={free} label={siteWords.free} to="/network" tone={free === 0 ? "bad" : undefined} />}
+      {servers > 0 && (
+        <Count n={servers} label={siteWords.foreign} to="/events" search={{ kind: "dhcp.foreign" }} tone="bad" />
       )}
     </ul>
   );
@@ -237,9 +240,9 @@ function Now({ rows }: { rows: readonly Row[] }) {
   );
 }
 
-function Attention({ rows, site }: { rows: readonly Row[]; site: Site | undefined }) {
+function Attention({ rows, network }: Seen) {
   const odd = rows.filter((row) => row.conflicts > 0 || row.hold !== undefined);
-  const foreign = site?.foreign ?? [];
+  const foreign = network.flatMap(({ subnet, servers }) => servers.map((server) => ({ subnet, ...server })));
   return (
     <section className="panel">
       <h2>{words.attention}</h2>
@@ -247,11 +250,11 @@ function Attention({ rows, site }: { rows: readonly Row[]; site: Site | undefine
         <p className="dim">{words.noAttention}</p>
       ) : (
         <ul className="list">
-          {foreign.slice(0, 3).map(({ subnet, server, seen }) => (
-            <li key={`${subnet} ${server}`}>
-              <span className="stage-failed">{siteWords.foreignServer(server, subnet)}</span>{" "}
+          {foreign.slice(0, 3).map(({ subnet, address, last }) => (
+            <li key={`${subnet} ${address}`}>
+              <span className="stage-failed">{siteWords.foreignServer(address, subnet)}</span>{" "}
               <span className="dim">
-                <Ago at={seen} />
+                <Ago at={last} />
               </span>
             </li>
           ))}
@@ -270,7 +273,7 @@ function Attention({ rows, site }: { rows: readonly Row[]; site: Site | undefine
   );
 }
 
-function Subnets({ site }: { site: Site }) {
+function Subnets({ site, network }: { site: Site; network: readonly SubnetUse[] }) {
   if (site.subnets.length === 0)
     return (
       <p className="dim">
@@ -302,7 +305,7 @@ function Subnets({ site }: { site: Site }) {
                 </Link>
               </th>
               <td>
-                <FreeAddresses subnet={subnet} />
+                <FreeAddresses use={network.find((use) => use.subnet === subnet.name)} />
               </td>
               <td className="num">{siteWords.loadOf(subnet.loading, subnet.most)}</td>
               <td className="num" title={subnet.offers_held > 0 ? siteWords.queueMore(subnet.offers_held) : undefined}>

@@ -2,9 +2,10 @@ import { Alert, Button, Group as Row, Select, Tabs, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
-import type { Group, Plural, Resource } from "../api/client";
+import type { Group, Image, Plural, Resource } from "../api/client";
 import { fleetQuery } from "../api/fleet";
 import { listQuery, resourceQuery, revisionQuery, revisionsQuery } from "../api/queries";
+import type { Call } from "../logic/code";
 import { diff } from "../logic/diff";
 import { documentText } from "../logic/documents";
 import { TEMPLATES } from "../logic/templates";
@@ -14,17 +15,43 @@ import { Ago } from "../parts/Time";
 import { Empty, Loaded, Waiting } from "../parts/Trouble";
 import { common } from "../words/common";
 import { editor as editorWords, resources as words } from "../words/pages";
+import { images as imageWords, winners } from "../words/profiles";
+import { webhooks as webhookWords } from "../words/webhooks";
 import { forget, keep } from "../parts/editor/drafts";
+import { Deliveries } from "./resource/Deliveries";
+import { ImageUse } from "./resource/ImageUse";
+import { MachinesOfGroup } from "./resource/Winners";
 import { NEW } from "./Resources";
 
 const Editor = lazy(() => import("../parts/editor/Editor").then((module) => ({ default: module.Editor })));
 const TABS = ["edit", "revisions", "use"] as const;
+type Tab = (typeof TABS)[number];
+
+/** The kinds by the first part of their pages' path. */
+const KINDS: Record<string, Plural> = {
+  network: "subnets",
+  groups: "groups",
+  images: "images",
+  profiles: "profiles",
+  webhooks: "webhooks",
+};
+
+/** What the tab beside the editor is called, where a kind has one. */
+const USE: Partial<Record<Plural, string>> = {
+  profiles: words.tabs.use,
+  groups: winners.tab,
+  images: imageWords.files,
+  webhooks: webhookWords.tabs.deliveries,
+};
+
+/** The tabs of a kind, the one that is shown first first. */
+const tabsOf = (kind: Plural): readonly Tab[] =>
+  kind === "webhooks" ? ["use", "edit", "revisions"] : TABS.filter((one) => one !== "use" || USE[kind] !== undefined);
 
 /** One profile, group, image or subnet: its editor, its revisions, its use. */
 export function ResourcePage() {
   const first = useLocation().pathname.split("/")[1];
-  const kind: Plural =
-    first === "network" ? "subnets" : first === "groups" ? "groups" : first === "images" ? "images" : "profiles";
+  const kind = KINDS[first ?? ""] ?? "profiles";
   const { name = "" } = useParams({ strict: false });
   if (name === NEW) {
     return (
@@ -47,14 +74,16 @@ function Existing({ kind, name }: { kind: Plural; name: string }) {
   const query = useQuery(resourceQuery(kind, name));
   const search = useSearch({ strict: false });
   const navigate = useNavigate();
-  const tab = TABS.find((known) => known === search.tab) ?? "edit";
+  const tabs = tabsOf(kind);
+  const tab = tabs.find((known) => known === search.tab) ?? tabs[0] ?? "edit";
   const path = `${kind}/${name}`;
   return (
     <Page
       title={`${words.one[kind]} ${name}`}
       calls={[
         { what: "As it is declared", path, cli: `pilotlight get ${kind} ${name} -o yaml` },
-        { what: "Its revisions", path: `${path}/revisions`, cli: `pilotlight history ${kind} ${name}` },
+        { what: "Its revisions", path: `${path}/revisions`, cli: `pilotlight revisions ${kind} ${name}` },
+        ...more(kind, name),
         {
           what: "What a change would do",
           method: "POST",
@@ -76,14 +105,14 @@ function Existing({ kind, name }: { kind: Plural; name: string }) {
           <Tabs
             value={tab}
             onChange={(value) =>
-              void navigate({ to: ".", search: (value === "edit" ? {} : { tab: value ?? undefined }) as never })
+              void navigate({ to: ".", search: (value === tabs[0] ? {} : { tab: value ?? undefined }) as never })
             }
             keepMounted={false}
           >
             <Tabs.List>
-              {TABS.filter((one) => one !== "use" || kind === "profiles").map((one) => (
+              {tabs.map((one) => (
                 <Tabs.Tab key={one} value={one}>
-                  {words.tabs[one]}
+                  {one === "use" ? USE[kind] : words.tabs[one]}
                 </Tabs.Tab>
               ))}
             </Tabs.List>
@@ -97,7 +126,7 @@ function Existing({ kind, name }: { kind: Plural; name: string }) {
                 <Revisions kind={kind} resource={resource} />
               </Tabs.Panel>
               <Tabs.Panel value="use">
-                <Use name={name} />
+                <UseOf kind={kind} resource={resource} />
               </Tabs.Panel>
             </div>
           </Tabs>
@@ -285,6 +314,45 @@ function OneRevision({
       }}
     </Loaded>
   );
+}
+
+/** What else is asked of a kind, as code. */
+function more(kind: Plural, name: string): Call[] {
+  if (kind === "groups") {
+    const [path, cli] = [`groups/${name}/machines`, `pilotlight group machines ${name}`];
+    return [{ what: "The machines that it takes, and who wins for each", path, cli }];
+  }
+  if (kind === "webhooks") {
+    return [
+      { what: "How it does", path: `webhooks/${name}/status`, cli: `pilotlight webhook status ${name}` },
+      { what: "What it was told", path: `webhooks/${name}/deliveries`, cli: `pilotlight webhook deliveries ${name}` },
+      {
+        what: "Send again what was given up",
+        method: "POST",
+        path: `webhooks/${name}/replay`,
+        cli: `pilotlight webhook replay ${name} --dead`,
+      },
+      {
+        what: "Send a test event",
+        method: "POST",
+        path: `webhooks/${name}/test`,
+        cli: `pilotlight webhook test ${name}`,
+      },
+    ];
+  }
+  if (kind === "profiles") {
+    const body = { machine: "n1", profile: name, documents: [{ kind: "Profile", name, spec: "…" }] };
+    const cli = `pilotlight render -f ${name}.yaml --machine n1`;
+    return [{ what: "What a machine would get of a draft", method: "POST", path: "render", body, cli }];
+  }
+  return [];
+}
+
+function UseOf({ kind, resource }: { kind: Plural; resource: Resource }) {
+  if (kind === "groups") return <MachinesOfGroup name={resource.name} />;
+  if (kind === "images") return <ImageUse image={resource as Image} />;
+  if (kind === "webhooks") return <Deliveries name={resource.name} />;
+  return <Use name={resource.name} />;
 }
 
 function Use({ name }: { name: string }) {

@@ -1,16 +1,21 @@
-import { Button } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import type { Group, Image, Plural, Profile, Resource } from "../api/client";
 import { fleetQuery } from "../api/fleet";
 import { listQuery } from "../api/queries";
+import type { Call } from "../logic/code";
 import type { Row } from "../logic/row";
+import { ActionButton, useRoleReason } from "../parts/Actions";
 import { Page } from "../parts/Page";
 import { Ago } from "../parts/Time";
 import { Empty, Loaded } from "../parts/Trouble";
 import { type Column, VirtualTable } from "../parts/VirtualTable";
 import { common } from "../words/common";
 import { resources as words } from "../words/pages";
+import { images as imageWords } from "../words/profiles";
+import { Running } from "./resource/Running";
+import { WinnerForMachine } from "./resource/Winners";
 import { machines } from "../words/machines";
 
 /** The name of what is not there yet: DNS labels have no such first character, so no resource is called that. */
@@ -25,7 +30,18 @@ function useRows(): readonly Row[] {
   return useQuery(fleetQuery(useQueryClient())).data?.rows ?? [];
 }
 
-function List<T extends Resource>({ kind, columns }: { kind: Plural; columns: readonly Column<T>[] }) {
+function List<T extends Resource>({
+  kind,
+  columns,
+  calls = [],
+  children,
+}: {
+  kind: Plural;
+  columns: readonly Column<T>[];
+  calls?: readonly Call[];
+  children?: ReactNode;
+}) {
+  const role = useRoleReason("editor");
   const query = useQuery(listQuery<T>(kind));
   const navigate = useNavigate();
   const create = () =>
@@ -33,11 +49,7 @@ function List<T extends Resource>({ kind, columns }: { kind: Plural; columns: re
   return (
     <Page
       title={words.title[kind]}
-      aside={
-        <Button size="xs" onClick={create}>
-          {words.create[kind]}
-        </Button>
-      }
+      aside={<ActionButton label={words.create[kind]} reason={role} onClick={create} />}
       calls={[
         { what: words.title[kind], path: kind, cli: `pilotlight get ${kind}` },
         {
@@ -47,8 +59,10 @@ function List<T extends Resource>({ kind, columns }: { kind: Plural; columns: re
           body: [{ kind: words.one[kind], name: "example", spec: {} }],
           cli: "pilotlight apply -f site/",
         },
+        ...calls,
       ]}
     >
+      {children}
       <Loaded query={query} what={common.reading(words.reading[kind])}>
         {(items) =>
           items.length === 0 ? (
@@ -166,7 +180,17 @@ export function Groups() {
     },
     ...updated<Group>(),
   ];
-  return <List kind="groups" columns={columns} />;
+  const { machine } = getRouteApi("/groups").useSearch();
+  const one = machine ?? "n1";
+  const calls = [
+    { what: "Who wins for a machine", path: `machines/${one}/groups`, cli: `pilotlight group of ${one}` },
+    { what: "The machines of a group", path: "groups/NAME/machines", cli: "pilotlight group machines NAME" },
+  ];
+  return (
+    <List kind="groups" columns={columns} calls={calls}>
+      <WinnerForMachine />
+    </List>
+  );
 }
 
 function selects(group: Group): React.ReactNode {
@@ -189,6 +213,7 @@ function selects(group: Group): React.ReactNode {
 
 export function Images() {
   const profiles = useQuery(listQuery<Profile>("profiles")).data ?? [];
+  const rows = useRows();
   const columns: Column<Image>[] = [
     {
       key: "name",
@@ -216,7 +241,32 @@ export function Images() {
             </Link>
           )),
     },
+    {
+      key: "machines",
+      title: words.usedBy,
+      width: "100px",
+      cell: (one) => {
+        const own = new Set(profiles.filter((profile) => profile.spec.image === one.name).map(({ name }) => name));
+        const count = rows.filter((row) => row.profile !== undefined && own.has(row.profile)).length;
+        return count === 0 ? <span className="dim">{words.unused}</span> : count.toLocaleString("en");
+      },
+    },
+    {
+      key: "files",
+      title: imageWords.files,
+      width: "120px",
+      cell: (one) => (
+        <Link to="/images/$name" params={{ name: one.name }} search={{ tab: "use" }} title={imageWords.verifiedHint}>
+          {1 + one.spec.initrd.length + Number(one.spec.rootfs != null)} {imageWords.verified}
+        </Link>
+      ),
+    },
     ...updated<Image>(),
   ];
-  return <List kind="images" columns={columns} />;
+  const calls = [{ what: "What is being fetched", path: "operations", cli: "pilotlight operation list" }];
+  return (
+    <List kind="images" columns={columns} calls={calls}>
+      <Running />
+    </List>
+  );
 }

@@ -1,3 +1,4 @@
+import type { SubnetUse } from "../api/client";
 import type { components } from "../api/schema";
 import { linkBytes } from "../logic/queue";
 import { bytes } from "../logic/time";
@@ -6,7 +7,7 @@ import { site as words } from "../words/operations";
 import { boots } from "../words/pages";
 
 export type Site = components["schemas"]["Site"];
-export type SubnetUse = components["schemas"]["SubnetUse"];
+type SubnetPace = components["schemas"]["SubnetPace"];
 
 /** How full something is, as a bar beside its number. */
 export function Gauge({ part, tone = "busy" }: { part: number; tone?: "busy" | "warn" | "bad" }) {
@@ -17,13 +18,13 @@ export function Gauge({ part, tone = "busy" }: { part: number; tone?: "busy" | "
   );
 }
 
-const isBusy = (subnet: SubnetUse) => subnet.loading + subnet.waiting + subnet.offers_held > 0;
+const isBusy = (subnet: SubnetPace) => subnet.loading + subnet.waiting + subnet.offers_held > 0;
 
 /** Who loads and who waits, subnet by subnet, while there are such. */
 export function Storm({ site }: { site: Site }) {
   const busy = site.subnets.filter(isBusy);
   if (busy.length === 0) return null;
-  const sum = (of: (subnet: SubnetUse) => number) => busy.reduce((all, subnet) => all + of(subnet), 0);
+  const sum = (of: (subnet: SubnetPace) => number) => busy.reduce((all, subnet) => all + of(subnet), 0);
   return (
     <section className="storm" aria-label={words.storm}>
       <b>
@@ -43,7 +44,7 @@ export function Storm({ site }: { site: Site }) {
 }
 
 /** What a link carries of what it can. */
-export function LinkUse({ subnet }: { subnet: SubnetUse }) {
+export function LinkUse({ subnet }: { subnet: SubnetPace }) {
   const most = linkBytes(subnet.link);
   return (
     <span className="use">
@@ -53,13 +54,13 @@ export function LinkUse({ subnet }: { subnet: SubnetUse }) {
   );
 }
 
-export function FreeAddresses({ subnet }: { subnet: SubnetUse }) {
-  if (subnet.addresses === 0) return <span className="dim">{common.none}</span>;
-  const part = subnet.held / subnet.addresses;
+export function FreeAddresses({ use }: { use: SubnetUse | undefined }) {
+  if (use === undefined || use.addresses === 0) return <span className="dim">{common.none}</span>;
+  const part = 1 - use.free / use.addresses;
   return (
     <span className="use">
       <Gauge part={part} tone={part > 0.95 ? "bad" : part > 0.8 ? "warn" : "busy"} />
-      <span className="nowrap">{words.addressesOf(subnet.addresses - subnet.held, subnet.addresses)}</span>
+      <span className="nowrap">{words.addressesOf(use.free, use.addresses)}</span>
     </span>
   );
 }

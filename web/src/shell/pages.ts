@@ -19,4 +19,6 @@ export const PAGES: readonly PageLink[] = [
   { name: "events", to: "/events", section: "record" },
   { name: "audit", to: "/audit", section: "record" },
   { name: "access", to: "/access", section: "record" },
+  { name: "webhooks", to: "/webhooks", section: "record" },
+  { name: "system", to: "/system", section: "record" },
 ];

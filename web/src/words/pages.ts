@@ -51,22 +51,36 @@ export const boots = {
 };
 
 export const resources = {
-  title: { profiles: "Profiles", groups: "Groups", images: "Images", subnets: "Subnets" },
-  one: { profiles: "Profile", groups: "Group", images: "Image", subnets: "Subnet" },
-  reading: { profiles: "the profiles", groups: "the groups", images: "the images", subnets: "the subnets" },
+  title: { profiles: "Profiles", groups: "Groups", images: "Images", subnets: "Subnets", webhooks: "Webhooks" },
+  one: { profiles: "Profile", groups: "Group", images: "Image", subnets: "Subnet", webhooks: "Webhook" },
+  reading: {
+    profiles: "the profiles",
+    groups: "the groups",
+    images: "the images",
+    subnets: "the subnets",
+    webhooks: "the webhooks",
+  },
   none: {
     profiles: "There are no profiles yet",
     groups: "There are no groups yet",
     images: "There are no images yet",
     subnets: "There are no subnets yet",
+    webhooks: "There are no webhooks yet",
   },
   noneHint: {
     profiles: "A profile says what machines run: an image, kernel arguments, a Butane config.",
     groups: "A group gives a profile and variables to the machines that it selects.",
     images: "An image is the kernel, initramfs and root file system of one version of an OS.",
     subnets: "A subnet is a network that the daemon answers on. Where there is none, nobody gets an answer.",
+    webhooks: "A webhook tells a URL of events as they happen.",
   },
-  create: { profiles: "New profile", groups: "New group", images: "New image", subnets: "New subnet" },
+  create: {
+    profiles: "New profile",
+    groups: "New group",
+    images: "New image",
+    subnets: "New subnet",
+    webhooks: "New webhook",
+  },
   name: "Name",
   image: "Image",
   boot: "Boots",

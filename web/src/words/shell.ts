@@ -13,6 +13,8 @@ export const shell = {
     events: "Events",
     audit: "Audit log",
     access: "Access",
+    webhooks: "Webhooks",
+    system: "System",
     start: "First steps",
   },
   sections: { fleet: "Fleet", declared: "Declared", record: "Record" },

@@ -1,6 +1,6 @@
 //! The groups, found by what they ask of a machine: with hundreds of them, nobody looks at each for each packet.
 use super::{ByName, Declared};
-use crate::domain::matcher::{Candidate, group_of};
+use crate::domain::matcher::{Candidate, group_of, rank, takes};
 use pilotlight_types::{
     Mac,
     resource::{GroupSpec, Labels, Name},
@@ -60,11 +60,27 @@ impl Groups {
 
     /// The group that a machine with these labels and MACs belongs to.
     pub fn of(&self, labels: &Labels, macs: &[Mac]) -> Option<Candidate<'_>> {
+        group_of(labels, macs, self.candidates(labels, macs))
+    }
+
+    /// Every group that takes such a machine, the one that it belongs to first.
+    pub fn all_of(&self, labels: &Labels, macs: &[Mac]) -> Vec<Candidate<'_>> {
+        let taken = self.candidates(labels, macs).filter(|group| takes(group.spec, labels, macs));
+        let mut all: Vec<_> = taken.collect();
+        all.sort_by(|a, b| rank(*a).cmp(&rank(*b)));
+        // One that names several MACs of the machine is found by each.
+        all.dedup_by(|a, b| a.name == b.name);
+        all
+    }
+
+    /// The groups that may take such a machine.
+    fn candidates(&self, labels: &Labels, macs: &[Mac]) -> impl Iterator<Item = Candidate<'_>> {
         let has = labels.iter().map(|(key, value)| Need::Label(key.to_owned(), value.to_owned()));
         let has = has.chain(macs.iter().copied().map(Need::Mac)).chain([Need::Nothing]);
-        let names = has.filter_map(|need| self.by_need.get(&need)).flatten();
+        let has: Vec<Need> = has.collect();
+        let names = has.into_iter().filter_map(|need| self.by_need.get(&need)).flatten();
         let groups = names.filter_map(|name| self.by_name.get_key_value(name));
-        group_of(labels, macs, groups.map(|(name, group)| Candidate { name, spec: &group.spec }))
+        groups.map(|(name, group)| Candidate { name, spec: &group.spec })
     }
 }
 
@@ -120,6 +136,10 @@ mod tests {
             let all = groups.iter().map(|(name, group)| Candidate { name, spec: &group.spec });
             let expected = group_of(&labels, &macs, all).map(|group| group.name);
             prop_assert_eq!(groups.of(&labels, &macs).map(|group| group.name), expected);
+            let order = groups.all_of(&labels, &macs);
+            prop_assert_eq!(order.first().map(|group| group.name), expected, "who wins is the first of all");
+            let taken = groups.iter().filter(|(_, group)| takes(&group.spec, &labels, &macs)).count();
+            prop_assert_eq!(order.len(), taken, "each that takes it is there once");
         }
     }
 }

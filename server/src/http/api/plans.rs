@@ -23,7 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pilotlight_types::{
-    api::{Applied, DryRun, List, Plan, Revision},
+    api::{Applied, DryRun, List, Plan, RenderRequest, Rendered, Revision},
     resource::{Document, Kind, Name, Verb},
 };
 use schemars::JsonSchema;
@@ -120,9 +120,23 @@ pub(super) fn routes() -> Routes<PlansApi> {
         .answers::<DryRun>(200, "what would become of each, with `dry-run`")
         .may_last()
         .refuses(&[409, 412]);
+    let render = Operation::post("/render")
+        .called(
+            "renderDraft",
+            "Says what a machine would get if these documents were applied and it were provisioned",
+        )
+        .takes_right(Permission::Each(Verb::Get))
+        .says("Nothing is changed, and nothing fetched. Secrets are masked, and not looked up.")
+        .takes::<RenderRequest>()
+        .answers::<Rendered>(200, "what it would get")
+        .refuses(&[404, 409]);
     // A machine's changes are events.
     let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Machine);
-    Routes::under(PREFIX).on(plan, self::plan).on(apply, self::apply).each(kinds, of_kind)
+    Routes::under(PREFIX)
+        .on(plan, self::plan)
+        .on(apply, self::apply)
+        .on(render, self::render)
+        .each(kinds, of_kind)
 }
 
 /// `/groups/{name}/revisions`.
@@ -155,6 +169,15 @@ async fn plan(
 ) -> Result<Json<Plan>, Failure> {
     let options = Options { source, prune, ..Options::default() };
     Ok(Json(api.changes.plan(bounded(&documents)?, &options, &actor).await?))
+}
+
+async fn render(
+    State(api): State<PlansApi>,
+    Caller(actor): Caller,
+    Sent(request): Sent<RenderRequest>,
+) -> Result<Json<Rendered>, Failure> {
+    bounded(&request.documents)?;
+    Ok(Json(api.changes.render(&request, &actor)?))
 }
 
 async fn apply(

@@ -45,6 +45,9 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             {"kind": "Group", "name": "workers", "spec": {"profile": "worker"}},
             {"kind": "Machine", "name": "n1", "spec": {"macs": ["52:54:00:12:34:56"]}},
         ]),
+        "renderDraft" => json!({"machine": "n1", "profile": "worker", "documents": [
+            {"kind": "Profile", "name": "worker", "spec": {"image": "os", "boot": "live", "kernelArgs": ["quiet"]}},
+        ]}),
         "holdMachine" => json!({"reason": "a DIMM is replaced"}),
         "actOnMachines" => {
             json!({"action": "hold", "selector": "rack=r1", "reason": "the rack's switch is replaced"})

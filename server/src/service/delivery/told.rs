@@ -10,7 +10,10 @@ use crate::{
     },
     service::configs::{Draft, Makings},
 };
-use pilotlight_types::api::{ConfigValue, KernelArgument, TemplateVariable};
+use pilotlight_types::{
+    api::{ConfigValue, KernelArgument, TemplateVariable},
+    resource::Name,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -29,29 +32,12 @@ impl Delivery {
         let Makings { layers, limit, context, .. } = draft.makings();
         let Ok(parts) = profile::parts(layers, context, limit.as_ref()) else { return Provenance::default() };
         let whole = profile::merged(&parts, context);
-        let told = Variables::of(asked, draft.makings());
-        let value = |line: profile::Line| {
-            let is_masked = delivery::is_secret(&line.path);
-            let mut variables = told.all(&line.variables);
-            if is_masked {
-                variables.iter_mut().for_each(|variable| variable.value = json!("(masked)"));
-            }
-            ConfigValue {
-                value: if is_masked { json!("(masked)") } else { line.value },
-                path: line.path,
-                profile: line.profile.to_string(),
-                field: line.field,
-                line: line.position.map(|(line, _)| line),
-                column: line.position.map(|(_, column)| column),
-                variables,
-            }
-        };
         let version = whole.ignition.pointer("/ignition/version").and_then(Value::as_str);
         let version = version.map(|version| match limit {
             Some(Limit { image, newest }) => format!("{version}; image {image} takes up to {newest}"),
             None => format!("{version}; its image does not say what it takes"),
         });
-        Provenance { values: whole.lines.into_iter().map(value).collect(), version }
+        Provenance { values: values(group_of(asked), draft.makings(), whole.lines), version }
     }
 
     /// The kernel arguments of the script that a decision leads to, each with where it is from.
@@ -89,7 +75,7 @@ impl Delivery {
         let place = |number: usize| format!("profile {}, spec.kernelArgs[{number}]", profile.profile);
         match self.configs.makings(inventory, machine, at, profile) {
             Ok(makings) => {
-                let told = Variables::of(asked, &makings);
+                let told = Variables::of(group_of(asked), &makings);
                 let places = profile::kernel_arg_places(spec, &makings.context);
                 places.into_iter().map(|(number, names)| (place(number), told.all(&names))).collect()
             }
@@ -98,16 +84,47 @@ impl Delivery {
     }
 }
 
+/// The group that the machine who asked has its profile from.
+fn group_of(asked: &Asked) -> Option<&Name> {
+    asked.known.armed.as_ref().and_then(|armed| armed.group.as_ref())
+}
+
+/// Values of a config for people: each with where it is from, and with masks for secrets. `group` is the machine's.
+pub(in crate::service) fn values(
+    group: Option<&Name>,
+    makings: &Makings,
+    lines: Vec<profile::Line>,
+) -> Vec<ConfigValue> {
+    let told = Variables::of(group, makings);
+    let value = |line: profile::Line| {
+        let is_masked = delivery::is_secret(&line.path);
+        let mut variables = told.all(&line.variables);
+        if is_masked {
+            variables.iter_mut().for_each(|variable| variable.value = json!("(masked)"));
+        }
+        ConfigValue {
+            value: if is_masked { json!("(masked)") } else { line.value },
+            path: line.path,
+            profile: line.profile.to_string(),
+            field: line.field,
+            line: line.position.map(|(line, _)| line),
+            column: line.position.map(|(_, column)| column),
+            variables,
+        }
+    };
+    lines.into_iter().map(value).collect()
+}
+
 /// What templates found, and who said it.
 struct Variables<'a> {
-    asked: &'a Asked,
+    group: Option<&'a Name>,
     makings: &'a Makings,
     found: Value,
 }
 
 impl<'a> Variables<'a> {
-    fn of(asked: &'a Asked, makings: &'a Makings) -> Self {
-        Self { asked, makings, found: makings.context.to_json() }
+    fn of(group: Option<&'a Name>, makings: &'a Makings) -> Self {
+        Self { group, makings, found: makings.context.to_json() }
     }
 
     fn all(&self, names: &BTreeSet<String>) -> Vec<TemplateVariable> {
@@ -131,7 +148,7 @@ impl<'a> Variables<'a> {
             ("machine", Some("ip")) => format!("the address of {machine}: reserved, or of its newest boot"),
             ("machine", Some("labels")) => format!("machine {machine}, labels"),
             ("machine", _) => format!("machine {machine}"),
-            ("vars", _) => match self.asked.known.armed.as_ref().and_then(|armed| armed.group.as_ref()) {
+            ("vars", _) => match self.group {
                 Some(group) => format!("group {group}, variables"),
                 None => "no group gives variables".to_owned(),
             },

@@ -121,7 +121,11 @@ impl Making {
 }
 
 /// The address that it will have: the one that is reserved for it on the network where it is, else the one that it had there.
-fn address(asker: &Asker, machine: Option<&Machine>, subnet: Option<&SubnetSpec>) -> Option<IpAddr> {
+pub(super) fn address(
+    asker: &Asker,
+    machine: Option<&Machine>,
+    subnet: Option<&SubnetSpec>,
+) -> Option<IpAddr> {
     let here = |address: &IpAddr| match (address, subnet) {
         (IpAddr::V4(address), Some(subnet)) => ipnet::Ipv4Net::contains(&subnet.cidr, address),
         _ => false,

@@ -2,7 +2,7 @@ import { SegmentedControl, Group, Select, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { Boot, Machine } from "../../api/client";
-import { type ClassBy, mediansQuery } from "../../api/operations";
+import { type ClassBy, mediansQuery } from "../../api/site";
 import { bootQuery, machineBootsQuery } from "../../api/queries";
 import { span } from "../../logic/time";
 import { Snippet } from "../../parts/Page";

@@ -1,33 +1,56 @@
-import { Button, Select, Stack, Text, Textarea } from "@mantine/core";
+import { Button, FileButton, Select, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { client, data, type PacketExplanation, type Subnet } from "../../api/client";
 import { listQuery } from "../../api/queries";
+import { type Captured, dhcpPackets } from "../../logic/capture";
 import { Snippet } from "../../parts/Page";
 import { ErrorBox, Waiting } from "../../parts/Trouble";
+import { addresses } from "../../words/network";
 import { network } from "../../words/pages";
 
 const words = network.inspector;
+const captures = addresses.capture;
 
 /** What would be answered to a packet, and why. */
 export function Inspector() {
   const subnets = useQuery(listQuery<Subnet>("subnets"));
   const [packet, setPacket] = useState("");
   const [subnet, setSubnet] = useState<string | null>(null);
+  const [capture, setCapture] = useState<Captured[] | "bad">();
   const hex = packet.replace(/[\s:]/g, "").replace(/^0x/i, "");
   const wrong = hex !== "" && !/^([0-9a-f]{2})+$/i.test(hex);
   const ask = useMutation({
-    mutationFn: () =>
-      data(client.POST("/api/v1/explain", { body: { packet: hex, ...(subnet === null ? {} : { subnet }) } })),
+    mutationFn: (from?: Captured) => {
+      const where = from === undefined ? {} : { from: from.from, to: from.to, port: from.port };
+      const body = { packet: from?.hex ?? hex, ...where, ...(subnet === null ? {} : { subnet }) };
+      return data(client.POST("/api/v1/explain", { body }));
+    },
   });
+  const open = async (file: File | null | undefined) => {
+    if (file == null) return;
+    const packets = dhcpPackets(await file.arrayBuffer());
+    setCapture(packets ?? "bad");
+    const first = packets?.[0];
+    if (first !== undefined) choose(first);
+  };
+  const choose = (one: Captured) => {
+    setPacket(one.hex);
+    ask.mutate(one);
+  };
   return (
     <div className="panels">
       <form
         className="panel"
         onSubmit={(event) => {
           event.preventDefault();
-          ask.mutate();
+          ask.mutate(undefined);
+        }}
+        onDragOver={(event) => event.preventDefault()}
+        onDrop={(event) => {
+          event.preventDefault();
+          void open(event.dataTransfer.files[0]);
         }}
       >
         <Stack gap="sm">
@@ -43,6 +66,37 @@ export function Inspector() {
             spellCheck={false}
             classNames={{ input: "mono" }}
           />
+          <div className="drop">
+            <FileButton onChange={(file) => void open(file)}>
+              {(props) => (
+                <Button size="xs" variant="default" {...props}>
+                  {captures.choose}
+                </Button>
+              )}
+            </FileButton>
+            <span className="dim">{captures.drop}</span>
+          </div>
+          {capture === "bad" && (
+            <Text size="sm" role="alert" className="stage-failed">
+              {captures.bad}
+            </Text>
+          )}
+          {Array.isArray(capture) && (
+            <>
+              <Text size="sm" role="status">
+                {capture.length === 0 ? captures.none : captures.found(capture.length)}
+              </Text>
+              <ul className="list packets" aria-label={captures.list} tabIndex={0}>
+                {capture.map((one, index) => (
+                  <li key={index}>
+                    <button type="button" className="plainbutton mono" onClick={() => choose(one)}>
+                      {index + 1}. {captures.from(one.from, one.to)}
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            </>
+          )}
           <Select
             size="xs"
             label={words.subnet}

@@ -1,11 +1,12 @@
 import { autocompletion, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore } from "@codemirror/commands";
-import { yaml } from "@codemirror/lang-yaml";
+import { yaml, yamlLanguage } from "@codemirror/lang-yaml";
 import {
   bracketMatching,
   defaultHighlightStyle,
   HighlightStyle,
   indentUnit,
+  LanguageSupport,
   syntaxHighlighting,
 } from "@codemirror/language";
 import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
@@ -22,9 +23,11 @@ import {
   ViewPlugin,
   type ViewUpdate,
 } from "@codemirror/view";
+import { parseMixed } from "@lezer/common";
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
 import type { Placed } from "../../logic/documents";
+import { VARIABLES } from "../../logic/keys";
 
 /** What templates hold in Butane texts stands out from what is there as it is. */
 const template = new MatchDecorator({
@@ -40,6 +43,11 @@ const templates = ViewPlugin.define(
   }),
   { decorations: (plugin) => plugin.marks },
 );
+
+/** A text in YAML that is YAML itself, as Butane is, has its colours too. */
+const nested = yamlLanguage.configure({
+  wrap: parseMixed((node) => (node.name === "BlockLiteralContent" ? { parser: yamlLanguage.parser } : null)),
+});
 
 const colours = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--busy)" },
@@ -92,10 +100,15 @@ export function CodeArea({ label, value, onChange, mistakes, complete }: Props) 
     const parent = holder.current;
     if (parent === null) return;
     const source = (context: CompletionContext): CompletionResult | null => {
-      const word = context.matchBefore(/[A-Za-z]*/);
+      const variable = context.matchBefore(/\{\{-?\s*[A-Za-z_.]*/);
+      if (variable !== null) {
+        const from = variable.from + (/^\{\{-?\s*/.exec(variable.text)?.[0].length ?? 0);
+        return { from, options: VARIABLES.map((label) => ({ label, type: "variable" })), validFor: /^[A-Za-z_.]*$/ };
+      }
+      const word = context.matchBefore(/[A-Za-z_]*/);
       if (word === null || (word.from === word.to && !context.explicit)) return null;
       const line = context.state.doc.lineAt(context.pos);
-      if (line.text.slice(0, word.from - line.from).trim() !== "") return null;
+      if (!/^ *(- +)*$/.test(line.text.slice(0, word.from - line.from))) return null;
       const options = latest.current.complete(
         context.state.sliceDoc(0, line.from),
         line.text.slice(0, word.from - line.from),
@@ -119,7 +132,7 @@ export function CodeArea({ label, value, onChange, mistakes, complete }: Props) 
           bracketMatching(),
           highlightSelectionMatches(),
           indentUnit.of("  "),
-          yaml(),
+          new LanguageSupport(nested, yaml().support),
           templates,
           syntaxHighlighting(colours),
           syntaxHighlighting(defaultHighlightStyle, { fallback: true }),

@@ -1,15 +1,20 @@
-import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Group, Stack, Tabs, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import { type Document, type Plan, Refused, sendTo } from "../../api/client";
+import { type Document, type Operation, type Plan, Refused, sendTo } from "../../api/client";
+import { carriedOut } from "../../api/operations";
 import { type Placed, readDocuments } from "../../logic/documents";
 import { editor as words } from "../../words/pages";
+import { draft as draftWords } from "../../words/profiles";
+import { Fetching } from "./Fetching";
 import { ActionButton, useRoleReason } from "../Actions";
 import { ErrorBox, Waiting } from "../Trouble";
 import { CodeArea } from "./CodeArea";
 import { draftOf, forget, keep } from "./drafts";
 import { PlanView } from "./PlanView";
+import { Preview } from "./Preview";
 import { useCompletion } from "./schema";
 
 const PAUSE = 400;
@@ -34,6 +39,10 @@ export function Editor({ initial, draft, applied, changed, basis = 0, done = fal
   const [restored, setRestored] = useState(text !== initial);
   const [message, setMessage] = useState("");
   const [typed, setTyped] = useState("");
+  const [fetching, setFetching] = useState<Operation>();
+  const [turn, setTurn] = useState(0);
+  const search: { beside?: string } = useSearch({ strict: false });
+  const navigate = useNavigate();
   const role = useRoleReason("editor");
   const complete = useCompletion();
   const [settled] = useDebouncedValue(text, PAUSE);
@@ -68,12 +77,13 @@ export function Editor({ initial, draft, applied, changed, basis = 0, done = fal
       if (plan.data !== undefined) query.set("expect-plan", plan.data.hash);
       if (needs !== undefined) query.set("allow-machines", String(needs));
       if (message.trim() !== "") query.set("message", message.trim());
-      return sendTo("POST", `apply?${query.toString()}`, documents);
+      return carriedOut(`apply?${query.toString()}`, documents, setFetching);
     },
     onSuccess: async () => {
       forget(draft);
       setMessage("");
       setTyped("");
+      setTurn((before) => before + 1);
       changed?.(false);
       await queries.invalidateQueries({ queryKey: ["resources"] });
       void queries.invalidateQueries({ queryKey: ["fleet", "rows"] });
@@ -82,6 +92,7 @@ export function Editor({ initial, draft, applied, changed, basis = 0, done = fal
     },
     // What is there is not what was planned over: it is planned anew.
     onError: () => void plan.refetch(),
+    onSettled: () => setFetching(undefined),
   });
   const needs = plan.data?.guard.needs ?? undefined;
   const current = asks && settled === text && plan.data !== undefined && !plan.isPlaceholderData && !plan.isError;
@@ -111,62 +122,87 @@ export function Editor({ initial, draft, applied, changed, basis = 0, done = fal
           {words.keys}
         </Text>
       </div>
-      <Stack gap="xs" role="region" aria-label={words.plan}>
-        <Text component="h2" fw={600}>
-          {words.plan}
-        </Text>
-        {mistakes.length > 0 && (
-          <Alert color="red" title={words.mistakes(mistakes.length)} role="alert">
-            <ul className="list">
-              {mistakes.map((mistake, index) => (
-                <li key={index}>
-                  <b>{words.line(mistake.line)}</b>: {mistake.detail}
-                </li>
-              ))}
-            </ul>
-          </Alert>
-        )}
-        {read.documents.length === 0 && read.mistakes.length === 0 && <Text size="sm">{words.noDocument}</Text>}
-        {plan.isError && errors.length === 0 && asks && (
-          <ErrorBox error={plan.error} again={() => void plan.refetch()} />
-        )}
-        {plan.isFetching && !current && <Waiting what={words.checking} />}
-        {(apply.isSuccess || (done && text === initial)) && <Alert color="green" role="status" title={words.applied} />}
-        {apply.isError && <ErrorBox error={apply.error} />}
-        {current && <PlanView plan={plan.data} />}
-        {current && something && (
-          <>
-            <TextInput
-              size="xs"
-              label={words.message}
-              description={words.messageHint}
-              value={message}
-              onChange={(event) => setMessage(event.currentTarget.value)}
-              maxLength={500}
-            />
-            {needs !== undefined && (
-              <TextInput
-                size="xs"
-                label={words.guard(needs)}
-                value={typed}
-                onChange={(event) => setTyped(event.currentTarget.value)}
-                inputMode="numeric"
-                autoComplete="off"
-              />
+      <Tabs
+        value={search.beside === "preview" ? "preview" : "plan"}
+        onChange={(value) =>
+          void navigate({
+            to: ".",
+            search: ((before: object) => ({ ...before, beside: value === "preview" ? value : undefined })) as never,
+            replace: true,
+          })
+        }
+        keepMounted={false}
+        className="beside"
+      >
+        <Tabs.List mb="xs">
+          <Tabs.Tab value="plan">
+            {draftWords.tabs.plan}
+            {mistakes.length > 0 && <span className="tag tag-bad count">{mistakes.length}</span>}
+          </Tabs.Tab>
+          <Tabs.Tab value="preview">{draftWords.tabs.preview}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="preview">
+          <Preview documents={read.documents} clean={asks && !plan.isError} basis={basis + turn} />
+        </Tabs.Panel>
+        <Tabs.Panel value="plan">
+          <Stack gap="xs" role="region" aria-label={words.plan}>
+            {mistakes.length > 0 && (
+              <Alert color="red" title={words.mistakes(mistakes.length)} role="alert">
+                <ul className="list">
+                  {mistakes.map((mistake, index) => (
+                    <li key={index}>
+                      <b>{words.line(mistake.line)}</b>: {mistake.detail}
+                    </li>
+                  ))}
+                </ul>
+              </Alert>
             )}
-          </>
-        )}
-        {apply.isPending && <Waiting what={words.applying} />}
-        <Group>
-          {role === undefined ? (
-            <Button size="xs" disabled={!ready} onClick={() => apply.mutate(read.documents)}>
-              {words.apply}
-            </Button>
-          ) : (
-            <ActionButton label={words.apply} reason={role} onClick={() => undefined} />
-          )}
-        </Group>
-      </Stack>
+            {read.documents.length === 0 && read.mistakes.length === 0 && <Text size="sm">{words.noDocument}</Text>}
+            {plan.isError && errors.length === 0 && asks && (
+              <ErrorBox error={plan.error} again={() => void plan.refetch()} />
+            )}
+            {plan.isFetching && !current && <Waiting what={words.checking} />}
+            {(apply.isSuccess || (done && text === initial)) && (
+              <Alert color="green" role="status" title={words.applied} />
+            )}
+            {apply.isError && <ErrorBox error={apply.error} />}
+            {current && <PlanView plan={plan.data} />}
+            {current && something && (
+              <>
+                <TextInput
+                  size="xs"
+                  label={words.message}
+                  description={words.messageHint}
+                  value={message}
+                  onChange={(event) => setMessage(event.currentTarget.value)}
+                  maxLength={500}
+                />
+                {needs !== undefined && (
+                  <TextInput
+                    size="xs"
+                    label={words.guard(needs)}
+                    value={typed}
+                    onChange={(event) => setTyped(event.currentTarget.value)}
+                    inputMode="numeric"
+                    autoComplete="off"
+                  />
+                )}
+              </>
+            )}
+            {apply.isPending &&
+              (fetching === undefined ? <Waiting what={words.applying} /> : <Fetching operation={fetching} />)}
+            <Group>
+              {role === undefined ? (
+                <Button size="xs" disabled={!ready} onClick={() => apply.mutate(read.documents)}>
+                  {words.apply}
+                </Button>
+              ) : (
+                <ActionButton label={words.apply} reason={role} onClick={() => undefined} />
+              )}
+            </Group>
+          </Stack>
+        </Tabs.Panel>
+      </Tabs>
     </div>
   );
 }
