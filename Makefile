@@ -30,7 +30,7 @@ help:
 	@echo '               PILOTLIGHT_ACCEL=kvm|tcg     what runs the machines, if it is not to be found out'
 	@echo 'make test    everything that is tested; installs what it needs'
 	@echo 'make bench   measures this server beside its peers, on this machine (root; some 20 minutes); see docs/benchmarks.md'
-	@echo '               BENCH=tftp,http    of tftp, http, dhcp, scripts, memory'
+	@echo '               BENCH=tftp,http    of tftp, http, dhcp, scripts, plan, memory'
 	@echo 'make build   the server and client, for use: target/release/pilotlight, with the web UI where npm is'
 	@echo 'make ui      the web UI alone: web/dist/ui, which the next build takes in'
 	@echo 'make agent   the agent, one static file: what machines get'

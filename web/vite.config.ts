@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
@@ -5,8 +7,13 @@ import { defineConfig } from "vite";
 const daemon = process.env.PILOTLIGHT_URL ?? "https://localhost:8443";
 const asked = { target: daemon, secure: false, changeOrigin: true };
 
+/** The ETag that a daemon of this version gives the document of its API. */
+const document = readFileSync(new URL("../docs/openapi.json", import.meta.url));
+const api = createHash("sha256").update(document).digest("hex").slice(0, 16);
+
 export default defineConfig({
   plugins: [react()],
+  define: { __API__: JSON.stringify(api) },
   build: {
     outDir: "dist/ui",
     emptyOutDir: true,

@@ -5,6 +5,7 @@ mod beside;
 mod boot;
 mod client;
 mod credentials;
+mod describe;
 mod doctor;
 mod events;
 mod explain;
@@ -55,8 +56,10 @@ enum Command {
     Plan(PlanArgs),
     /// Make what is declared be as in these files
     Apply(ApplyArgs),
-    /// Show resources: subnets, images, profiles, groups, machines, boots; or all, as files
+    /// Show resources: roles, firmware, subnets, images, profiles, groups, machines, webhooks, boots; or all, as files
     Get(GetArgs),
+    /// Show all that there is to know of one resource, machine or boot: what is declared, what it is now, what happened to it
+    Describe(describe::DescribeArgs),
     /// Show what a resource was: its revisions, who made them, when and why
     Revisions(RevisionsArgs),
     /// Show what differs between two revisions of a resource
@@ -261,7 +264,7 @@ struct ApplyArgs {
 
 #[derive(Debug, Args)]
 struct RevisionsArgs {
-    /// firmware, subnet, image, profile, group or webhook
+    /// role, firmware, subnet, image, profile, group or webhook
     kind: String,
     /// Which one
     name: String,
@@ -276,7 +279,7 @@ struct RevisionsArgs {
 
 #[derive(Debug, Args)]
 struct DiffArgs {
-    /// firmware, subnet, image, profile, group or webhook
+    /// role, firmware, subnet, image, profile, group or webhook
     kind: String,
     /// Which one
     name: String,
@@ -290,7 +293,7 @@ struct DiffArgs {
 
 #[derive(Debug, Args)]
 struct RollbackArgs {
-    /// firmware, subnet, image, profile, group or webhook
+    /// role, firmware, subnet, image, profile, group or webhook
     kind: String,
     /// Which one
     name: String,
@@ -318,11 +321,11 @@ enum Output {
 
 #[derive(Debug, Args)]
 struct GetArgs {
-    /// firmware, subnets, images, profiles, groups, machines, webhooks or boots; several with commas between them; all of them: all
+    /// roles, firmware, subnets, images, profiles, groups, machines, webhooks or boots; several with commas between them; all of them: all
     kind: String,
     /// Only this one
     name: Option<String>,
-    /// Only those with these labels, such as role=worker,rack!=r1; machines have stage, rack and drift, too
+    /// Only those with these labels, such as role=worker,rack!=r1; machines have stage, rack, drift and hold, too
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// How to print
@@ -334,7 +337,7 @@ struct GetArgs {
 
 #[derive(Debug, Args)]
 struct DeleteArgs {
-    /// subnet, image, profile, group, machine or webhook
+    /// role, firmware, subnet, image, profile, group, machine or webhook
     kind: String,
     /// Which one
     name: String,
@@ -737,6 +740,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Plan(args) => return ended(plan::plan(args).await),
         Command::Apply(args) => return ended(plan::apply(args).await),
         Command::Rollback(args) => return ended(plan::rollback(args).await),
+        Command::Describe(args) => describe::run(args).await,
         Command::Revisions(args) => revisions::list(args).await,
         Command::Diff(args) => revisions::diff(args).await,
         Command::Get(args) => get::run(args).await,

@@ -6,6 +6,7 @@ mod dhcp;
 mod ground;
 mod http;
 mod load;
+mod plan;
 mod scripts;
 mod servers;
 mod size;
@@ -21,7 +22,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// The sections, in their order.
-pub const SECTIONS: [&str; 5] = ["tftp", "http", "dhcp", "scripts", "memory"];
+pub const SECTIONS: [&str; 6] = ["tftp", "http", "dhcp", "scripts", "plan", "memory"];
 
 /// The processor that servers run on, and the one that asks them.
 const SERVER_CPU: &str = "0";
@@ -55,6 +56,7 @@ pub async fn run(options: &Options) -> Result<()> {
             "http" => http::run(options).await,
             "dhcp" => dhcp::run(options).await,
             "scripts" => scripts::run(options).await,
+            "plan" => plan::run().await,
             _ => size::run().await,
         };
         // What comes after it is measured all the same.

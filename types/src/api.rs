@@ -10,6 +10,7 @@ mod packet;
 mod plan;
 mod revision;
 mod rights;
+mod site;
 mod system;
 mod token;
 mod user;
@@ -17,7 +18,7 @@ mod webhook;
 
 pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
 pub use audit::{AuditBreak, AuditCheck, AuditEntry};
-pub use boot::{Boot, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
+pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use draft::{RenderRequest, Rendered};
 pub use groups::{GroupMachine, MachineGroup};
 pub use network::{Lease, LeaseState, Sighting, SubnetUse};
@@ -26,6 +27,7 @@ pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
 pub use plan::{BootChange, BootPart, Guard, Plan, PlannedChange};
 pub use revision::Revision;
 pub use rights::{MayI, MayIAnswer, Rights, Role};
+pub use site::{BootMedians, ClassBy, PhaseMedian, Site, SubnetPace};
 pub use system::{Check, CheckStatus, Daemon, DatabaseState, Findings, Listens, SupportBundle, Task};
 pub use token::{CreatedToken, NewToken, Scope, Token};
 pub use user::{

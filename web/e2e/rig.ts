@@ -71,7 +71,7 @@ export class Rig {
   private browser: Browser | undefined;
   private agent = new Agent({ rejectUnauthorized: false, keepAlive: true });
 
-  /** Starts the daemon and the browser; `more` is put behind the configuration. */
+  /** Starts the daemon and the browser, with these lines at the end of its configuration. */
   async start(more = ""): Promise<void> {
     const config = `[site]\nname = "hall"\n[server]\ndata-dir = "${this.folder}/data"\n[http]\nlisten = "${SERVER}:8080"\n[https]\nlisten = "${SERVER}:8443"\n[dhcp]\ninterfaces = ["eth0"]\n[tftp]\nlisten = "${SERVER}:69"\n[agent]\nbinary = "${AGENT}"\n${more}`;
     writeFileSync(join(this.folder, "pilotlight.toml"), config);

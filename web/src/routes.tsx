@@ -34,13 +34,13 @@ export const machines = createRoute({
 export const machine = createRoute({
   getParentRoute: parent,
   path: "/machines/$name",
-  validateSearch: texts("tab", "boot", "part"),
+  validateSearch: texts("tab", "boot", "part", "kind", "source", "at", "by", "act"),
   component: lazyRouteComponent(() => import("./pages/Machine"), "MachinePage"),
 });
 export const boots = createRoute({
   getParentRoute: parent,
   path: "/boots",
-  validateSearch: texts("show"),
+  validateSearch: texts("show", "find"),
   component: lazyRouteComponent(() => import("./pages/Boots"), "Boots"),
 });
 const lists = (["profiles", "groups", "images"] as const).map((kind) =>

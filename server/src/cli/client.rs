@@ -1,6 +1,6 @@
 //! The REST client of the command line.
 use super::{Server, credentials};
-use crate::clock::Clock;
+use crate::{clock::Clock, domain::diff::plain};
 use anyhow::{Context, Result, bail};
 use pilotlight_types::api::{List, Operation, Problem};
 use reqwest::{Method, Response, StatusCode};
@@ -34,7 +34,7 @@ impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0.detail)?;
         for mistake in self.0.errors.iter().filter(|mistake| !mistake.detail.is_empty()) {
-            write!(f, "\n  {}: {}", mistake.path, mistake.detail)?;
+            write!(f, "\n  {}: {}", plain(&mistake.path), plain(&mistake.detail))?;
         }
         match (&self.0.request_id, self.0.status >= 500) {
             (Some(id), true) => write!(f, " (request {id})"),

@@ -65,8 +65,11 @@ fn key(url: &str) -> String {
     url.trim_end_matches('/').to_ascii_lowercase()
 }
 
-/// What is kept for a server.
+/// What is kept for a server. Services may have no home, and nothing is kept for them.
 pub(super) fn find(url: &str) -> Result<Option<Credential>> {
+    if file().is_err() {
+        return Ok(None);
+    }
     Ok(read()?.remove(&key(url)))
 }
 

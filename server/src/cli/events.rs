@@ -1,5 +1,6 @@
 //! `events`.
 use super::{EventsArgs, Output, client::Client};
+use crate::domain::diff::plain;
 use anyhow::Result;
 use futures_util::StreamExt;
 use pilotlight_types::api::{Event, List};
@@ -80,7 +81,9 @@ async fn follow(
 
 fn print(output: Output, event: &Event) -> Result<()> {
     match output {
-        Output::Table => println!("{}  {:<22} {}  ({})", event.at, event.kind, event.message, event.actor),
+        Output::Table => {
+            println!("{}  {:<22} {}  ({})", event.at, event.kind, plain(&event.message), event.actor);
+        }
         Output::Json => println!("{}", serde_json::to_string(event)?),
         Output::Yaml => println!("---\n{}", serde_saphyr::to_string(event)?.trim_end()),
     }

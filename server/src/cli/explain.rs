@@ -9,9 +9,10 @@ use super::{
 use crate::capture;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use past::Past;
 use pilotlight_types::{
     BootId, Mac,
-    api::{Boot, Explanation, PacketExplanation, PacketQuestion},
+    api::{Explanation, PacketExplanation, PacketQuestion},
 };
 use serde::Serialize;
 use std::{
@@ -53,7 +54,7 @@ enum Show {
   pilotlight explain --mac 52:54:00:12:34:56
       the same for a machine that nobody declared
   pilotlight explain --boot 0199cb4f-8d30-7b6a-8a4e-3f6b8a1f2c01
-      what a machine got in a boot that was
+      what a machine really got in a boot that was; --part script, kernel-args or ignition is that alone
   tcpdump -w - -i eth1 -c 20 udp portrange 67-68 | pilotlight explain --pcap -
       what packets say, and what would be answered to them")]
 pub(super) struct ExplainArgs {
@@ -85,7 +86,7 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "ADDRESS", requires = "packet")]
     from: Option<IpAddr>,
     /// A boot that was, by its id: what the machine got then
-    #[arg(long, value_name = "ID", conflicts_with_all = ["machine", "mac", "uuid", "serial", "packet", "pcap", "part", "provenance"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["machine", "mac", "uuid", "serial", "packet", "pcap", "provenance"])]
     boot: Option<BootId>,
     /// Only this part, and nothing else
     #[arg(long, value_enum, conflicts_with_all = ["packet", "pcap"])]
@@ -108,8 +109,11 @@ pub(super) async fn run(args: ExplainArgs) -> Result<()> {
         return show(args.output, &explained, |explained| print_packet(explained, true));
     }
     if let Some(id) = args.boot {
-        let boot: Boot = client.get(&format!("/boots/{id}"), &[]).await?;
-        return show(args.output, &boot, past::print);
+        let past = Past::of(&client, id).await?;
+        return match args.part {
+            Some(part) => past.part(args.output, part),
+            None => show(args.output, &past, Past::print),
+        };
     }
     if let Some(file) = &args.pcap {
         return explain_capture(&client, file, &args).await;
@@ -128,6 +132,12 @@ pub(super) async fn run(args: ExplainArgs) -> Result<()> {
         Some(part) => text::part(args.output, &explanation, part, args.provenance),
         None => show(args.output, &explanation, |explanation| text::all(explanation, args.provenance)),
     }
+}
+
+/// What a machine got in a boot that was, for people.
+pub(super) async fn boot(client: &Client, id: BootId) -> Result<()> {
+    Past::of(client, id).await?.print();
+    Ok(())
 }
 
 fn question(packet: String, args: &ExplainArgs) -> PacketQuestion {

@@ -8,9 +8,9 @@ use crate::domain::{
     profile::{self, Context, Limit, Line, Part, Wrong},
     yaml::Position,
 };
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use pilotlight_types::{Mac, api::Mistake, resource::Name};
+use pilotlight_types::{Mac, api::Mistake, facts::Facts, resource::Name};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use subject::{Subject, of_config_file, of_documents};
@@ -51,6 +51,9 @@ pub(super) struct RenderArgs {
     /// For the machine with this MAC, or one that nobody declared
     #[arg(long)]
     mac: Option<Mac>,
+    /// What its agent is to have measured, for templates: JSON, as `facts` of `get machine NAME -o json`
+    #[arg(long, value_name = "FILE")]
+    facts: Option<PathBuf>,
     /// Where the files of a Butane file are, if not beside it
     #[arg(short = 'd', long, value_name = "FOLDER")]
     files_dir: Option<PathBuf>,
@@ -92,6 +95,10 @@ pub(super) fn run(args: &RenderArgs) -> Result<()> {
         let image = subject.limit.map_or_else(|| name.clone(), |limit| limit.image);
         subject.limit = Some(Limit { image, newest });
     }
+    if let Some(file) = &args.facts {
+        let facts = facts(file)?;
+        subject.context.machine = subject.context.machine.with_facts(Some(&facts));
+    }
     let with = secrets::values(&subject, args.with_secrets)?;
     let Subject { layers, limit, context, origin, .. } = &subject;
     let context = &context.clone().with_secrets(with);
@@ -126,6 +133,12 @@ pub(super) fn run(args: &RenderArgs) -> Result<()> {
         }
     }
     print(args, origin, &parts, context, &arguments)
+}
+
+fn facts(file: &Path) -> Result<Facts> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    serde_path_to_error::deserialize(&mut reader).with_context(|| format!("{} has no facts", file.display()))
 }
 
 fn print(

@@ -1,6 +1,9 @@
 //! Files to documents, and findings back to file, line and column.
 use super::beside;
-use crate::domain::yaml::{Node, Position, parse_documents};
+use crate::domain::{
+    diff::plain,
+    yaml::{Node, Position, parse_documents},
+};
 use anyhow::{Context, Result};
 use pilotlight_types::{api::Mistake, resource::ProfileFile};
 use serde_json::Value;
@@ -128,7 +131,8 @@ pub(super) fn place(mistake: &Mistake, sources: &[Source]) -> String {
     let unknown = mistake.detail.starts_with("unknown field");
     let key = if unknown { source.node.locate_key(&mistake.path) } else { None };
     let position = inner.or(key).or_else(|| source.node.locate(&mistake.path)).unwrap_or(Position::START);
-    format!("{}:{}:{}: {}: {}", source.file, position.line, position.column, mistake.path, mistake.detail)
+    let (path, detail) = (plain(&mistake.path), plain(&mistake.detail));
+    format!("{}:{}:{}: {path}: {detail}", source.file, position.line, position.column)
 }
 
 #[cfg(test)]

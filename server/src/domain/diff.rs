@@ -61,13 +61,34 @@ pub fn values(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
 }
 
 fn shortened(line: &str) -> String {
-    // What would move a terminal's cursor or turn its writing is shown as what it is.
-    let plain = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
-    let mut text: String = line.chars().take(LONGEST_LINE).map(plain).collect();
+    let mut text: String = line.chars().take(LONGEST_LINE).collect();
     if line.chars().nth(LONGEST_LINE).is_some() {
         text.push('…');
     }
-    text
+    plain(&text)
+}
+
+/// A line in which what would move a terminal's cursor, turn the direction of its writing, or not be seen at all, is shown by its
+/// number: whoever reads a difference must see what is there (CVE-2021-42574).
+pub fn plain(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c != '\t' && (c.is_control() || is_hidden(c)) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Whether it turns writing, or takes no room.
+pub const fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -106,7 +127,14 @@ mod tests {
         let numbers: String = (0..4000).map(|n| format!("{n}\n")).collect();
         assert_eq!(lines("", &numbers).len(), MOST_LINES + 1);
         let wide = lines("", &format!("{}\u{1b}[2J\n", "y".repeat(300)));
-        assert!(wide[1].starts_with("+yyy") && !wide[1].contains('\u{1b}'));
+        assert!(wide[1].starts_with("+yyy") && wide[1].ends_with("y\\u{1b}[2J"), "{}", wide[1]);
         assert!(lines("", &"z".repeat(10_000))[1].chars().count() < 410);
+    }
+
+    #[test]
+    fn what_is_there_is_seen() {
+        // Trojan Source: an editor that obeys the marks shows the comment's end elsewhere.
+        let shown = lines("", "a: 1 # \u{202e} }\u{2066}b\u{200b}\tä e\u{301}\n").remove(1);
+        assert_eq!(shown, "+a: 1 # \\u{202e} }\\u{2066}b\\u{200b}\tä e\u{301}");
     }
 }

@@ -8,6 +8,7 @@ use pilotlight_types::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A spec of whatever kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,15 +77,11 @@ impl Spec {
 
 /// Understands every document, or says of each what is wrong with it.
 pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
-    let mut meant = Vec::new();
-    let mut mistakes = Vec::new();
+    let (mut meant, mut mistakes) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
     for (index, document) in documents.iter().enumerate() {
         match understand_one(index, document) {
-            Ok(one)
-                if meant
-                    .iter()
-                    .any(|other: &Meant| other.name == one.name && other.spec.kind() == one.spec.kind()) =>
-            {
+            Ok(one) if !seen.insert((one.spec.kind(), one.name.clone())) => {
                 mistakes.push(mistake(
                     index,
                     "name",
@@ -98,8 +95,24 @@ pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
     if mistakes.is_empty() { Ok(meant) } else { Err(mistakes) }
 }
 
+/// How long a spec may be as JSON; a profile's, whose texts and files have bounds of their own, is the larger one.
+const LONGEST: usize = 1 << 20;
+const LONGEST_PROFILE: usize = 12 << 20;
+
+/// How many lists and maps may be inside of each other: less than readers of JSON take.
+const DEEPEST: usize = 64;
+
 fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
     let Document { kind, name, labels, spec } = typed::<Document>(index, "", document)?;
+    if !is_within(&spec, DEEPEST) {
+        return Err(mistake(index, "spec", format!("{kind} {name}: lists and maps may be {DEEPEST} deep")));
+    }
+    let (bytes, most) =
+        (spec.to_string().len(), if kind == Kind::Profile { LONGEST_PROFILE } else { LONGEST });
+    if bytes > most {
+        let detail = format!("{kind} {name}: it is {bytes} bytes as JSON, and {most} at the most");
+        return Err(mistake(index, "spec", detail));
+    }
     let spec = match kind {
         Kind::Role => Spec::Role(typed(index, "spec", &spec)?),
         Kind::Firmware => Spec::Firmware(typed(index, "spec", &spec)?),
@@ -111,6 +124,15 @@ fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
         Kind::Webhook => Spec::Webhook(typed(index, "spec", &spec)?),
     };
     Ok(Meant { document: index, name, labels, spec })
+}
+
+/// Whether no more lists and maps than that are inside of each other.
+fn is_within(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => depth > 0 && items.iter().all(|item| is_within(item, depth - 1)),
+        Value::Object(map) => depth > 0 && map.values().all(|item| is_within(item, depth - 1)),
+        _ => true,
+    }
 }
 
 fn typed<T: DeserializeOwned>(document: usize, prefix: &str, value: &Value) -> Result<T, Mistake> {
@@ -158,6 +180,20 @@ mod tests {
             [(0, "spec.cidr"), (1, "spec.ranges[1]"), (2, "spec.rnages"), (3, "name"), (4, "kind")]
         );
         assert!(found[2].2.contains("unknown field `rnages`"), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_too_large_or_too_deep_is_a_mistake() {
+        let group = |value: Value| json!({"kind": "Group", "name": "a", "spec": {"profile": "p", "variables": {"a": value}}});
+        let large = mistakes(&[group(json!("x".repeat(LONGEST)))]);
+        assert_eq!((large[0].0, large[0].1.as_str()), (0, "spec"));
+        assert!(
+            large[0].2.contains("Group a: it is 1048") && large[0].2.contains("1048576 at the most"),
+            "{large:?}"
+        );
+        let nested = |depth: usize| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        assert!(understand(&[group(nested(DEEPEST - 2))]).is_ok());
+        assert_eq!(mistakes(&[group(nested(DEEPEST - 1))])[0].2, "Group a: lists and maps may be 64 deep");
     }
 
     #[test]

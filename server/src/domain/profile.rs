@@ -91,6 +91,9 @@ pub fn config(spec: &ProfileSpec, context: &Context) -> Result<Option<Config>, V
 const NO_SECRETS: &str = "kernel arguments cannot hold secrets: they cross the network in plain HTTP, and every program on the machine can read \
                           them; write the secret to a file in `butane`";
 
+/// How long the profile's kernel arguments may be together. COMMAND_LINE_SIZE is 2,048 on x86 and ARM; ours are up to 400.
+const MOST_ARGUMENT_BYTES: usize = 1_600;
+
 /// The profile's kernel arguments for one machine. One that its template leaves empty is left out.
 pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>, Vec<Wrong>> {
     let (mut args, mut wrongs) = (Vec::new(), Vec::new());
@@ -108,6 +111,14 @@ pub fn kernel_args(spec: &ProfileSpec, context: &Context) -> Result<Vec<String>,
             },
             Err(bad) => wrongs.push(Wrong { position: bad.position, ..wrong(&path, bad.message) }),
         }
+    }
+    let bytes: usize = args.iter().map(|argument| argument.len() + 1).sum();
+    if bytes > MOST_ARGUMENT_BYTES {
+        let detail = format!(
+            "the kernel arguments are {bytes} bytes together, and {MOST_ARGUMENT_BYTES} at the most: a kernel reads 2,047 bytes of its \
+             line and drops the rest without a word, and Pilotlight adds its own"
+        );
+        wrongs.push(wrong("spec.kernelArgs", detail));
     }
     if wrongs.is_empty() { Ok(args) } else { Err(wrongs) }
 }

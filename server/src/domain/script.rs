@@ -132,6 +132,13 @@ pub fn render(script: ScriptFor<'_>) -> String {
     text
 }
 
+/// The kernel arguments in a script that [`render`] made.
+pub fn arguments(script: &str) -> Vec<String> {
+    let line = script.lines().find_map(|line| line.strip_prefix("kernel ${base}/kernel "));
+    let line = line.and_then(|line| line.strip_suffix(" || goto kernel_failed")).unwrap_or_default();
+    line.split(' ').filter(|argument| !argument.is_empty()).map(str::to_owned).collect()
+}
+
 /// Fetches one of the files again, after a while; what is there already stays. In the end the machine asks anew what it is to do.
 fn once_more(file: &str) -> String {
     format!(

@@ -13,6 +13,7 @@ mod plans;
 mod resources;
 mod rights;
 mod sign_in;
+mod site;
 mod system;
 mod tokens;
 mod users;
@@ -23,7 +24,7 @@ use super::{
     health::Health,
     openapi,
     problem::Failure,
-    routes::{Operation, Permission, Routes},
+    routes::{Header, Operation, Permission, Routes},
 };
 use crate::domain::selector::Selector;
 use crate::service::{
@@ -37,21 +38,20 @@ use crate::service::{
     history::History,
     journal::Journal,
     machines::Machines,
+    medians::Medians,
     membership::Membership,
     networks::Networks,
     oidc::Oidc,
     operations::Operations,
     revisions::Revisions,
     scopes::Scopes,
+    site_now::SiteNow,
     system::About,
     views::Views,
     webhooks::Webhooks,
 };
-use axum::{
-    Router,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{Router, http::HeaderMap, response::Response};
+use conditions::Shown;
 use pilotlight_types::resource::Name;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -73,6 +73,10 @@ pub struct Api {
     pub machines: Machines,
     /// Boots.
     pub boots: Boots,
+    /// How boots usually go.
+    pub medians: Medians,
+    /// How it goes at the site.
+    pub site: SiteNow,
     /// What machines said.
     pub console: Console,
     /// Explains machines.
@@ -118,6 +122,8 @@ pub(super) fn router(api: Api) -> Router {
         operations,
         machines,
         boots,
+        medians,
+        site,
         console,
         explain,
         packets,
@@ -172,12 +178,19 @@ pub(super) fn router(api: Api) -> Router {
             scopes: scopes.clone(),
             stop,
         }))
-        .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
+        .merge(machines::routes().with_state(machines::MachinesApi {
+            views,
+            machines,
+            medians,
+            explain,
+            packets,
+        }))
         .merge(networks::routes().with_state(networks))
         .merge(groups::routes().with_state(membership))
         .merge(system::routes().with_state(system::SystemApi { about: daemon, health }))
         .merge(operations::routes().with_state(operations))
         .merge(rights::routes().with_state(scopes.clone()))
+        .merge(site::routes().with_state(site))
         .merge(tokens::routes().with_state(access))
         .merge(webhooks::routes().with_state(webhooks))
         .merge(sign_in::routes().with_state(sign_in::SignInApi { callers: callers.clone(), oidc }))
@@ -201,6 +214,7 @@ pub(super) fn operations() -> Vec<Operation> {
         resources::routes().operations(),
         rights::routes().operations(),
         sign_in::routes().operations(),
+        site::routes().operations(),
         tokens::routes().operations(),
         webhooks::routes().operations(),
         users::routes().operations(),
@@ -215,18 +229,22 @@ fn about() -> Routes<()> {
     let document = Operation::get("/openapi.json")
         .called("getOpenApi", "This document")
         .takes_right(Permission::Anybody)
-        .answers::<Value>(200, "the document, OpenAPI 3.1");
+        .says("Its ETag is the beginning of the SHA-256 of its text: `HEAD` tells whether it is the API that a client was made for.")
+        .header(Header::IfChanged)
+        .answers::<Value>(200, "the document, OpenAPI 3.1")
+        .answers_nothing(304, "it is what the caller has")
+        .tagged();
     Routes::under(PREFIX).on(document, open_api)
 }
 
-async fn open_api() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], openapi::text()).into_response()
+async fn open_api(headers: HeaderMap) -> Result<Response, Failure> {
+    Ok(Shown::text(openapi::known_by(), openapi::text())?.unless_known(&headers))
 }
 
 /// How a list is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Page {
-    /// Which are meant, by labels, as kubectl has it: `role=worker,rack!=r1,gpu,!spare`. Machines have `stage`, `rack` and `drift` too.
+    /// Which are meant, by labels, as kubectl has it: `role=worker,rack!=r1,gpu,!spare`. Machines have `stage`, `rack`, `drift` and `hold` too.
     selector: Option<String>,
     /// The `next` of the page before.
     cursor: Option<String>,

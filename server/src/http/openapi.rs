@@ -10,6 +10,7 @@ use pilotlight_types::api::Problem;
 use schemars::SchemaGenerator;
 use schemas::Schemas;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeSet, sync::LazyLock};
 
 /// Where the API begins. Pages for people are not in the document.
@@ -24,6 +25,12 @@ const ABOUT: &str = "Turns racks of bare machines into running CoreOS hosts and 
 pub(super) fn text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));
     &TEXT
+}
+
+/// What the text is known by: whoever was made for this API finds out whether it is still the same.
+pub(super) fn known_by() -> &'static str {
+    static TAG: LazyLock<String> = LazyLock::new(|| hex::encode(Sha256::digest(text())));
+    TAG.get(..16).unwrap_or_default()
 }
 
 /// The document.

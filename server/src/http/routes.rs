@@ -310,7 +310,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 }
 
-/// Refuses what a query string has and the operation does not take: a misspelt `dry-run` would be done in earnest.
+/// Refuses what a query string has and the operation does not take: a misspelt `dry-run` would be done in earnest. And what nothing
+/// takes.
 async fn known_keys(
     State(keys): State<Arc<BTreeSet<String>>>,
     request: Request,
@@ -318,6 +319,12 @@ async fn known_keys(
 ) -> Result<Response, Failure> {
     let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
     let Query(pairs) = query.map_err(|error| Failure::bad_request(error.body_text()))?;
+    // Nothing that is asked for has one, and PostgreSQL takes no text with a NUL in it. A message may have several lines.
+    let strange = |c: char| c.is_control() && c != '\n';
+    if let Some((key, _)) = pairs.iter().find(|(_, value)| value.contains(strange)) {
+        let key = key.escape_default();
+        return Err(Failure::bad_request(format!("`{key}`: printable characters are expected")));
+    }
     let Some((unknown, _)) = pairs.iter().find(|(key, _)| !keys.contains(key)) else {
         return Ok(next.run(request).await);
     };

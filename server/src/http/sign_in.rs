@@ -140,6 +140,7 @@ async fn person(
         role: rights.role().clone(),
         scope: rights.scope().words().clone(),
         until: who.until,
+        mark: None,
     })
 }
 

@@ -22,17 +22,18 @@ use super::{
     roster::Roster,
 };
 use crate::{
-    domain::{attempt, boot::Plan, machine::Machine, stage::Event},
+    domain::{attempt, boot::Plan, machine::Machine, script, stage::Event},
     store::{BootRow, Db, StoreError, TokenUse, Write},
 };
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
-    api::{Boot, Outcome, Phase},
+    api::{Boot, BootServed, Outcome, Phase},
 };
 use serde::Deserialize;
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// Keeps the boots.
@@ -200,12 +201,32 @@ impl Boots {
         self.lock().of.values().filter(|boot| boot.ended.is_none()).cloned().collect()
     }
 
+    /// How many machines there are whose newest boot began so lately.
+    pub fn begun_lately(&self, now: Timestamp, lately: Duration) -> usize {
+        self.lock().of.values().filter(|boot| now.since(boot.started) < lately).count()
+    }
+
     /// One boot, however old.
     pub async fn get(&self, id: BootId) -> Result<Option<Boot>, StoreError> {
         if let Some((_, boot)) = self.newest(id) {
             return Ok(Some(Arc::unwrap_or_clone(boot)));
         }
         Ok(self.db.read().await?.boot(id).await?.map(|row| Arc::unwrap_or_clone(row.boot)))
+    }
+
+    /// What a machine was handed in a boot, as far as it is kept.
+    pub async fn served(&self, id: BootId) -> Result<BootServed, StoreError> {
+        let mut served = BootServed::default();
+        for (part, text) in self.db.read().await?.served(id).await? {
+            match part.as_str() {
+                "script" => {
+                    served.kernel_args = script::arguments(&text);
+                    served.script = Some(text);
+                }
+                _ => served.ignition = serde_json::from_str(&text).ok(),
+            }
+        }
+        Ok(served)
     }
 
     /// Whether a one-time token could be used like this now; it is not used up.

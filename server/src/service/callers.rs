@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::scope::Scope,
-    secret::Secret,
+    secret::{Secret, token_hash},
     store::{SessionRow, StoreError},
 };
 use pilotlight_types::{
@@ -87,8 +87,8 @@ impl Callers {
     /// The local user with this name and this password.
     pub async fn password(&self, name: &str, password: String, actor: &Actor) -> Result<Person, UserError> {
         let user = self.users.verify(name, password, actor).await?;
-        let holder = format!("user:{}", user.name);
-        Ok(Person { holder, how: How::Password, role: user.role, scope: user.scope, until: None })
+        let (holder, mark) = (format!("user:{}", user.name), Some(Users::mark(&user)));
+        Ok(Person { holder, how: How::Password, role: user.role, scope: user.scope, until: None, mark })
     }
 
     /// Begins a browser's session.
@@ -99,11 +99,21 @@ impl Callers {
     ) -> Result<(Secret<String>, Timestamp), StoreError> {
         let actor = Actor { name: person.holder.clone(), ..from.clone() };
         let user = person.holder.strip_prefix("user:").map(str::to_owned);
+        let mark = person.mark.clone();
         let started = self.sessions.start(person, &actor).await?;
         if let Some(user) = user {
             self.users.signed_in(&user);
+            if !self.is_still(&user, mark.as_deref()) {
+                self.sessions.end(&token_hash(started.0.expose()), &Actor::daemon()).await?;
+            }
         }
         Ok(started)
+    }
+
+    /// Whether what a local user signed in with is still good. While a password is looked at, which takes its time, somebody may give
+    /// them another one, or other rights, and end what they are signed in with: that must not begin after it.
+    fn is_still(&self, user: &str, mark: Option<&str>) -> bool {
+        mark.is_none_or(|mark| self.users.is_still(user, mark))
     }
 
     /// Makes a token for somebody who signed in.
@@ -114,11 +124,10 @@ impl Callers {
         if let Some(user) = person.holder.strip_prefix("user:") {
             self.users.signed_in(user);
         }
-        let Person { holder, role, scope, .. } = person;
+        let Person { holder, role, scope, mark, .. } = person;
         let issue = Issue { holder: holder.clone(), role: role.clone(), scope: scope.clone(), lifetime };
         let Issued { name, token } = self.access.issue(issue, &actor).await?;
-        // Somebody may have taken the user's leave between the password and this.
-        if holder.strip_prefix("user:").is_some_and(|user| self.users.enabled(user).is_none()) {
+        if holder.strip_prefix("user:").is_some_and(|user| !self.is_still(user, mark.as_deref())) {
             self.access.end_of(&holder, &Actor::daemon()).await?;
         }
         Ok(IssuedToken {
@@ -162,6 +171,8 @@ impl Callers {
     /// Gives a local user another password; what they were signed in with is over. Whoever does that could sign in as them: it takes
     /// their rights.
     pub async fn reset(&self, name: &str, password: String, actor: &Actor) -> Result<(), UserError> {
+        // Nobody gives them more rights than that meanwhile.
+        let _one_at_a_time = self.access.granting().await;
         self.may_change(name, actor)?;
         self.users.reset(name, password, actor).await?;
         self.signed_out(name, None, actor).await
@@ -189,6 +200,7 @@ impl Callers {
 
     /// Deletes a local user, with all that they were signed in with.
     pub async fn delete(&self, name: &str, actor: &Actor) -> Result<(), UserError> {
+        let _one_at_a_time = self.access.granting().await;
         self.may_change(name, actor)?;
         self.users.delete(name, actor).await?;
         self.signed_out(name, None, actor).await

@@ -1,4 +1,5 @@
 //! What a machine is handed on its way: the script, the image's files, the initrd with the pointer, and its config.
+mod kept;
 mod told;
 mod waiting;
 
@@ -157,18 +158,21 @@ impl Delivery {
                 format!("{}: its turn to load came after {:.1} s", machine.name, waited.as_secs_f32());
             noted.writes.push(self.told("boot.admitted", &machine, boot, message));
         }
-        let writes = std::mem::take(&mut noted.writes);
+        let base = format!("{}/boot/{boot}", self.ports.http(local));
+        let script =
+            self.with_syslog(local, self.scripted(&asked, machine.name.as_str(), peer, (&base, &again)));
+        let mut writes = std::mem::take(&mut noted.writes);
         if noted.again {
             self.journal.later(writes);
         } else {
+            writes.push(kept::script(boot, script.clone()));
             self.journal.commit(writes).await?;
             self.boots.is_durable(&noted);
         }
         if ends_with_script(&asked.decision.plan) {
             self.boots.end(boot, Outcome::LocalDisk).await?;
         }
-        let base = format!("{}/boot/{boot}", self.ports.http(local));
-        Ok(self.with_syslog(local, self.scripted(&asked, machine.name.as_str(), peer, (&base, &again))))
+        Ok(script)
     }
 
     /// Notes that a machine waits for its turn to load.
@@ -290,6 +294,8 @@ impl Delivery {
             return Err(Denied::NotNow(format!("{} is on hold: {}", machine.name, hold.reason)));
         }
         let used = TokenUse { hash, boot: id, address: peer, at: self.journal.now() };
+        // What people may see of it later.
+        let mut shown = None;
         let config = match self.configs.kept(id) {
             Some(config) => config,
             None => {
@@ -298,6 +304,7 @@ impl Delivery {
                 if draft.secrets().is_empty() {
                     draft.masked()?.to_string().into()
                 } else if self.boots.takes(&used).await? {
+                    shown = Some(draft.masked()?);
                     self.with_secrets(&machine, &boot, &draft, &used.hash).await?
                 } else {
                     return Err(self.refuse(&machine, id, bad_token(&machine, peer)).await);
@@ -311,7 +318,8 @@ impl Delivery {
             Some(id),
             format!("{} fetched its Ignition config; its one-time token is used up", machine.name),
         );
-        match self.journal.commit(vec![Write::UseBootToken(used), told]).await {
+        let shown = kept::config(id, shown, &config);
+        match self.journal.commit(vec![Write::UseBootToken(used), shown, told]).await {
             Ok(()) => {
                 let size = u64::try_from(config.len()).unwrap_or(u64::MAX);
                 self.boots.saw(id, Seen::answered(Phase::Ignition, pinned.profile.to_string(), size));

@@ -13,7 +13,10 @@ use super::{
     sessions::Person,
 };
 use crate::{
-    domain::claims::{self, BadClaim, Expected},
+    domain::{
+        claims::{self, BadClaim, Expected},
+        ration::Ration,
+    },
     secret::{
         SiteKey,
         jwt::{self, BadToken, Claims},
@@ -22,7 +25,10 @@ use crate::{
 };
 use issuer::Issuer;
 use pilotlight_types::api::{How, OidcWay};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How many groups are told to somebody whom none of them gives a role.
 const SHOWN_GROUPS: usize = 20;
@@ -39,6 +45,7 @@ struct Inner {
     authority: Option<String>,
     key: SiteKey,
     journal: Journal,
+    refusals: Mutex<Ration>,
 }
 
 /// Why somebody is not who they say.
@@ -116,7 +123,8 @@ impl Oidc {
                 issuers.insert(url.clone(), Issuer::new(url.clone(), client(ca)?));
             }
         }
-        Ok(Self(Arc::new(Inner { people, rules, issuers, authority, key, journal })))
+        let refusals = Mutex::default();
+        Ok(Self(Arc::new(Inner { people, rules, issuers, authority, key, journal, refusals })))
     }
 
     /// What a command-line client must know to sign somebody in.
@@ -192,6 +200,7 @@ impl Oidc {
                     role: rule.role.clone(),
                     scope: rule.scope.clone(),
                     until: Some(now.plus(rule.lifetime)),
+                    mark: None,
                 });
             } else {
                 why = Some("its claims are not what a rule asks for".to_owned());
@@ -201,11 +210,18 @@ impl Oidc {
         Err(OidcError::NoRule { issuer: issuer.to_owned(), subject, why })
     }
 
-    /// Somebody was not believed: it is told, without anything of the token.
+    /// Somebody was not believed: it is told, without anything of the token. Anybody can bring that about as often as they like.
     fn refused(&self, error: &OidcError, from: &Actor) {
         let journal = &self.0.journal;
+        let told = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner).take(journal.now());
+        let Some(left_out) = told else { return };
         let address = from.remote.map(|address| format!(" from {address}")).unwrap_or_default();
-        let words = format!("a sign-in by OIDC{address} was refused: {error}");
+        let more = if left_out == 0 {
+            String::new()
+        } else {
+            format!(" (and {left_out} before it that are not told)")
+        };
+        let words = format!("a sign-in by OIDC{address} was refused: {error}{more}");
         let told = journal.event("session.refused", "session/oidc", from, None, words);
         let audit = journal.audit(from, "refused", "session/oidc".into(), None, None);
         journal.later(vec![told, audit]);
@@ -220,5 +236,5 @@ fn person(people: &OidcAccess, claims: &Claims) -> Result<Person, OidcError> {
         return Err(OidcError::NoRole { name, groups: groups.into_iter().collect() });
     };
     let (scope, holder) = (pilotlight_types::api::Scope::default(), format!("oidc:{name}"));
-    Ok(Person { holder, how: How::Oidc, role, scope, until: None })
+    Ok(Person { holder, how: How::Oidc, role, scope, until: None, mark: None })
 }

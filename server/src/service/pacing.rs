@@ -153,6 +153,11 @@ impl Pacing {
         shown.collect()
     }
 
+    /// What a subnet's link is taken for.
+    pub fn link(&self, subnet: &Name) -> LinkRate {
+        self.declared(subnet).0.unwrap_or_else(|| self.lock().assumed)
+    }
+
     fn limits(&self, subnet: &Name) -> Limits {
         let (link, boots) = self.declared(subnet);
         let link = link.unwrap_or_else(|| self.lock().assumed);

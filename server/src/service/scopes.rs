@@ -109,6 +109,7 @@ pub(super) fn field<'a>(
         "stage" => Some(machine.stage.name().to_owned()),
         "rack" => machine.spec.rack.clone(),
         "drift" => Some(inventory.drifts(machine).to_string()),
+        "hold" => Some(machine.hold.is_some().to_string()),
         _ => None,
     }
 }

@@ -47,6 +47,8 @@ pub struct Person {
     pub scope: Scope,
     /// When that ends at the latest; not before the session does, if not set.
     pub until: Option<Timestamp>,
+    /// Of a local user, what they were like when their password was good: it is not, once that has changed.
+    pub mark: Option<String>,
 }
 
 impl Sessions {
@@ -65,7 +67,7 @@ impl Sessions {
     ) -> Result<(Secret<String>, Timestamp), StoreError> {
         let now = self.journal.now();
         let longest = now.plus(LONGEST);
-        let Person { holder, how, role, scope, until } = person;
+        let Person { holder, how, role, scope, until, .. } = person;
         let cookie = new_token();
         let row = SessionRow {
             hash: token_hash(cookie.expose()),
@@ -137,7 +139,13 @@ impl Sessions {
             let mut all = self.write();
             rows.iter().for_each(|row| drop(all.remove(&row.hash)));
         }
-        self.journal.commit(writes).await
+        let done = self.journal.commit(writes).await;
+        if done.is_err() {
+            // It would be back after a restart anyway: whoever is told that it failed can end it again.
+            let mut all = self.write();
+            rows.iter().for_each(|row| drop(all.insert(row.hash.clone(), row.clone())));
+        }
+        done
     }
 
     /// The hashes of sessions that are over, and of those that one person has too many of.

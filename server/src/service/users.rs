@@ -10,6 +10,7 @@ use crate::{
     secret::{
         Secret,
         password::{self, BadPassword},
+        token_hash,
     },
     store::{Db, StoreError, UserRow, Write},
 };
@@ -190,12 +191,23 @@ impl Users {
         rows.values().find(|row| row.role == *role).map(|row| row.name.clone())
     }
 
-    /// Notes that a user signed in.
+    /// Notes that a user signed in. Only that is written: what they may do may be on its way into the database.
     pub(super) fn signed_in(&self, name: &str) {
+        let now = self.journal.now();
         if let Some(row) = self.rows.write().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
-            row.signed_in = Some(self.journal.now());
-            self.journal.later(vec![Write::User(row.clone())]);
+            row.signed_in = Some(now);
+            self.journal.later(vec![Write::UserSignedIn(name.to_owned(), now)]);
         }
+    }
+
+    /// Whether a user is still as they were when this was their mark: with that password, and with those rights.
+    pub(super) fn is_still(&self, name: &str, mark: &str) -> bool {
+        self.enabled(name).is_some_and(|row| Self::mark(&row) == mark)
+    }
+
+    /// What is another one once a user has another password, or other rights.
+    pub(super) fn mark(row: &UserRow) -> String {
+        token_hash(&format!("{}\n{}", row.hash, granted(row)))
     }
 
     /// A name that nobody has may be a password in the wrong field: it is not repeated.
@@ -226,7 +238,10 @@ impl Users {
         let audit =
             self.journal.audit(actor, action, object, before.as_ref().map(granted), Some(granted(&row)));
         self.journal.commit(vec![Write::User(row.clone()), told, audit]).await?;
-        self.rows.write().unwrap_or_else(PoisonError::into_inner).insert(row.name.clone(), row);
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        // They may have signed in meanwhile.
+        let signed_in = rows.get(&row.name).and_then(|now| now.signed_in).max(row.signed_in);
+        rows.insert(row.name.clone(), UserRow { signed_in, ..row });
         Ok(())
     }
 

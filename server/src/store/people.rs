@@ -76,16 +76,23 @@ impl Tx {
             .collect()
     }
 
-    /// Writes a user, in the place of the one of that name.
+    /// Writes a user, in the place of the one of that name. When they signed in last is left as it is: that comes in between.
     pub(super) async fn put_user(&mut self, user: &UserRow) -> Result<(), StoreError> {
         let (role, scope) = (codec::to_json("role", &user.role)?, scope_column(&user.scope)?);
         on!(self, conn => sqlx::query(
             "INSERT INTO account (name, role, scope, hash, disabled, created, signed_in) VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (name) DO UPDATE SET role = excluded.role, scope = excluded.scope, hash = excluded.hash,
-                disabled = excluded.disabled, signed_in = excluded.signed_in")
+                disabled = excluded.disabled")
             .bind(&user.name).bind(role).bind(scope).bind(&user.hash).bind(i64::from(user.disabled))
             .bind(user.created.micros()).bind(user.signed_in.map(Timestamp::micros)).execute(conn).await.map(drop))
         .map_err(StoreError::backend("writing a user"))
+    }
+
+    /// Notes when a user signed in.
+    pub(super) async fn see_user(&mut self, name: &str, at: Timestamp) -> Result<(), StoreError> {
+        on!(self, conn => sqlx::query("UPDATE account SET signed_in = $1 WHERE name = $2")
+            .bind(at.micros()).bind(name).execute(conn).await.map(drop))
+        .map_err(StoreError::backend("noting who signed in"))
     }
 
     /// Deletes a user.

@@ -6,8 +6,8 @@
 mod transaction;
 
 use super::{
-    AuditRow, BootRow, ConsoleRow, Db, Lease6Row, LeaseRow, NewBootToken, NewEvent, RevisionRow, SessionRow,
-    StoreError, TokenRow, TokenUse, UserRow, WebhookWrite,
+    AuditRow, BootRow, ConsoleRow, Db, Lease6Row, LeaseRow, NewBootToken, NewEvent, RevisionRow, ServedRow,
+    SessionRow, StoreError, TokenRow, TokenUse, UserRow, WebhookWrite,
 };
 use crate::domain::machine::Machine;
 use pilotlight_types::{
@@ -62,6 +62,8 @@ pub enum Write {
     UseBootToken(TokenUse),
     /// That a one-time token, by its hash, ends later: its machine waits for something.
     KeepBootToken(String, Timestamp),
+    /// What a machine was handed in a boot.
+    Served(Box<ServedRow>),
     /// Something that a machine said while it booted.
     Console(Box<ConsoleRow>),
     /// An API token.
@@ -72,6 +74,8 @@ pub enum Write {
     NoToken(TokenId),
     /// A local user.
     User(UserRow),
+    /// When a local user signed in last; who is no more, is not written.
+    UserSignedIn(String, Timestamp),
     /// A local user who is no more.
     NoUser(String),
     /// A browser that signed in.

@@ -15,6 +15,8 @@ on_both!(
     a_daemon_that_was_restarted_hands_out_the_same_config,
     kernel_arguments_are_filled_in_for_the_machine,
     a_config_reaches_an_older_image_in_the_spec_that_it_takes,
+    what_a_machine_got_is_told_after_everything_has_changed,
+    what_machines_got_is_kept_of_their_newest_boots,
 );
 
 const FROM: [u8; 4] = [10, 77, 0, 100];
@@ -132,4 +134,43 @@ async fn a_config_reaches_an_older_image_in_the_spec_that_it_takes(rig: Rig) {
     let first = STANDARD.decode(first.split_once("base64,").unwrap().1).unwrap();
     let first: Value = serde_json::from_slice(&first).unwrap();
     assert_eq!(first["ignition"]["version"], "3.3.0", "it was written as 3.4.0");
+}
+
+async fn what_a_machine_got_is_told_after_everything_has_changed(rig: Rig) {
+    let rig = rig.with_documents().await;
+    let (boot, script) = rig.script(MAC1, FROM).await;
+    let before = rig.boots.served(boot).await.unwrap();
+    assert_eq!((before.script.as_ref(), before.ignition.is_none()), (Some(&script), true));
+    assert!(before.kernel_args.contains(&"console=ttyS0".to_owned()), "{before:?}");
+    let (token, _) = pointer(&rig, boot).await;
+    let config: Value =
+        serde_json::from_slice(&fetch(&rig, boot, &token, "10.77.0.100").await.unwrap()).unwrap();
+    let mut all = rig.documents();
+    all[2]["spec"]["kernelArgs"] = json!(["quiet"]);
+    all[4]["spec"]["variables"]["zone"] = json!("z");
+    rig.apply(&all).await;
+    let rig = rig.restarted().await;
+    let after = rig.boots.served(boot).await.unwrap();
+    assert_eq!(after.script, Some(script));
+    assert_eq!(after.kernel_args, before.kernel_args);
+    assert_eq!(after.ignition, Some(pilotlight::domain::delivery::masked(&config)));
+    let shown = after.ignition.unwrap().to_string();
+    assert!(shown.contains("n1%20a") && shown.contains("masked: the agent's configuration"), "{shown}");
+}
+
+async fn what_machines_got_is_kept_of_their_newest_boots(rig: Rig) {
+    let rig = rig.with_documents().await;
+    let mut boots = Vec::new();
+    for _ in 0..pilotlight::store::BOOTS_KEPT + 2 {
+        let (boot, _) = rig.script(MAC1, FROM).await;
+        boots.push(boot);
+        // Its firmware asks again: it was switched off and on.
+        rig.boots.end(boot, pilotlight_types::api::Outcome::LocalDisk).await.unwrap();
+        rig.advance(1);
+    }
+    assert_eq!(boots.iter().collect::<std::collections::HashSet<_>>().len(), boots.len());
+    for (number, boot) in boots.iter().enumerate() {
+        let kept = rig.boots.served(*boot).await.unwrap().script.is_some();
+        assert_eq!(kept, number >= 2, "boot {number}");
+    }
 }

@@ -10,8 +10,9 @@ use futures_util::FutureExt;
 use pilotlight::clock::Clock;
 use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, SignInPages, StatusPage, api::Api};
 use pilotlight::service::{
-    audit::Audit, content::Contents, doctor::Doctor, explain::Packets, membership::Membership,
-    networks::Networks, operations::Operations, scopes::Scopes, system::About,
+    audit::Audit, content::Contents, doctor::Doctor, explain::Packets, medians::Medians,
+    membership::Membership, networks::Networks, operations::Operations, scopes::Scopes, site_now::SiteNow,
+    system::About,
 };
 use pilotlight_types::api::{Check, Listens, NewToken, Problem, Role, Scope};
 use serde_json::{Value, json};
@@ -73,6 +74,14 @@ pub fn secure(rig: &Rig) -> Router {
         operations,
         machines: rig.machines.clone(),
         boots: rig.boots.clone(),
+        medians: Medians::new(rig.roster.clone(), rig.boots.clone()),
+        site: SiteNow {
+            name: "test".into(),
+            patience: "10m".parse().unwrap(),
+            roster: rig.roster.clone(),
+            boots: rig.boots.clone(),
+            journal: rig.journal.clone(),
+        },
         console: rig.console.clone(),
         explain: rig.explain.clone().asking(packets.clone()),
         packets,

@@ -20,6 +20,7 @@ mod identity;
 mod leases;
 mod lists;
 mod machines;
+mod numbers;
 mod networks;
 mod oidc;
 mod openapi;

@@ -333,3 +333,21 @@ async fn a_browser_is_led_to_the_issuer_and_comes_back_as_it_left() {
     let (status, ..) = get(&format!("/sign-in/oidc/callback?code=c&state={state}"), &cookie).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "ten minutes are over");
 }
+
+#[tokio::test]
+async fn a_flood_of_refusals_does_not_fill_the_database() {
+    let mut rig = Rig::new(Engine::Sqlite).await;
+    believe(&mut rig, None, vec![rule("https://gitlab.example", &[], Role::Viewer)]);
+    let router = secure(&rig);
+    for _ in 0..200 {
+        refused(&router, "no.id.token").await;
+    }
+    rig.written().await;
+    assert_eq!(rig.audited("session/oidc").await, 60);
+    rig.advance(60);
+    refused(&router, "no.id.token").await;
+    rig.written().await;
+    let told = rig.events().await.into_iter().filter(|event| event.kind == "session.refused");
+    let last = told.max_by_key(|event| event.seq).unwrap().message;
+    assert!(last.ends_with("(and 140 before it that are not told)"), "{last}");
+}

@@ -1,6 +1,5 @@
 //! Plans: they say what an apply does, to which machines, and an apply does that and nothing else.
 mod random;
-mod size;
 
 use crate::rig::{GUARD, MAC1, Rig, mac, machine, on_both, operator, seen_as};
 use pilotlight::{

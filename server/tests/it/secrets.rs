@@ -82,9 +82,15 @@ async fn a_secret_is_in_the_config_of_its_machine_and_nowhere_else(rig: Rig) {
 
     let events = serde_json::to_string(&rig.events().await).unwrap();
     let record = serde_json::to_string(&rig.boot(boot)).unwrap();
-    for (what, text) in
-        [("explain", &shown), ("the script", &script), ("events", &events), ("the boot", &record)]
-    {
+    let kept = serde_json::to_string(&rig.boots.served(boot).await.unwrap()).unwrap();
+    assert!(kept.contains("%3Csecret%20db%3E"), "what it got is kept, with a mask: {kept}");
+    for (what, text) in [
+        ("explain", &shown),
+        ("the script", &script),
+        ("events", &events),
+        ("the boot", &record),
+        ("what is kept of it", &kept),
+    ] {
         assert!(!text.contains("hunter2"), "{what}: {text}");
     }
     for file in ["pilotlight.db", "pilotlight.db-wal"] {

@@ -1,4 +1,6 @@
 //! People, over HTTP: passwords, sessions, and what a browser may be made to do.
+mod races;
+
 use crate::{
     http::{asked, secure, token},
     rig::{Engine, Rig, on_both, operator},

@@ -11,7 +11,7 @@ use pilotlight_tests::bench::{self, Options, SECTIONS};
 #[derive(Debug, Parser)]
 #[command(max_term_width = 100)]
 struct Arguments {
-    /// Which sections, of tftp, http, dhcp, scripts, memory
+    /// Which sections, of tftp, http, dhcp, scripts, plan, memory
     #[arg(long, value_delimiter = ',', default_values_t = SECTIONS.map(str::to_owned))]
     only: Vec<String>,
     /// Where the packages atftpd and tftpd-hpa are unpacked, each in a folder of its name

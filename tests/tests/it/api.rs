@@ -4,6 +4,7 @@ use crate::rig::Plan;
 
 pub mod access;
 pub mod changes;
+pub mod described;
 pub mod events;
 pub mod mistakes;
 pub mod operations;
@@ -24,6 +25,7 @@ macro_rules! each_api_story {
             changes::a_killed_daemon_has_lost_nothing_that_was_acknowledged,
             changes::lists_come_in_pages_and_by_selector,
             changes::a_machine_takes_only_what_its_stage_allows,
+            described::a_thing_is_described_with_who_uses_it_and_what_happened_to_it,
             events::a_follower_that_comes_back_misses_nothing_and_gets_nothing_twice,
             events::the_list_of_events_is_complete_and_in_order,
             mistakes::what_is_wrong_is_refused_with_file_line_and_column_and_nothing_is_applied,

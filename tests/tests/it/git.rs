@@ -78,6 +78,7 @@ async fn the_page_on_git_leads_to_a_worker() -> Result<()> {
     let checkout = Checkout { rig: &net.rig, folder: folder.path() };
     let mut hall = Some(hall);
     let mut said: Vec<(String, String)> = Vec::new();
+    let mut first_boot: Option<String> = None;
     for (info, body) in blocks(&shipped("docs/git.md")?) {
         let body = ours(&body);
         if let Some(("yaml" | "text", name)) = info.split_once(' ') {
@@ -89,6 +90,7 @@ async fn the_page_on_git_leads_to_a_worker() -> Result<()> {
                 let reports = power_on(hall.take().context("it is powered on once")?, 1).await?;
                 ensure!(reports.iter().all(|report| report.files.iter().any(|file| file == "/etc/motd")));
                 net.rig.admin.wait_for("n1", "active", Duration::from_secs(60)).await?;
+                first_boot = net.rig.admin.boots("n1").await?.first().map(|boot| boot.id.to_string());
             }
             let printed = checkout.sh_ok(&body, &BTreeMap::new())?;
             said.push((body, printed));
@@ -116,6 +118,22 @@ async fn the_page_on_git_leads_to_a_worker() -> Result<()> {
     ensure!(printed("rollback")?.contains("profile/worker updated"));
     ensure!(printed("get all")?.contains("No change"), "{}", printed("get all")?);
     ensure!(said.len() >= 8, "the commands were not found on the page");
+
+    // What it got in its first boot is what it got then, though all of that has changed since.
+    let boot = first_boot.context("it booted")?;
+    let part = |part: &str| net.rig.cli_ok(&["explain", "--boot", &boot, "--part", part]);
+    ensure!(part("kernel-args")?.lines().any(|line| line == "console=ttyS0"), "{}", part("kernel-args")?);
+    ensure!(part("script")?.starts_with("#!ipxe\n"), "{}", part("script")?);
+    let config = part("ignition")?;
+    ensure!(config.contains("This%20machine%20comes%20from%20Git.%0A"), "{config}");
+    let machine = net.rig.cli_ok(&["describe", "machine", "n1"])?;
+    for words in
+        [&boot, "Stage:", "worker, revision", "machine.active: n1 runs worker@1", "52:54:01:77:00:01"]
+    {
+        ensure!(machine.contains(words), "{words}: {machine}");
+    }
+    let past = net.rig.cli_ok(&["describe", "boot", &boot])?;
+    ensure!(past.contains("profile worker, revision 1") && past.contains("Ignition config"), "{past}");
     Ok(())
 }
 

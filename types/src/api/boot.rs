@@ -2,7 +2,7 @@
 use crate::{BootId, Mac, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use std::{fmt, net::IpAddr, sync::Arc};
 
 /// The phases of a boot, in their order.
@@ -218,4 +218,18 @@ impl fmt::Display for ConsoleLine {
             None => f.write_str(&self.text),
         }
     }
+}
+
+/// `GET /api/v1/boots/{id}/served`: what a machine was handed in a boot, as it was handed out. It is kept of a machine's newest boots.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct BootServed {
+    /// iPXE's script, the last one of the boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// The kernel arguments in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kernel_args: Vec<String>,
+    /// The Ignition config, with masks for secrets; absent where none was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignition: Option<Value>,
 }

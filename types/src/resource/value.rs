@@ -14,8 +14,11 @@ pub struct ValueError {
 impl ValueError {
     /// `why` completes the sentence "`text` is …".
     pub fn new(text: &str, why: impl Into<Cow<'static, str>>) -> Self {
-        let text = text.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect();
-        Self { text, why: why.into() }
+        // What looks like another letter, turns the writing or is not seen at all is shown by its number.
+        let shown = |c: char| {
+            if c.is_ascii_graphic() || c == ' ' { c.to_string() } else { c.escape_unicode().to_string() }
+        };
+        Self { text: text.chars().take(80).map(shown).collect(), why: why.into() }
     }
 }
 

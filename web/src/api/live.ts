@@ -7,6 +7,7 @@ import { Messages } from "../logic/sse";
 import type { Event } from "./client";
 import { refresh } from "./fleet";
 import { authorized } from "./session";
+import { lookAtApi } from "./version";
 
 export type LiveState = "connecting" | "live" | "lost";
 
@@ -88,6 +89,7 @@ export function follow(queries: QueryClient): () => void {
 
   const run = async () => {
     last = await newest();
+    void lookAtApi();
     // What was read before the place was known may lack what happened in between.
     void queries.invalidateQueries({ predicate: (query) => query.state.dataUpdatedAt > 0 });
     for (let tries = 0; !stopped(); tries += 1) {
@@ -101,6 +103,7 @@ export function follow(queries: QueryClient): () => void {
         setTimeout(resolve, Math.min(15_000, 500 * 2 ** tries) * (0.75 + Math.random() / 2)),
       );
       await lookForUpdate();
+      void lookAtApi();
     }
   };
   void run();

@@ -55,7 +55,7 @@ function send(path: string, init: RequestInit = {}): Promise<Response> {
 export async function authorized(request: Request): Promise<Response> {
   const { method, headers, signal, url } = request;
   // As a text: a copied body would be a stream of unknown length, which HTTP/1.1 has no way to send.
-  const body = method === "GET" ? {} : { body: await request.text() };
+  const body = method === "GET" || method === "HEAD" ? {} : { body: await request.text() };
   for (;;) {
     const response = await send(url, { method, headers, signal, ...body });
     if (response.status !== 401) return response;

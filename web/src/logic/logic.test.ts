@@ -137,7 +137,7 @@ describe("rows", () => {
     expect([field(row, "stage"), field(row, "role"), field(row, "drift"), field(row, "none")]).toEqual([
       "failed",
       "worker",
-      undefined,
+      "false",
       undefined,
     ]);
     expect([...(vocabulary([row]).get("role") ?? [])]).toEqual(["worker"]);

@@ -71,13 +71,17 @@ export function rowOf(machine: Machine): Row {
 export function field(row: Row, key: string): string | undefined {
   if (key === "stage") return row.stage;
   if (key === "rack") return row.rack;
-  if (key === "drift") return row.drift ? "true" : undefined;
+  if (key === "drift") return String(row.drift);
+  if (key === "hold") return String(row.hold !== undefined);
   return row.labels[key];
 }
 
 /** The values of each key that a selector may name, for completion. */
 export function vocabulary(rows: readonly Row[]): Map<string, Set<string>> {
-  const known = new Map<string, Set<string>>([["drift", new Set(["true"])]]);
+  const known = new Map<string, Set<string>>([
+    ["drift", new Set(["true", "false"])],
+    ["hold", new Set(["true", "false"])],
+  ]);
   const add = (key: string, value: string) => {
     const values = known.get(key) ?? new Set();
     // A label that is different on each machine helps nobody.

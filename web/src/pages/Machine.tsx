@@ -1,21 +1,26 @@
-import { Alert, Group, Select, Tabs, Text } from "@mantine/core";
+import { Alert, Group, Tabs, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
-import type { Boot, Machine, MachineAction } from "../api/client";
-import { bootQuery, machineBootsQuery, machineEventsQuery, machineQuery } from "../api/queries";
+import type { Machine, MachineAction } from "../api/client";
+import { mediansQuery } from "../api/site";
+import { machineEventsQuery, machineQuery } from "../api/queries";
+import { useForbidden } from "../api/rights";
 import { ACTIONS, refusal } from "../logic/action";
 import type { Call } from "../logic/code";
-import { span } from "../logic/time";
-import { ActionButton, ActionDialog, useRoleReason } from "../parts/Actions";
+import { field, rowOf } from "../logic/row";
+import { ActionButton, ActionDialog } from "../parts/Actions";
 import { EventList } from "../parts/EventList";
-import { Page, Snippet } from "../parts/Page";
+import { Disks, Interfaces } from "../parts/Interfaces";
+import { Page } from "../parts/Page";
 import { StageMark } from "../parts/Stage";
-import { Ago, Moment } from "../parts/Time";
-import { Empty, Loaded, Waiting } from "../parts/Trouble";
+import { Ago } from "../parts/Time";
+import { Loaded, Waiting } from "../parts/Trouble";
 import { Waterfall } from "../parts/Waterfall";
 import { common } from "../words/common";
 import { machine as words, machines } from "../words/machines";
+import { disks } from "../words/operations";
+import { BootHead, Boots } from "./machine/Boots";
 import { Console } from "./machine/Console";
 import { FactsTab } from "./machine/Facts";
 import { Gets } from "./machine/Gets";
@@ -37,6 +42,7 @@ export function MachinePage() {
       path: `events?object=machine/${name}`,
       cli: `pilotlight events --follow --object machine/${name}`,
     },
+    { what: "How others like it boot", path: `machines/${name}/medians` },
     {
       what: "Arm it for the newest revision of its profile",
       method: "POST",
@@ -54,24 +60,28 @@ export function MachinePage() {
 }
 
 function Actions({ machine }: { machine: Machine }) {
-  const [action, setAction] = useState<MachineAction>();
-  const role = useRoleReason("operator");
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const forbidden = useForbidden();
+  const row = rowOf(machine);
+  const why = (one: MachineAction) => forbidden(one, "Machine", (name) => field(row, name)) ?? refusal(one, subject);
+  // The palette leads here with what is to be done; what is not allowed is not begun.
+  const [chosen, setAction] = useState<MachineAction>();
   const subject = { stage: machine.stage, held: machine.hold !== null, profiled: machine.profile !== null };
   // Of hold and release only the one that can be meant.
   const shown = ACTIONS.filter((one) => (subject.held ? one !== "hold" : one !== "release"));
+  const asked = ACTIONS.find((one) => one === search.act);
+  const action = chosen ?? (asked !== undefined && why(asked) === undefined ? asked : undefined);
+  const close = () => {
+    setAction(undefined);
+    if (asked !== undefined) void navigate({ search: ({ act, ...rest }) => rest, replace: true });
+  };
   return (
     <>
       {shown.map((one) => (
-        <ActionButton
-          key={one}
-          label={machines.action[one]}
-          reason={role ?? refusal(one, subject)}
-          onClick={() => setAction(one)}
-        />
+        <ActionButton key={one} label={machines.action[one]} reason={why(one)} onClick={() => setAction(one)} />
       ))}
-      {action !== undefined && (
-        <ActionDialog action={action} names={[machine.name]} close={() => setAction(undefined)} />
-      )}
+      {action !== undefined && <ActionDialog action={action} names={[machine.name]} close={close} />}
     </>
   );
 }
@@ -117,13 +127,13 @@ function Body({ machine }: { machine: Machine }) {
             <Boots machine={machine} />
           </Tabs.Panel>
           <Tabs.Panel value="timeline">
-            <Timeline name={machine.name} />
+            <Timeline machine={machine} />
           </Tabs.Panel>
           <Tabs.Panel value="facts">
             <FactsTab machine={machine} />
           </Tabs.Panel>
           <Tabs.Panel value="gets">
-            <Gets name={machine.name} />
+            <Gets machine={machine} />
           </Tabs.Panel>
           <Tabs.Panel value="console">
             <Console machine={machine} />
@@ -141,6 +151,7 @@ function Body({ machine }: { machine: Machine }) {
 
 function Summary({ machine }: { machine: Machine }) {
   const events = useQuery(machineEventsQuery(machine.name));
+  const usual = useQuery(mediansQuery(machine.name, undefined));
   const { spec, profile, facts, boot } = machine;
   const w = words.summary;
   const labels = Object.entries(machine.labels);
@@ -233,7 +244,19 @@ function Summary({ machine }: { machine: Machine }) {
         <section className="panel">
           <h2>{w.newest}</h2>
           <BootHead boot={boot} />
-          <Waterfall boot={boot} />
+          <Waterfall boot={boot} usual={usual.data} />
+        </section>
+      )}
+      {facts !== null && (
+        <section className="panel">
+          <h2>{words.facts.nics}</h2>
+          <Interfaces facts={facts} />
+          {facts.disks.length > 0 && (
+            <>
+              <h2 className="second">{words.facts.disks}</h2>
+              <Disks facts={facts} label={disks.picture} />
+            </>
+          )}
         </section>
       )}
       <section className="panel">
@@ -249,99 +272,5 @@ function Summary({ machine }: { machine: Machine }) {
         </Loaded>
       </section>
     </div>
-  );
-}
-
-const outcome = (boot: Boot): string => {
-  if (boot.outcome === null) return words.boots.goesOn;
-  const more =
-    boot.outcome.result === "failed"
-      ? boot.outcome.why
-      : boot.outcome.result === "restarted"
-        ? common.phases[boot.outcome.during]
-        : undefined;
-  return common.outcome(boot.outcome.result, more);
-};
-
-function BootHead({ boot }: { boot: Boot }) {
-  const took = boot.ended === null ? undefined : Date.parse(boot.ended) - Date.parse(boot.started);
-  return (
-    <Text size="sm" mb={8} className="wrap">
-      <Moment at={boot.started} />
-      {took !== undefined && ` · ${span(took)}`} · <b>{outcome(boot)}</b>
-    </Text>
-  );
-}
-
-function Boots({ machine }: { machine: Machine }) {
-  const list = useQuery(machineBootsQuery(machine.name));
-  const search = route.useSearch();
-  const navigate = route.useNavigate();
-  const id = search.boot ?? machine.boot?.id;
-  return (
-    <Loaded query={list} what={common.reading(words.tabs.boot)}>
-      {(boots) => {
-        if (id === undefined) return <Empty title={words.boots.none}>{words.boots.noneHint}</Empty>;
-        const took = boots
-          .filter((boot) => boot.outcome?.result === "active" && boot.ended !== null)
-          .map((boot) => Date.parse(boot.ended ?? "") - Date.parse(boot.started));
-        const median = took.sort((a, b) => a - b)[took.length >> 1];
-        return (
-          <>
-            <Select
-              label={words.boots.choose}
-              size="xs"
-              w={{ base: "100%", sm: 420 }}
-              mb="sm"
-              allowDeselect={false}
-              value={id}
-              data={boots.map((boot) => ({
-                value: boot.id,
-                label: `${new Date(boot.started).toLocaleString()}: ${outcome(boot)}`,
-              }))}
-              onChange={(value) => void navigate({ search: { ...search, boot: value ?? undefined } as typeof search })}
-            />
-            {median !== undefined && (
-              <Text size="sm" className="dim" mb="xs">
-                {words.boots.median(span(median), took.length)}
-              </Text>
-            )}
-            <OneBoot id={id} />
-          </>
-        );
-      }}
-    </Loaded>
-  );
-}
-
-function OneBoot({ id }: { id: string }) {
-  const query = useQuery(bootQuery(id));
-  return (
-    <Loaded query={query} what={common.reading(words.tabs.boot)}>
-      {(boot) => (
-        <div className="panels">
-          <section className="panel">
-            <BootHead boot={boot} />
-            <Waterfall boot={boot} />
-            <table className="plain" style={{ marginTop: 10 }}>
-              <tbody>
-                {boot.phases
-                  .filter((phase) => phase.detail != null)
-                  .map((phase) => (
-                    <tr key={phase.phase}>
-                      <th scope="row">{common.phases[phase.phase] ?? phase.phase}</th>
-                      <td>{phase.detail}</td>
-                    </tr>
-                  ))}
-              </tbody>
-            </table>
-          </section>
-          <section className="panel">
-            <h2>{words.boots.decision}</h2>
-            <Snippet label={words.boots.decision} text={JSON.stringify(boot.decision, null, 2)} />
-          </section>
-        </div>
-      )}
-    </Loaded>
   );
 }

@@ -4,12 +4,14 @@ import { Link, getRouteApi } from "@tanstack/react-router";
 import { useDeferredValue, useMemo, useState } from "react";
 import type { MachineAction } from "../api/client";
 import { fleetQuery, useRead } from "../api/fleet";
+import { useForbidden } from "../api/rights";
 import type { Call } from "../logic/code";
 import { field, type Row, type SortKey, sorted, vocabulary } from "../logic/row";
 import { completions, holds, parseSelector } from "../logic/selector";
 import { csv, download } from "../logic/table";
-import { ActionDialog, ActionMenu, useRoleReason } from "../parts/Actions";
+import { ActionDialog, ActionMenu } from "../parts/Actions";
 import { Icon } from "../parts/Icon";
+import { Views } from "../parts/Views";
 import { Page } from "../parts/Page";
 import { StageMark } from "../parts/Stage";
 import { Ago } from "../parts/Time";
@@ -173,7 +175,7 @@ export function Machines() {
   const navigate = route.useNavigate();
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [action, setAction] = useState<MachineAction>();
-  const reason = useRoleReason("operator");
+  const forbidden = useForbidden();
 
   const set = (change: Partial<Record<"find" | "selector" | "sort" | "columns", string>>) =>
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
@@ -241,8 +243,21 @@ export function Machines() {
       );
   };
 
+  // Off only if it is forbidden on each of them: what is forbidden on some, the preview says of each.
+  const chosen = selected.size === 0 ? [] : (all ?? []).filter((row) => selected.has(row.name));
+  const reason = (one: MachineAction): string | undefined => {
+    let first: string | undefined;
+    for (const row of chosen) {
+      const why = forbidden(one, "Machine", (name) => field(row, name));
+      if (why === undefined) return undefined;
+      first ??= why;
+    }
+    return first;
+  };
+
   const tools = (
     <>
+      <Views search={asked} />
       <Menu closeOnItemClick={false}>
         <Menu.Target>
           <Button size="xs" variant="default">

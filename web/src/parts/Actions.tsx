@@ -2,11 +2,13 @@ import { Button, Group, Menu, Modal, Stack, Text, TextInput, Tooltip } from "@ma
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, useSyncExternalStore } from "react";
 import { client, data, type MachineAction, type MachinesAnswer } from "../api/client";
-import { refresh } from "../api/fleet";
+import { type Fleet, refresh } from "../api/fleet";
 import { may, session } from "../api/session";
-import { isDangerous } from "../logic/action";
+import { ACTIONS, isDangerous } from "../logic/action";
 import { machines } from "../words/machines";
+import { common } from "../words/common";
 import { shell } from "../words/shell";
+import { StageMark } from "./Stage";
 import { ErrorBox, Waiting } from "./Trouble";
 
 /** The most that the API takes at once. */
@@ -52,26 +54,36 @@ export function useRoleReason(role: "operator" | "editor" | "admin"): string | u
   return may(role, me) ? undefined : shell.takesRole(role, me?.role);
 }
 
-/** Bulk actions as a menu, where there is no room for buttons. */
+/** Bulk actions as a menu, where there is no room for buttons. What is allowed on none of them says why. */
 export function ActionMenu({
   choose,
   reason,
 }: {
   choose: (action: MachineAction) => void;
-  reason: string | undefined;
+  reason: (action: MachineAction) => string | undefined;
 }) {
-  if (reason !== undefined) return <Text size="sm">{reason}</Text>;
+  const first = reason("hold");
+  if (first !== undefined && ACTIONS.every((action) => reason(action) !== undefined))
+    return <Text size="sm">{first}</Text>;
   return (
     <Menu>
       <Menu.Target>
         <Button size="xs">{machines.act}</Button>
       </Menu.Target>
       <Menu.Dropdown>
-        {(Object.keys(machines.action) as MachineAction[]).map((action) => (
-          <Menu.Item key={action} onClick={() => choose(action)}>
-            {machines.action[action]}
-          </Menu.Item>
-        ))}
+        {ACTIONS.map((action) => {
+          const why = reason(action);
+          return (
+            <Menu.Item
+              key={action}
+              onClick={() => why === undefined && choose(action)}
+              {...(why === undefined ? {} : { "data-disabled": true, "aria-disabled": true, title: why })}
+            >
+              {machines.action[action]}
+              {why !== undefined && <div className="dim small">{why}</div>}
+            </Menu.Item>
+          );
+        })}
       </Menu.Dropdown>
     </Menu>
   );
@@ -206,6 +218,7 @@ function Outcome({
       <Text size="sm" fw={600}>
         {good === 0 ? words.nothing : done(good)}
       </Text>
+      {answer.dry_run && <Becomes answer={answer} />}
       {bad.length > 0 && (
         <>
           <Text size="sm">{refused(bad.length)}</Text>
@@ -220,5 +233,40 @@ function Outcome({
         </>
       )}
     </div>
+  );
+}
+
+/** What would become of them: from which stage to which, and of whom. */
+function Becomes({ answer }: { answer: MachinesAnswer }) {
+  const queries = useQueryClient();
+  const rows = queries.getQueryData<Fleet>(["fleet", "rows"])?.rows ?? [];
+  const wanted = new Set(answer.items.map((item) => item.name));
+  const before = new Map(rows.filter((row) => wanted.has(row.name)).map((row) => [row.name, row.stage]));
+  const groups = new Map<string, { from: string | undefined; to: string; names: string[] }>();
+  for (const item of answer.items) {
+    if (!item.done || item.stage == null) continue;
+    const from = before.get(item.name);
+    const key = `${from ?? ""} ${item.stage}`;
+    const group = groups.get(key) ?? { from, to: item.stage, names: [] };
+    group.names.push(item.name);
+    groups.set(key, group);
+  }
+  return (
+    <ul className="list">
+      {[...groups].map(([key, { from, to, names }]) => (
+        <li key={key}>
+          <span className="becomes">
+            {from !== undefined && from !== to && (
+              <>
+                <StageMark stage={from} /> →{" "}
+              </>
+            )}
+            <StageMark stage={to} />
+          </span>{" "}
+          {common.machines(names.length)}: {names.slice(0, SHOWN).join(", ")}
+          {names.length > SHOWN && ` ${machines.dialog.more(names.length - SHOWN)}`}
+        </li>
+      ))}
+    </ul>
   );
 }

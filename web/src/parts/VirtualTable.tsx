@@ -12,6 +12,8 @@ export interface Column<T> {
   width: string;
   cell: (row: T) => ReactNode;
   sortable?: boolean;
+  /** Numbers stand at the end of their column. */
+  end?: boolean;
 }
 
 interface Props<T> {
@@ -87,7 +89,7 @@ export function VirtualTable<T>({ label, rows, columns, id, rowHeight = 34, sort
               <div
                 key={column.key}
                 role="columnheader"
-                className="vcell"
+                className={column.end === true ? "vcell num" : "vcell"}
                 aria-sort={here ? (sort.descending ? "descending" : "ascending") : undefined}
               >
                 {sort && column.sortable === true ? (
@@ -129,7 +131,7 @@ export function VirtualTable<T>({ label, rows, columns, id, rowHeight = 34, sort
                 </div>
               )}
               {columns.map((column) => (
-                <div key={column.key} role="cell" className="vcell">
+                <div key={column.key} role="cell" className={column.end === true ? "vcell num" : "vcell"}>
                   {column.cell(row)}
                 </div>
               ))}

@@ -1,12 +1,17 @@
 import { Modal, Text, TextInput, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
-import { type KeyboardEvent, useDeferredValue, useId, useState } from "react";
+import { useLocation, useNavigate } from "@tanstack/react-router";
+import { type KeyboardEvent, useDeferredValue, useId, useState, useSyncExternalStore } from "react";
 import { fleetQuery } from "../api/fleet";
+import { useForbidden } from "../api/rights";
 import { signOut } from "../api/session";
-import type { Row } from "../logic/row";
+import { ACTIONS, refusal } from "../logic/action";
+import { field, type Row } from "../logic/row";
+import { views } from "../logic/views";
 import { Icon, type IconName } from "../parts/Icon";
 import { StageMark } from "../parts/Stage";
+import { machines as machineWords } from "../words/machines";
+import { palette, views as viewWords } from "../words/operations";
 import { shell } from "../words/shell";
 import { PAGES } from "./pages";
 
@@ -52,9 +57,43 @@ export function Palette({ close }: { close: () => void }) {
     action(shell.palette.toAuto, () => setColorScheme("auto")),
     action(shell.signOut, () => void signOut()),
   ];
-  const named = [...pages, ...actions].filter((option) => option.title.toLowerCase().includes(wanted));
-  const machines = wanted === "" ? [] : best(fleet.data?.rows ?? [], wanted);
+  const saved = useSyncExternalStore(views.subscribe, views.all).map((view): Option => ({
+    key: `view/${view.name}`,
+    title: viewWords.open(view.name),
+    what: palette.view,
+    icon: "machines",
+    go: () => void navigate({ to: "/machines", search: view.search }),
+  }));
+  const named = [...pages, ...saved, ...actions].filter((option) => option.title.toLowerCase().includes(wanted));
+  const rows = fleet.data?.rows ?? [];
+  const machines = wanted === "" ? [] : best(rows, wanted);
+  // `provision n7`, or what can be done to the machine whose page this is.
+  const { pathname } = useLocation();
+  const here = /^\/machines\/([^/]+)/.exec(pathname)?.[1];
+  const forbidden = useForbidden();
+  const acts = ACTIONS.flatMap((one): Option[] => {
+    const title = machineWords.action[one];
+    const [, word = "", name = ""] = /^(\S*)\s*(.*)$/.exec(wanted) ?? [];
+    if (word === "" || !title.toLowerCase().startsWith(word)) return [];
+    const meant = name === "" ? rows.filter((row) => row.name === here) : best(rows, name).slice(0, 5);
+    return meant
+      .filter(
+        (row) =>
+          forbidden(one, "Machine", (key) => field(row, key)) === undefined &&
+          refusal(one, { stage: row.stage, held: row.hold !== undefined, profiled: row.profile !== undefined }) ===
+            undefined,
+      )
+      .map((row) => ({
+        key: `act/${one}/${row.name}`,
+        title: palette.action(title, row.name),
+        what: shell.palette.action,
+        icon: "start",
+        more: <StageMark stage={row.stage} />,
+        go: () => void navigate({ to: "/machines/$name", params: { name: row.name }, search: { act: one } }),
+      }));
+  });
   const options: Option[] = [
+    ...acts,
     ...machines.map((row) => ({
       key: `machine/${row.name}`,
       title: row.name,
@@ -135,7 +174,7 @@ export function Palette({ close }: { close: () => void }) {
         </Text>
       )}
       <Text size="xs" className="dim" p={4}>
-        {shell.palette.keys}
+        {shell.palette.keys} · {palette.hint}
       </Text>
     </Modal>
   );

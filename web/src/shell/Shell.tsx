@@ -18,8 +18,10 @@ import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { follow, live } from "../api/live";
 import { session, signOut } from "../api/session";
+import { api } from "../api/version";
 import { Icon } from "../parts/Icon";
 import { Boundary, Empty, Waiting } from "../parts/Trouble";
+import { version } from "../words/operations";
 import { shell } from "../words/shell";
 import { PAGES } from "./pages";
 import { Palette } from "./Palette";
@@ -131,12 +133,13 @@ function LiveMark() {
 function Notices() {
   const lost = useSyncExternalStore(live.subscribe, live.state) === "lost";
   const outdated = useSyncExternalStore(live.subscribe, live.outdated);
+  const another = useSyncExternalStore(api.subscribe, api.isAnother);
   return (
     <>
-      {outdated && (
+      {(outdated || another) && (
         <Alert color="yellow" mb="sm" role="alert">
           <Group justify="space-between">
-            {shell.outdated}
+            {outdated ? shell.outdated : version.other}
             <Button size="xs" variant="default" onClick={() => location.reload()}>
               {shell.reload}
             </Button>

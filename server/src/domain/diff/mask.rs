@@ -24,7 +24,9 @@ pub fn masked(text: &str) -> String {
             inside = None;
         }
         match inside {
-            Some((_, true)) if !body.trim().is_empty() => {
+            // A blank line does not end a text: encrypted keys have one after their headers.
+            Some((_, true)) if body.trim().is_empty() => {}
+            Some((_, true)) => {
                 shown.push_str(body.get(..depth).unwrap_or_default());
                 shown.push_str(MASKED);
             }
@@ -46,13 +48,15 @@ fn goes_on(body: &str, depth: usize, outer: usize) -> bool {
     depth == outer && body.trim_start().starts_with("- ")
 }
 
-/// Whether the value of this line's key is in the lines below it.
+/// Whether the value of this line's key is, or goes on, in the lines below it.
 fn opens(body: &str, depth: usize) -> Option<(usize, bool)> {
     let (key, value) = body.split_once(':')?;
     let dashes = key.trim_start().len() - key.trim_start().trim_start_matches(['-', ' ']).len();
     let key = key.trim_matches(['-', ' ', '"', '\'']);
     let below = matches!(value.trim().chars().next(), None | Some('|' | '>' | '#'));
-    if !below {
+    // A text may go on in lines that stand deeper, in quotes or without. A reference has no value to hide.
+    let goes_on = is_secret(key) && !is_reference(value.trim());
+    if !below && !goes_on {
         return None;
     }
     match (is_secret(key), is_headers(key)) {
@@ -76,8 +80,8 @@ fn inline(body: &str, headers: bool) -> String {
         rest = after;
         in_headers |= is_headers(key);
         let value = after.trim_start();
-        // A reference says where a secret is, and is none. What begins below is looked at there.
-        let shows = ["{file", "{env", "{vault", "|", ">", "#"].iter().any(|start| value.starts_with(start));
+        // What begins below is looked at there.
+        let shows = is_reference(value) || value.starts_with(['|', '>', '#']);
         let hides = is_secret(key) || in_headers && key.eq_ignore_ascii_case("value");
         if hides && !value.is_empty() && !shows && after.starts_with([' ', '"', '\'']) {
             shown.push(' ');
@@ -109,6 +113,11 @@ fn end(value: &str) -> usize {
     found.unwrap_or(value.len())
 }
 
+/// Whether a value says where a secret is, and is none.
+fn is_reference(value: &str) -> bool {
+    ["{file", "{env", "{vault"].iter().any(|start| value.starts_with(start))
+}
+
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     SECRET.iter().any(|part| key.contains(part))
@@ -129,6 +138,10 @@ mod tests {
             ("password_hash: $6$abc\nname: core\n", "password_hash: (masked)\nname: core\n"),
             ("{name: core, passwordHash: \"a,b}\", x: 1}", "{name: core, passwordHash: (masked), x: 1}"),
             ("db_password: |\n  one\n  two\nnext: 1\n", "db_password: |\n  (masked)\n  (masked)\nnext: 1\n"),
+            (
+                "private_key: |\n  one\n\n  two\nnext: 1\n",
+                "private_key: |\n  (masked)\n\n  (masked)\nnext: 1\n",
+            ),
             ("- token: abc\n  name: x\n", "- token: (masked)\n  name: x\n"),
             ("password: {file: /etc/x}\n", "password: {file: /etc/x}\n"),
             ("variables: {join_token: t0p}\n", "variables: {join_token: (masked)}\n"),
@@ -142,6 +155,13 @@ mod tests {
             ),
             ("http_headers: [{name: A, value: abc}]\n", "http_headers: [{name: A, value: (masked)}]\n"),
             ("url: https://example.com/a:b\n", "url: https://example.com/a:b\n"),
+            // A text in quotes, and one without, that goes on in the next line.
+            ("password: \"one\n  two\"\nname: x\n", "password: (masked)\n  (masked)\nname: x\n"),
+            ("- token: one\n    two\n  name: x\n", "- token: (masked)\n    (masked)\n  name: x\n"),
+            (
+                "a:\n  password_hash: one\n\n    two\n  b: 1\n",
+                "a:\n  password_hash: (masked)\n\n    (masked)\n  b: 1\n",
+            ),
         ] {
             assert_eq!(masked(text), expected);
         }

@@ -1,5 +1,6 @@
 //! What the table cannot say: paths, modes, URLs, hashes, and what excludes what. Disks and units have files of their own.
 use super::{Report, place::Place, place::shown, url};
+use crate::domain::diff::is_hidden;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
@@ -150,7 +151,9 @@ impl Rules<'_> {
         for (list, what) in [("users", "user"), ("groups", "group")] {
             for entry in passwd.get(list).items() {
                 let name = entry.get("name");
-                let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | '/' | ',');
+                let bad = |c: char| {
+                    c.is_control() || c.is_whitespace() || is_hidden(c) || matches!(c, ':' | '/' | ',')
+                };
                 match name.filled() {
                     None => self.warning(&entry, format!("a {what} without a name cannot be made")),
                     Some(text) if text.starts_with('-') || text.contains(bad) => {
@@ -219,7 +222,12 @@ impl Rules<'_> {
                     format!("`{}` is to be written simply: `{}`", shown(text), shown(&clean(text))),
                 );
             }
-            _ => {}
+            text => {
+                if let Some(c) = text.chars().find(|c| c.is_control() || is_hidden(*c)) {
+                    let message = format!("the path holds {}, which nobody sees", c.escape_unicode());
+                    self.warning(place, message);
+                }
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! systemd units: their names, and their text as Ignition reads it before it writes it to the disk (systemd.syntax(7)).
 use super::{Problem, place::Place, place::shown, rules::Rules};
+use crate::domain::diff::is_hidden;
 
 /// systemd itself reads no longer lines.
 const LONGEST_LINE: usize = 2047;
@@ -156,7 +157,9 @@ impl Rules<'_> {
             let name = unit.get("name").text().unwrap_or_default();
             match name.rsplit_once('.') {
                 Some((_, suffix)) if SUFFIXES.contains(&suffix) => {
-                    if name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+                    if name
+                        .contains(|c: char| c == '/' || c.is_whitespace() || c.is_control() || is_hidden(c))
+                    {
                         let message = format!("`{}` is no unit name that systemd would load", shown(name));
                         self.warning(&unit.get("name"), message);
                     }

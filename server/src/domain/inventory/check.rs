@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// How deep layers may go.
 pub const MOST_LAYERS: usize = 16;
 
+/// From how many bytes on a profile's text alone may make a config that is too large.
+const LARGE_TEXT: usize = 1 << 20;
+
 /// Something that does not make sense, in one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -259,8 +262,12 @@ fn check_config(inventory: &Inventory, name: &Name, spec: &ProfileSpec, found: &
             Ok(None) => {}
             Err(wrongs) => found.wrongs(wrongs),
         }
+        // A text of that size alone may be too much, and so may what lies beside it.
+        let is_large = !spec.files.is_empty()
+            || spec.ignition.is_some()
+            || spec.butane.as_ref().is_some_and(|text| text.len() > LARGE_TEXT);
         if found.errors.is_empty()
-            && !spec.layers.is_empty()
+            && (is_large || !spec.layers.is_empty())
             // What is wrong with a layer is found where it is written.
             && let Ok(parts) = profile::parts(&layers, &context, None)
         {

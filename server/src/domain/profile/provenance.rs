@@ -19,6 +19,9 @@ pub struct Part {
     config: Config,
 }
 
+/// How long a config may be, as it is sent.
+const MOST_CONFIG_BYTES: usize = 8 << 20;
+
 /// The parts of a profile and its layers for one machine, lowest first. Paths of what is wrong begin with the profile's name. Secrets
 /// that the layers declare and the context does not have are masked.
 pub fn parts<'a>(
@@ -96,6 +99,16 @@ pub fn merged(parts: &[Part], context: &Context) -> Whole {
 
 /// What is wrong with the whole though each part is right: one writes below what another made a link, and the like.
 pub fn check_whole(parts: &[Part], context: &Context) -> Vec<Wrong> {
+    // As it is sent: the parts are in `data:` URLs, in base64.
+    let bytes: usize = parts.iter().map(|part| part.ignition.to_string().len().div_ceil(3) * 4).sum();
+    if bytes > MOST_CONFIG_BYTES {
+        let detail = format!(
+            "with its layers, the config is {bytes} bytes as it is sent, and {MOST_CONFIG_BYTES} at the most: a machine holds it in the \
+             memory of its initramfs, several times over. Let it fetch what is large: `source` with a URL and a `hash`"
+        );
+        let path = if parts.len() > 1 { "spec.layers" } else { "spec" };
+        return vec![Wrong { path: path.to_owned(), position: None, detail }];
+    }
     if parts.len() < 2 {
         return Vec::new();
     }

@@ -20,7 +20,7 @@ use axum::{
 };
 use pilotlight_types::{
     BootId, Timestamp,
-    api::{Boot, ConsoleLine, List, Outcome},
+    api::{Boot, BootServed, ConsoleLine, List, Outcome},
     resource::{Kind, RuleKind, Verb},
 };
 use schemars::JsonSchema;
@@ -54,6 +54,16 @@ pub(super) fn routes() -> Routes<BootsApi> {
                 .called("getBoot", "One boot: its decision, its phases, its outcome")
                 .answers::<Boot>(200, "the boot"),
             one,
+        )
+        .on(
+            get("/boots/{id}/served")
+                .called(
+                    "getBootServed",
+                    "What the machine was handed in a boot: script and config, secrets masked",
+                )
+                .says("It is kept of the newest 20 boots of each machine.")
+                .answers::<BootServed>(200, "what is kept of it"),
+            served,
         )
         .on(
             get("/boots/{id}/console")
@@ -161,6 +171,15 @@ async fn one(
     Caller(actor): Caller,
 ) -> Result<Json<Boot>, Failure> {
     api.boot(id, &actor).await.map(Json)
+}
+
+async fn served(
+    State(api): State<BootsApi>,
+    Path(id): Path<BootId>,
+    Caller(actor): Caller,
+) -> Result<Json<BootServed>, Failure> {
+    api.boot(id, &actor).await?;
+    Ok(Json(api.boots.served(id).await?))
 }
 
 impl BootsApi {

@@ -32,6 +32,11 @@ impl Shown {
         Self::new(&format!("{}-{}", machine.revision, digest.get(..12).unwrap_or_default()), body)
     }
 
+    /// A text that is JSON and stays as it is, with the tag that it is known by.
+    pub(super) fn text(tag: &str, text: &str) -> Result<Self, Failure> {
+        Self::new(tag, text.as_bytes().to_vec())
+    }
+
     fn new(tag: &str, body: Vec<u8>) -> Result<Self, Failure> {
         let tag = HeaderValue::from_str(&format!("\"{tag}\""));
         Ok(Self { tag: tag.map_err(|e| Failure::unavailable(e.to_string()))?, body })

@@ -11,6 +11,7 @@ use crate::{
     service::{
         explain::{Explain, Packets},
         machines::Machines,
+        medians::Medians,
         views::Views,
     },
 };
@@ -20,7 +21,7 @@ use axum::{
 };
 use pilotlight_types::{
     Mac,
-    api::{Explanation, HoldRequest, Machine, PacketExplanation, PacketQuestion},
+    api::{BootMedians, ClassBy, Explanation, HoldRequest, Machine, PacketExplanation, PacketQuestion},
     resource::{Kind, RuleKind, Verb},
 };
 use schemars::JsonSchema;
@@ -31,6 +32,7 @@ use uuid::Uuid;
 pub(super) struct MachinesApi {
     pub(super) views: Views,
     pub(super) machines: Machines,
+    pub(super) medians: Medians,
     pub(super) explain: Explain,
     pub(super) packets: Packets,
 }
@@ -53,6 +55,15 @@ pub(super) fn routes() -> Routes<MachinesApi> {
                 .called("explainMachine", "What the machine gets now, and why, secrets masked")
                 .answers::<Explanation>(200, "script and config, with the reasons"),
             explain_machine,
+        )
+        .on(
+            Operation::get("/machines/{name}/medians")
+                .needs(Verb::Get, Kind::Machine)
+                .called("getMachineMedians", "How boots usually go of other machines like this one")
+                .says("Without `by`, others are like it that have the same profile; if it has none, the same model.")
+                .asks::<Like>()
+                .answers::<BootMedians>(200, "the median of each phase"),
+            usual,
         )
         .on(
             action(Verb::Accept, "acceptMachine", "Takes in a machine that is discovered, or retired"),
@@ -103,6 +114,24 @@ impl MachinesApi {
             .ok_or_else(|| Failure::not_found(format!("there is no machine {}", name.escape_default())))?;
         Shown::machine(&machine)
     }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Like {
+    /// What machines have in common that are like each other.
+    by: Option<ClassBy>,
+}
+
+async fn usual(
+    State(api): State<MachinesApi>,
+    Path(name): Path<String>,
+    Query(like): Query<Like>,
+    Caller(actor): Caller,
+) -> Result<Json<BootMedians>, Failure> {
+    let seen = actor.rights.taken(Verb::Get, RuleKind::Resource(Kind::Machine));
+    let medians = api.medians.of(&name, like.by, &seen);
+    let missing = || Failure::not_found(format!("there is no machine {}", name.escape_default()));
+    medians.map(Json).ok_or_else(missing)
 }
 
 async fn accept(

@@ -81,7 +81,8 @@ async fn exchange(
     SentSecret(TokenExchange { subject_token, subject_token_type }): SentSecret<TokenExchange>,
 ) -> Result<Json<IssuedToken>, Failure> {
     if subject_token_type.is_some_and(|kind| kind != ID_TOKEN) {
-        return Err(Failure::invalid(format!("`subject_token_type`: {ID_TOKEN} is what is taken here")));
+        let said = format!("`subject_token_type`: {ID_TOKEN} is what is taken here");
+        return Err(Failure::invalid("subject_token_type", said));
     }
     let from = from(peer, request);
     let person = oidc.exchange(&subject_token, &from).await?;

@@ -14,7 +14,7 @@ use std::fmt;
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// What was sent has mistakes.
-    #[error("{} of what was sent is wrong; nothing was changed", count(.0.len()))]
+    #[error("{} wrong; nothing was changed", count(.0.len()))]
     Mistakes(Vec<Mistake>),
     /// There is no such resource.
     #[error("there is no {0} {1}")]
@@ -116,5 +116,8 @@ fn some(all: &[String], count: usize) -> String {
 }
 
 fn count(mistakes: usize) -> String {
-    if mistakes == 1 { "1 part".into() } else { format!("{mistakes} parts") }
+    match mistakes {
+        1 => "1 part of what was sent is".into(),
+        mistakes => format!("{mistakes} parts of what was sent are"),
+    }
 }

@@ -1,6 +1,6 @@
 //! What several callers want written, in one transaction and few statements: each statement is a way to the database and back.
 use super::Write;
-use crate::store::{AuditRow, BootRow, Db, LeaseRow, NewEvent, StoreError, Tx};
+use crate::store::{AuditRow, BootRow, Db, LeaseRow, NewEvent, ServedRow, StoreError, Tx};
 use pilotlight_types::{BootId, api::Event, resource::Kind};
 use std::collections::HashMap;
 
@@ -33,6 +33,7 @@ struct Many<'a> {
     leases: Vec<&'a LeaseRow>,
     events: Vec<&'a NewEvent>,
     audits: Vec<&'a AuditRow>,
+    served: Vec<&'a ServedRow>,
     /// The last row of each boot. A boot that goes on is written at each of its requests, so a commit may hold many of one.
     newest: HashMap<BootId, &'a BootRow>,
 }
@@ -42,13 +43,21 @@ impl<'a> Many<'a> {
         let rows = jobs.iter().flat_map(|writes| writes.iter());
         let boots = rows.filter_map(|write| if let Write::Boot(row) = write { Some(&**row) } else { None });
         let newest = boots.map(|row| (row.boot.id, row)).collect();
-        Self { boots: Vec::new(), leases: Vec::new(), events: Vec::new(), audits: Vec::new(), newest }
+        Self {
+            boots: Vec::new(),
+            leases: Vec::new(),
+            events: Vec::new(),
+            audits: Vec::new(),
+            served: Vec::new(),
+            newest,
+        }
     }
 
     async fn take(&mut self, tx: &mut Tx, write: &'a Write) -> Result<(), StoreError> {
         let leases =
             matches!(write, Write::Lease(_) | Write::NoLease(..) | Write::Lease6(_) | Write::NoLease6(_));
-        if !leases && !matches!(write, Write::Boot(_) | Write::Event(_) | Write::Audit(_)) {
+        if !leases && !matches!(write, Write::Boot(_) | Write::Event(_) | Write::Audit(_) | Write::Served(_))
+        {
             // It may belong to one of the boots, or be the end of their machine.
             self.put_boots(tx).await?;
         }
@@ -59,6 +68,12 @@ impl<'a> Many<'a> {
             }
             Write::Event(row) => {
                 self.events.push(row);
+                Ok(())
+            }
+            Write::Served(row) => {
+                // Of two the last was handed out last, and a statement may not write one row twice.
+                self.served.retain(|other| (other.boot, other.part) != (row.boot, row.part));
+                self.served.push(row);
                 Ok(())
             }
             Write::Audit(row) => {
@@ -100,6 +115,7 @@ impl<'a> Many<'a> {
             Write::NoToken(id) => tx.delete_token(*id).await,
             Write::Webhook(write) => tx.write_webhook(write).await,
             Write::User(row) => tx.put_user(row).await,
+            Write::UserSignedIn(name, at) => tx.see_user(name, *at).await,
             Write::NoUser(name) => tx.delete_user(name).await,
             Write::Session(row) => tx.put_session(row).await,
             Write::SessionUse(hash, at) => tx.see_session(hash, *at).await,
@@ -141,6 +157,9 @@ impl<'a> Many<'a> {
         }
         self.put_boots(tx).await?;
         self.put_leases(tx).await?;
+        if !self.served.is_empty() {
+            tx.put_served(&self.served).await?;
+        }
         match self.events {
             none if none.is_empty() => Ok(Vec::new()),
             events => tx.put_events(&events).await,

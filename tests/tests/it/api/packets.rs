@@ -49,7 +49,8 @@ pub async fn a_capture_of_real_firmware_is_explained_packet_by_packet(begin: Beg
     let again: PacketExplanation = viewer.post("/explain", &json!({"packet": hex})).await?;
     assert_eq!(again.packet.kind, "DHCPOFFER");
     let problem = refused(viewer.post::<PacketExplanation>("/explain", &json!({"packet": "0x"})).await);
-    assert_eq!((problem.status, problem.code.as_str()), (400, "bad-request"));
+    assert_eq!((problem.status, problem.code.as_str()), (422, "invalid"));
+    assert_eq!(problem.errors.first().map(|error| error.path.as_str()), Some("packet"));
 
     let junk = rig.folder.path().join("junk.pcap");
     fs::write(&junk, "no capture")?;

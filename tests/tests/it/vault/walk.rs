@@ -106,6 +106,8 @@ fn by_command_line(rig: &Rig) -> Result<Vec<(String, String)>> {
         &["explain", "n1"],
         &["explain", "n1", "-o", "json"],
         &["explain", "--mac", &mac],
+        &["describe", "machine", "n1"],
+        &["describe", "profile", "worker"],
         &["get", "all", "-o", "yaml"],
         &["get", "profile", "worker", "-o", "yaml"],
         &["get", "machines", "-o", "json"],

@@ -1,10 +1,12 @@
 import { Text } from "@mantine/core";
 import type { Facts, Machine } from "../../api/client";
 import { bytes, span } from "../../logic/time";
+import { Disks, Interfaces } from "../../parts/Interfaces";
 import { Ago } from "../../parts/Time";
 import { Empty } from "../../parts/Trouble";
 import { common } from "../../words/common";
 import { machine as words } from "../../words/machines";
+import { disks as pictures } from "../../words/operations";
 
 type Value = string | number | boolean | null | undefined;
 
@@ -118,6 +120,7 @@ function Subjects({ facts }: { facts: Facts }) {
       </section>
       <section className="panel">
         <h2>{w.disks}</h2>
+        <Disks facts={facts} label={pictures.picture} />
         <Table
           titles={["Disk", "Size", "Model", "Serial", "By"]}
           rows={disks.map((disk) => [
@@ -131,6 +134,7 @@ function Subjects({ facts }: { facts: Facts }) {
       </section>
       <section className="panel">
         <h2>{w.nics}</h2>
+        <Interfaces facts={facts} />
         <Table
           titles={["Name", "MAC", "Link", "Mbit/s", "Addresses"]}
           rows={nics.map((nic) => [
