@@ -28,6 +28,7 @@ use crate::{
         access::Access,
         agents::Agents,
         audit::Audit,
+        bmcs::Bmcs,
         boots::Boots,
         callers::Callers,
         changes::Changes,
@@ -48,6 +49,7 @@ use crate::{
         oidc::Oidc,
         operations::Operations,
         ports::Ports,
+        power::Power,
         revisions::Revisions,
         roster::Roster,
         scopes::Scopes,
@@ -56,6 +58,7 @@ use crate::{
         sightings::Sightings,
         users::Users,
         views::Views,
+        wake::Wake,
         webhooks::Webhooks,
     },
     site::DataDir,
@@ -80,7 +83,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 /// A daemon whose sockets are bound and whose state is loaded; nothing runs yet but the writer.
 pub struct App {
@@ -97,6 +100,7 @@ pub struct App {
     syslog: Option<syslog::Listener>,
     console: Console,
     stalls: Stalls,
+    power: (reconcile::Power, Wake),
     vault: Option<Vault>,
     webhooks: Webhooks,
     serving: Arc<AtomicBool>,
@@ -166,6 +170,15 @@ impl App {
             let (journal, secrets) = (journal.clone(), secrets.clone());
             Webhooks::new(db.clone(), roster.clone(), journal, secrets, webhooks(&settings))
         };
+        let power = {
+            let (journal, secrets) = (journal.clone(), secrets.clone());
+            let bmcs = Bmcs::new(roster.clone(), journal.clone(), secrets, settings.site.to_string());
+            Power::new(machines.clone(), bmcs, journal)
+        };
+        let switching = (
+            reconcile::Power { switch: power.clone(), running: JoinSet::new() },
+            machines.wake_power().clone(),
+        );
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());
@@ -206,6 +219,7 @@ impl App {
             delivery: delivery.clone(),
             secrets: secrets.clone(),
             webhooks: webhooks.clone(),
+            power: power.clone(),
             sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
@@ -266,6 +280,7 @@ impl App {
             oidc: oidc.clone(),
             scopes: Scopes::new(roster.clone()),
             webhooks: webhooks.clone(),
+            power,
             journal: journal.clone(),
             history: history.clone(),
             stop: life.soft.clone(),
@@ -321,6 +336,7 @@ impl App {
             syslog,
             console,
             stalls,
+            power: switching,
             vault,
             webhooks,
             serving,
@@ -408,7 +424,12 @@ impl App {
         });
         let (stalls, stop_stalls) = (self.stalls, stop.clone());
         life.spawn("stalls", async move {
-            reconcile::run(stalls, stop_stalls).await;
+            reconcile::run(stalls, Wake::default(), stop_stalls).await;
+            Ok(())
+        });
+        let ((power, wake), stop_power) = (self.power, stop.clone());
+        life.spawn("power", async move {
+            reconcile::run(power, wake, stop_power).await;
             Ok(())
         });
         self.serving.store(true, Ordering::Release);

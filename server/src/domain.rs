@@ -22,6 +22,7 @@ pub mod machine;
 pub mod matcher;
 pub mod next_boot;
 pub mod pacing;
+pub mod power;
 pub mod profile;
 pub mod recent;
 pub mod rights;

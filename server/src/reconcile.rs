@@ -1,8 +1,11 @@
 //! Reconcilers: they take no input, look at what is, and do what is missing. Each may run at any time.
+mod power;
 mod stalls;
 
+pub use power::Power;
 pub use stalls::Stalls;
 
+use crate::service::wake::Wake;
 use std::{error::Error, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -17,15 +20,26 @@ pub trait Reconcile: Send + 'static {
 
     /// One pass.
     fn pass(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// What is to be given back after the last pass.
+    fn end(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
-/// Runs passes until it is stopped.
-pub async fn run<R: Reconcile>(mut reconciler: R, stop: CancellationToken) {
+/// Runs passes until it is stopped: when their time comes, and when somebody says that there may be something to do.
+pub async fn run<R: Reconcile>(mut reconciler: R, wake: Wake, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(R::PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = ticks.tick() => {}
+            () = wake.woken() => {}
+        }
         if let Err(error) = reconciler.pass().await {
             tracing::warn!(error = &error as &dyn Error, "a pass of `{}` failed; it is tried again", R::NAME);
         }
     }
+    reconciler.end().await;
 }

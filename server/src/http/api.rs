@@ -8,6 +8,7 @@ mod machines;
 mod operations;
 mod pages;
 mod plans;
+mod power;
 mod resources;
 mod rights;
 mod sign_in;
@@ -35,6 +36,7 @@ use crate::service::{
     machines::Machines,
     oidc::Oidc,
     operations::Operations,
+    power::Power,
     revisions::Revisions,
     scopes::Scopes,
     views::Views,
@@ -84,6 +86,8 @@ pub struct Api {
     pub scopes: Scopes,
     /// What webhooks are told.
     pub webhooks: Webhooks,
+    /// Switches machines.
+    pub power: Power,
     /// Events as they come.
     pub journal: Journal,
     /// Events that were.
@@ -112,6 +116,7 @@ pub(super) fn router(api: Api) -> Router {
         oidc,
         scopes,
         webhooks,
+        power,
         journal,
         history,
         stop,
@@ -152,6 +157,11 @@ pub(super) fn router(api: Api) -> Router {
             history,
             scopes: scopes.clone(),
             stop,
+        }))
+        .merge(power::routes().with_state(power::PowerApi {
+            views: views.clone(),
+            machines: machines.clone(),
+            power,
         }))
         .merge(machines::routes().with_state(machines::MachinesApi { views, machines, explain, packets }))
         .merge(operations::routes().with_state(operations))

@@ -12,6 +12,7 @@ use crate::{
         machines::MachineError,
         oidc::OidcError,
         operations::GoesOn,
+        power::PowerError,
         users::UserError,
         webhooks::WebhookError,
     },
@@ -36,6 +37,7 @@ const CODES: &[(u16, &str, &str)] = &[
     (409, "conflict", "It is not as you think it is"),
     (409, "guard", "More machines than may be without saying so"),
     (409, "needed", "Others need it"),
+    (409, "not-switchable", "The machine cannot be switched like that"),
     (409, "refused", "The machine's stage does not allow that"),
     (410, "gone", "That boot is over"),
     (412, "precondition-failed", "It was changed since you read it"),
@@ -44,6 +46,7 @@ const CODES: &[(u16, &str, &str)] = &[
     (422, "invalid", "What was sent is not right"),
     (429, "too-many-attempts", "Too many attempts failed"),
     (500, "internal", "The server failed"),
+    (502, "bmc-failed", "The machine's BMC did not do it"),
     (503, "unavailable", "Ask again later"),
 ];
 
@@ -194,6 +197,12 @@ impl From<MachineError> for Failure {
             MachineError::Store(error) => error.into(),
             MachineError::NotFound(_) => Self::not_found(error.to_string()),
             MachineError::TooMany => Self::unavailable(error.to_string()),
+            MachineError::NoPower(..) => Self::new(
+                StatusCode::CONFLICT,
+                "not-switchable",
+                "The machine cannot be switched like that",
+                error.to_string(),
+            ),
             MachineError::Refused(_) | MachineError::NoProfile(_) => Self::new(
                 StatusCode::CONFLICT,
                 "refused",
@@ -249,6 +258,20 @@ impl From<WebhookError> for Failure {
         match error {
             WebhookError::Store(error) => error.into(),
             WebhookError::NoWebhook(_) | WebhookError::NoDelivery(..) => Self::not_found(error.to_string()),
+        }
+    }
+}
+
+impl From<PowerError> for Failure {
+    fn from(error: PowerError) -> Self {
+        match error {
+            PowerError::Machine(error) => error.into(),
+            PowerError::Bmc { .. } => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "bmc-failed",
+                "The machine's BMC did not do it",
+                error.to_string(),
+            ),
         }
     }
 }

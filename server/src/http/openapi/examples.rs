@@ -46,6 +46,8 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             {"kind": "Machine", "name": "n1", "spec": {"macs": ["52:54:00:12:34:56"]}},
         ]),
         "holdMachine" => json!({"reason": "a DIMM is replaced"}),
+        "switchMachine" => json!({"action": "cycle", "boot": "pxe"}),
+        "identifyMachine" => json!({"lit": true}),
         "actOnMachines" => {
             json!({"action": "hold", "selector": "rack=r1", "reason": "the rack's switch is replaced"})
         }
