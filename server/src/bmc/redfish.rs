@@ -46,11 +46,7 @@ impl Redfish {
             }
             Err(error) => {
                 service.sign_out().await;
-                Err(match error {
-                    // With a session that is a moment old.
-                    BmcError::Session(why) => BmcError::Auth(why),
-                    other => other,
-                })
+                Err(error)
             }
         }
     }

@@ -225,12 +225,17 @@ impl Power {
         if matches!(error, BmcError::Unsupported(_) | BmcError::Refused(_)) {
             return self.finish(machine, wanted, Some(error.to_string())).await.map(|()| None);
         }
-        // How long it is left alone changes with each look, and is no news.
-        if !matches!(error, BmcError::Open(_)) {
-            let problem = Some(error.to_string());
-            if wanted.problem != problem {
-                self.replace(machine, wanted, Some(Wanted { problem, ..wanted.clone() })).await?;
+        let problem = match (error, &machine.spec.bmc) {
+            // How long it is left alone changes with each look, and is no news; why it is, is.
+            (BmcError::Open(_), Some(spec)) => {
+                let last = self.bmcs.health(spec).1.pop().map_or_else(String::new, |last| last.detail);
+                format!("its BMC is left alone for now: {last}")
             }
+            _ => error.to_string(),
+        };
+        if wanted.problem.as_ref() != Some(&problem) {
+            let problem = Some(problem);
+            self.replace(machine, wanted, Some(Wanted { problem, ..wanted.clone() })).await?;
         }
         Ok(Some(LATER))
     }

@@ -74,7 +74,7 @@ async fn events(rig: &Rig, kind: &str) -> Result<Vec<Event>> {
 /// The password is neither in the log nor in the database, nor in anything that the API shows.
 async fn password_is_nowhere(rig: &Rig, password: &str) -> Result<()> {
     assert!(!rig.daemon.log().contains(password), "it is in the log");
-    for shown in ["/machines/n1", "/machines/n1/bmc", "/events?limit=1000"] {
+    for shown in ["/machines/n1", "/machines/n1/bmc", "/events"] {
         let text = rig.admin.get::<Value>(shown).await?.to_string();
         assert!(!text.contains(password), "{shown} shows it");
     }
