@@ -28,6 +28,7 @@ use crate::{
         access::Access,
         agents::Agents,
         audit::Audit,
+        bmcs::Bmcs,
         boots::Boots,
         callers::Callers,
         changes::Changes,
@@ -52,6 +53,7 @@ use crate::{
         oidc::Oidc,
         operations::Operations,
         ports::Ports,
+        power::Power,
         revisions::Revisions,
         roster::Roster,
         scopes::Scopes,
@@ -63,6 +65,7 @@ use crate::{
         tasks::Tasks,
         users::Users,
         views::Views,
+        wake::Wake,
         webhooks::Webhooks,
     },
     site::DataDir,
@@ -87,7 +90,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 /// A daemon whose sockets are bound and whose state is loaded; nothing runs yet but the writer.
 pub struct App {
@@ -104,6 +107,7 @@ pub struct App {
     syslog: Option<syslog::Listener>,
     console: Console,
     stalls: Stalls,
+    power: (reconcile::Power, Wake),
     vault: Option<Vault>,
     webhooks: Webhooks,
     repeated: Tasks,
@@ -180,6 +184,15 @@ impl App {
             let (journal, secrets) = (journal.clone(), secrets.clone());
             Webhooks::new(db.clone(), roster.clone(), journal, secrets, webhooks(&settings))
         };
+        let power = {
+            let (journal, secrets) = (journal.clone(), secrets.clone());
+            let bmcs = Bmcs::new(roster.clone(), journal.clone(), secrets, settings.site.to_string());
+            Power::new(machines.clone(), bmcs, journal)
+        };
+        let switching = (
+            reconcile::Power { switch: power.clone(), running: JoinSet::new() },
+            machines.wake_power().clone(),
+        );
         let known = (boots.clone(), roster.clone(), journal.clone());
         let delivery = Delivery::new(ports, configs.clone(), (images.clone(), secrets.clone()), known);
         let console = Console::new(boots.clone(), journal.clone(), db.clone());
@@ -220,6 +233,7 @@ impl App {
             delivery: delivery.clone(),
             secrets: secrets.clone(),
             webhooks: webhooks.clone(),
+            power: power.clone(),
             sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
@@ -314,6 +328,7 @@ impl App {
             oidc: oidc.clone(),
             scopes: Scopes::new(roster.clone()),
             webhooks: webhooks.clone(),
+            power,
             journal: journal.clone(),
             history: history.clone(),
             stop: life.soft.clone(),
@@ -369,6 +384,7 @@ impl App {
             syslog,
             console,
             stalls,
+            power: switching,
             vault,
             webhooks,
             repeated,
@@ -455,9 +471,14 @@ impl App {
             webhooks.run(stop_webhooks).await;
             Ok(())
         });
-        let (stalls, passes, stop_stalls) = (self.stalls, self.repeated, stop.clone());
+        let (stalls, passes, stop_stalls) = (self.stalls, self.repeated.clone(), stop.clone());
         life.spawn("stalls", async move {
-            reconcile::run(stalls, passes, stop_stalls).await;
+            reconcile::run(stalls, Wake::default(), passes, stop_stalls).await;
+            Ok(())
+        });
+        let ((power, wake), passes, stop_power) = (self.power, self.repeated, stop.clone());
+        life.spawn("power", async move {
+            reconcile::run(power, wake, passes, stop_power).await;
             Ok(())
         });
         self.serving.store(true, Ordering::Release);

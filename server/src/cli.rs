@@ -16,6 +16,7 @@ mod network;
 mod operation;
 mod password;
 mod plan;
+mod power;
 mod probe;
 mod render;
 mod revisions;
@@ -30,7 +31,7 @@ mod webhook;
 use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pilotlight_types::{
-    api::{DeliveryState, Role},
+    api::{BootDevice, DeliveryState, PowerAction, Role},
     resource::{RuleKind, Verb},
 };
 use std::{path::PathBuf, process::ExitCode};
@@ -366,6 +367,43 @@ enum MachineCommand {
     Release(MachineArgs),
     /// Take a machine out of service: it gets no answer any more
     Retire(MachineArgs),
+    /// Switch a machine by its BMC: on, off, soft (its system shuts down), cycle (off and on), reset
+    Power {
+        /// What
+        #[arg(value_parser = power::action)]
+        action: PowerAction,
+        #[command(flatten)]
+        machine: MachineArgs,
+        /// What it boots from then, once: pxe, http, disk
+        #[arg(long, value_name = "DEVICE", value_parser = power::device)]
+        boot: Option<BootDevice>,
+        /// Wait until it is done, or has failed
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Ask a machine's BMC how it does: power, sensors, what failed lately
+    Bmc {
+        /// The machine
+        name: String,
+        /// Its event log instead, newest last
+        #[arg(long)]
+        log: bool,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Light the lamp by which one finds a machine in its rack
+    Identify {
+        /// The machine
+        name: String,
+        /// Put it out
+        #[arg(long)]
+        off: bool,
+        #[command(flatten)]
+        server: Server,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,6 +23,7 @@ pub mod matcher;
 pub mod medians;
 pub mod next_boot;
 pub mod pacing;
+pub mod power;
 pub mod profile;
 pub mod ration;
 pub mod recent;

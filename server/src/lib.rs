@@ -1,6 +1,6 @@
 //! Pilotlight: turns racks of bare machines into running CoreOS hosts and Kubernetes nodes.
 //!
-//! Imports run downward: `app`, `cli` → edges (`dhcp`, `tftp`, `http`, `syslog`, `reconcile`) → `service` → `domain`, `store`. A test keeps it so.
+//! Imports run downward: `app`, `cli` → edges (`dhcp`, `tftp`, `http`, `syslog`, `reconcile`) → `service` → `domain`, `store`, `bmc`. A test keeps it so.
 //! docs/architecture.md is the map.
 #![cfg_attr(
     not(test),
@@ -8,6 +8,7 @@
 )]
 
 pub mod app;
+pub mod bmc;
 pub mod capture;
 pub mod cli;
 pub mod clock;

@@ -1,8 +1,11 @@
 //! Metrics for Prometheus. No label has a value for each machine.
+mod bmc;
 mod webhooks;
 
+pub use bmc::BmcState;
 pub use webhooks::WebhooksState;
 
+use bmc::BmcMetrics;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -122,6 +125,7 @@ struct StateMetrics {
     secret_failures: Family<SecretLabels, Counter>,
     secrets_waiting: Gauge,
     webhooks: WebhookMetrics,
+    bmc: BmcMetrics,
 }
 
 /// What there is.
@@ -147,6 +151,8 @@ pub struct State {
     pub pacing: Vec<PacingState>,
     /// How webhooks do.
     pub webhooks: WebhooksState,
+    /// How BMCs do.
+    pub bmc: BmcState,
 }
 
 /// How machines of a subnet are paced.
@@ -282,6 +288,7 @@ impl Metrics {
             "Webhooks that nothing is sent to",
             state.webhooks.paused.clone(),
         );
+        state.bmc.register(&mut registry);
         Self { registry: Arc::new(registry), dhcp, dhcp6, tftp, http, neighbor, syslog, state }
     }
 
@@ -317,6 +324,7 @@ impl Metrics {
             self.state.link.get_or_create(&subnet).set(rate(paced.link));
         }
         self.state.webhooks.set(now.webhooks);
+        self.state.bmc.set(now.bmc);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

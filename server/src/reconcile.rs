@@ -1,9 +1,14 @@
 //! Reconcilers: they take no input, look at what is, and do what is missing. Each may run at any time.
+mod power;
 mod stalls;
 
+pub use power::Power;
 pub use stalls::Stalls;
 
-use crate::{errors, service::tasks::Tasks};
+use crate::{
+    errors,
+    service::{tasks::Tasks, wake::Wake},
+};
 use std::{error::Error, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -20,14 +25,24 @@ pub trait Reconcile: Send + 'static {
 
     /// One pass.
     fn pass(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// What is to be given back after the last pass.
+    fn end(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
-/// Runs passes until it is stopped.
-pub async fn run<R: Reconcile>(mut reconciler: R, tasks: Tasks, stop: CancellationToken) {
+/// Runs passes until it is stopped: when their time comes, and when somebody says that there may be something to do.
+pub async fn run<R: Reconcile>(mut reconciler: R, wake: Wake, tasks: Tasks, stop: CancellationToken) {
     let passes = tasks.register(R::NAME, R::DOES, R::PERIOD);
     let mut ticks = tokio::time::interval(R::PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = ticks.tick() => {}
+            () = wake.woken() => {}
+        }
         let began = passes.begin();
         let done = reconciler.pass().await;
         if let Err(error) = &done {
@@ -35,4 +50,5 @@ pub async fn run<R: Reconcile>(mut reconciler: R, tasks: Tasks, stop: Cancellati
         }
         passes.ended(began, done.err().map(|error| errors::chain(&error)));
     }
+    reconciler.end().await;
 }

@@ -2,6 +2,7 @@
 pub mod access;
 pub mod agents;
 pub mod audit;
+pub mod bmcs;
 pub mod boots;
 pub mod callers;
 pub mod changes;
@@ -27,6 +28,7 @@ pub mod oidc;
 pub mod operations;
 pub mod pacing;
 pub mod ports;
+pub mod power;
 pub mod revisions;
 pub mod roster;
 pub mod scopes;
@@ -38,6 +40,7 @@ pub mod system;
 pub mod tasks;
 pub mod users;
 pub mod views;
+pub mod wake;
 pub mod webhooks;
 
 /// How a use case fails when the database does.

@@ -9,6 +9,7 @@ use std::{
 /// Each top-level module, and those that it may use beside itself. `app` is the composition root: it sees everything but `cli`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("capture", &[]),
+    ("bmc", &["clock", "domain", "errors", "secret"]),
     ("clock", &[]),
     ("errors", &[]),
     ("interface", &[]),
@@ -20,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("site", &["clock", "domain", "secret"]),
     ("domain", &[]),
     ("store", &["domain", "errors"]),
-    ("service", &["clock", "domain", "errors", "secret", "store"]),
+    ("service", &["bmc", "clock", "domain", "errors", "secret", "store"]),
     ("dhcp", &["clock", "domain", "errors", "interface", "metrics", "reception", "service"]),
     ("dhcp6", &["clock", "domain", "errors", "interface", "metrics", "reception", "service"]),
     ("neighbor", &["clock", "domain", "errors", "interface", "metrics", "service"]),
@@ -75,10 +76,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Crates that are one module's affair, and the modules that may name them.
 const OWNED: &[(&str, &[&str])] = &[
+    ("aes", &["bmc"]),
     ("axum", &["app", "http"]),
+    ("cbc", &["bmc"]),
     ("clap", &["cli", "config"]),
     ("rcgen", &["site"]),
-    ("reqwest", &["app", "cli", "service"]),
+    ("reqwest", &["app", "bmc", "cli", "service"]),
     ("sqlx", &["store"]),
     ("tower_http", &["http"]),
 ];

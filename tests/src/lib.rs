@@ -1,6 +1,7 @@
 //! What Pilotlight is proven with.
 
 pub mod bench;
+pub mod bmc;
 pub mod client;
 pub mod daemon;
 pub mod demo;

@@ -32,7 +32,7 @@ pub struct Vault {
 }
 
 #[derive(Clone)]
-struct Tls(TlsAcceptor);
+pub(crate) struct Tls(pub(crate) TlsAcceptor);
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -206,9 +206,9 @@ impl State {
 }
 
 /// A port with TLS. One connection after the other is accepted, which is enough here.
-struct Port {
-    socket: TcpListener,
-    acceptor: Tls,
+pub(crate) struct Port {
+    pub(crate) socket: TcpListener,
+    pub(crate) acceptor: Tls,
 }
 
 impl Listener for Port {

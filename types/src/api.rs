@@ -1,6 +1,7 @@
 //! Bodies of the REST API, `/api/v1/…`.
 mod action;
 mod audit;
+mod bmc;
 mod boot;
 mod draft;
 mod groups;
@@ -18,6 +19,10 @@ mod webhook;
 
 pub use action::{MachineAction, MachineResult, MachinesAnswer, MachinesRequest};
 pub use audit::{AuditBreak, AuditCheck, AuditEntry};
+pub use bmc::{
+    BmcFailure, BmcLog, BmcStatus, BootDevice, Breaker, IdentifyRequest, LogEntry, PowerAction, PowerRequest,
+    PowerResult, PowerWanted, Sensor,
+};
 pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use draft::{RenderRequest, Rendered};
 pub use groups::{GroupMachine, MachineGroup};
@@ -196,6 +201,15 @@ pub struct Machine {
     pub since: Timestamp,
     /// `on`, `off` or `unknown`.
     pub power: String,
+    /// Since when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_since: Option<Timestamp>,
+    /// What is asked of its power and is not done yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_wanted: Option<PowerWanted>,
+    /// What came of what was asked of its power last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_result: Option<PowerResult>,
     /// The operator's lock, if there is one.
     pub hold: Option<Hold>,
     /// What it should run, and what it runs.

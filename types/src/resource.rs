@@ -1,4 +1,5 @@
 //! Resources: the documents in which operators say what they want, `{kind, name, labels?, spec}`.
+mod bmc;
 mod firmware;
 mod options;
 mod range6;
@@ -8,6 +9,7 @@ mod spec;
 mod value;
 mod webhook;
 
+pub use bmc::{BmcAddress, BmcProtocol, BmcSpec, BmcTls, Fingerprint, Insecure};
 pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
 pub use options::{DhcpOptions, OptionValue, Percent};
 pub use range6::Ipv6Range;

@@ -7,7 +7,9 @@ use super::{
 use crate::domain::yaml;
 use anyhow::{Result, bail};
 use pilotlight_types::{
-    api::{Boot, Machine, MachineAction, MachineResult, MachinesAnswer, MachinesRequest, Resource},
+    api::{
+        Boot, Machine, MachineAction, MachineResult, MachinesAnswer, MachinesRequest, PowerRequest, Resource,
+    },
     resource::Kind,
 };
 use serde::Serialize;
@@ -131,7 +133,27 @@ pub(super) async fn delete(args: DeleteArgs) -> Result<()> {
 }
 
 pub(super) async fn machine(command: MachineCommand) -> Result<()> {
+    let mut power = None;
     let (args, action, reason) = match command {
+        MachineCommand::Power { action, machine, boot, wait } => {
+            let request = PowerRequest { action, boot };
+            if machine.name.is_some() && !machine.dry_run {
+                return super::power::switch(machine, request, wait).await;
+            }
+            if wait {
+                bail!(
+                    "`--wait` is for one machine; `pilotlight events --follow` shows what becomes of several"
+                );
+            }
+            power = Some(request);
+            (machine, MachineAction::Power, None)
+        }
+        MachineCommand::Bmc { name, log, output, server } => {
+            return super::power::bmc(&name, log, output, &server).await;
+        }
+        MachineCommand::Identify { name, off, server } => {
+            return super::power::identify(&name, !off, &server).await;
+        }
         MachineCommand::Accept(args) => (args, MachineAction::Accept, None),
         MachineCommand::Provision(args) => (args, MachineAction::Provision, None),
         MachineCommand::Hold { machine, reason } => (machine, MachineAction::Hold, Some(reason)),
@@ -149,7 +171,7 @@ pub(super) async fn machine(command: MachineCommand) -> Result<()> {
         return Ok(());
     }
     let names = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    let request = MachinesRequest { action, selector, names, reason, dry_run };
+    let request = MachinesRequest { action, selector, names, reason, power, dry_run };
     let answer: MachinesAnswer = client.post("/machines/actions", &request).await?;
     print_results(&answer)
 }

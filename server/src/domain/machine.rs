@@ -1,4 +1,5 @@
 //! A machine: what was declared, and where it is in its life.
+use super::power::Power;
 use super::stage::{Revision, Stage};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
@@ -38,6 +39,8 @@ pub struct Machine {
     pub reply: Option<ReplyStyle>,
     /// MACs that were not declared and that it booted from, known by its UUID or its serial number: the newest last.
     pub learned: Vec<Mac>,
+    /// Whether it is on, and what is asked of that.
+    pub power: Power,
     /// Counts its changes, from 1.
     pub version: i64,
 }
@@ -96,6 +99,7 @@ impl Machine {
             seen: None,
             reply: None,
             learned: Vec::new(),
+            power: Power::default(),
             version: 1,
         }
     }

@@ -10,6 +10,7 @@ mod networks;
 mod operations;
 mod pages;
 mod plans;
+mod power;
 mod resources;
 mod rights;
 mod sign_in;
@@ -43,6 +44,7 @@ use crate::service::{
     networks::Networks,
     oidc::Oidc,
     operations::Operations,
+    power::Power,
     revisions::Revisions,
     scopes::Scopes,
     site_now::SiteNow,
@@ -103,6 +105,8 @@ pub struct Api {
     pub about: About,
     /// Its metrics.
     pub health: Health,
+    /// Switches machines.
+    pub power: Power,
     /// Events as they come.
     pub journal: Journal,
     /// Events that were.
@@ -137,6 +141,7 @@ pub(super) fn router(api: Api) -> Router {
         membership,
         about: daemon,
         health,
+        power,
         journal,
         history,
         stop,
@@ -177,6 +182,11 @@ pub(super) fn router(api: Api) -> Router {
             history,
             scopes: scopes.clone(),
             stop,
+        }))
+        .merge(power::routes().with_state(power::PowerApi {
+            views: views.clone(),
+            machines: machines.clone(),
+            power,
         }))
         .merge(machines::routes().with_state(machines::MachinesApi {
             views,

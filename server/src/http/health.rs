@@ -1,9 +1,9 @@
 //! Whether the daemon lives, whether it can serve, and how it does.
 use super::problem::Failure;
 use crate::{
-    metrics::{Metrics, PacingState, State as MetricsState, WebhooksState},
+    metrics::{BmcState, Metrics, PacingState, State as MetricsState, WebhooksState},
     service::{
-        boots::Boots, delivery::Delivery, history::History, journal::Journal, secrets::Secrets,
+        boots::Boots, delivery::Delivery, history::History, journal::Journal, power::Power, secrets::Secrets,
         sightings::Sightings, views::Views, webhooks::Webhooks,
     },
 };
@@ -38,6 +38,8 @@ pub struct Health {
     pub delivery: Delivery,
     /// Secrets of configs.
     pub secrets: Secrets,
+    /// Switches machines.
+    pub power: Power,
     /// What webhooks are told.
     pub webhooks: Webhooks,
     /// Other DHCP servers.
@@ -84,7 +86,13 @@ pub(super) fn text(health: &Health) -> Result<String, Failure> {
         link: paced.link.bytes(),
     });
     let webhooks = health.webhooks.state();
+    let (bmc, open) = health.power.bmcs().state();
     let now = MetricsState {
+        bmc: BmcState {
+            asked: bmc.asked.into_iter().collect(),
+            micros: bmc.micros.into_iter().collect(),
+            open,
+        },
         webhooks: WebhooksState {
             tries: webhooks.tries,
             deliveries: webhooks.deliveries,

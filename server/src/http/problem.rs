@@ -22,6 +22,7 @@ const CODES: &[(u16, &str, &str)] = &[
     (409, "conflict", "It is not as you think it is"),
     (409, "guard", "More machines than may be without saying so"),
     (409, "needed", "Others need it"),
+    (409, "not-switchable", "The machine cannot be switched like that"),
     (409, "refused", "The machine's stage does not allow that"),
     (410, "gone", "That boot is over"),
     (412, "precondition-failed", "It was changed since you read it"),
@@ -30,6 +31,7 @@ const CODES: &[(u16, &str, &str)] = &[
     (422, "invalid", "What was sent is not right"),
     (429, "too-many-attempts", "Too many attempts failed"),
     (500, "internal", "The server failed"),
+    (502, "bmc-failed", "The machine's BMC did not do it"),
     (503, "unavailable", "Ask again later"),
 ];
 

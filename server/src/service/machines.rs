@@ -1,12 +1,14 @@
 //! What happens to machines: seen for the first time, accepted, armed, held, reported. One change of one machine at a time.
 mod acts;
 mod identity;
+mod power;
 
 pub use self::identity::Recognised;
 
 use super::{
     journal::{Actor, Journal},
     roster::Roster,
+    wake::Wake,
 };
 use crate::{
     clock::random,
@@ -34,6 +36,7 @@ pub struct Machines {
     journal: Journal,
     // New machines are recorded one at a time: two packets of one machine must not make two machines.
     discovering: Arc<Mutex<()>>,
+    wake_power: Wake,
 }
 
 /// Why a machine was not changed.
@@ -48,6 +51,9 @@ pub enum MachineError {
     /// No group gives it a profile.
     #[error("no group gives machine {0} a profile")]
     NoProfile(Name),
+    /// It cannot be switched, or not so.
+    #[error("machine {0} cannot be switched like that: {1}")]
+    NoPower(Name, String),
     /// Too many machines that nobody accepted.
     #[error("{MOST_DISCOVERED} machines wait to be accepted; no more are recorded")]
     TooMany,
@@ -68,7 +74,17 @@ const TRIES: usize = 20;
 impl Machines {
     /// Changes the machines of that roster.
     pub fn new(roster: Roster, journal: Journal) -> Self {
-        Self { roster, journal, discovering: Arc::default() }
+        Self { roster, journal, discovering: Arc::default(), wake_power: Wake::default() }
+    }
+
+    /// Woken when something is asked of a machine's power.
+    pub const fn wake_power(&self) -> &Wake {
+        &self.wake_power
+    }
+
+    /// The machine with this id.
+    pub(super) fn by_id(&self, id: MachineId) -> Option<Arc<Machine>> {
+        self.roster.machine(id)
     }
 
     /// Records a machine that nobody declared; returns it, or the one that was recorded meanwhile.
@@ -225,6 +241,17 @@ impl Machines {
         actor: &Actor,
         change: impl Fn(&mut Machine) -> Result<(), MachineError>,
     ) -> Result<Arc<Machine>, MachineError> {
+        self.change_with(id, actor, &[], change).await
+    }
+
+    /// The same, and writes this with it.
+    async fn change_with(
+        &self,
+        id: MachineId,
+        actor: &Actor,
+        also: &[Write],
+        change: impl Fn(&mut Machine) -> Result<(), MachineError>,
+    ) -> Result<Arc<Machine>, MachineError> {
         let mut failure = StoreError::Conflict { what: format!("machine {id}") };
         for _ in 0..TRIES {
             let before = self.roster.machine(id).ok_or_else(|| MachineError::NotFound(id.to_string()))?;
@@ -236,6 +263,7 @@ impl Machines {
             machine.version += 1;
             let mut writes = vec![Write::Machine(Box::new(machine.clone()))];
             writes.extend(self.told(&before, &machine, actor));
+            writes.extend(also.iter().cloned());
             match self.journal.commit(writes).await {
                 Ok(()) => {
                     let machine = Arc::new(machine);
@@ -289,8 +317,17 @@ impl Machines {
             );
             writes.push(event("machine.firmware", message));
         }
+        writes.extend(self.told_of_power(before, after, actor));
         if actor.request.is_some() {
-            let state = |m: &Machine| json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())});
+            let state = |m: &Machine| {
+                let mut state =
+                    json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())});
+                if before.power.wanted != after.power.wanted {
+                    let asked = m.power.wanted.as_ref();
+                    state["power"] = json!(asked.map(|wanted| (wanted.action, wanted.boot)));
+                }
+                state
+            };
             writes.push(self.journal.audit(
                 actor,
                 "changed",

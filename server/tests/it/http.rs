@@ -10,15 +10,20 @@ use futures_util::FutureExt;
 use pilotlight::clock::Clock;
 use pilotlight::http::{self, AgentApi, BootFiles, Health, Peer, SignInPages, StatusPage, api::Api};
 use pilotlight::service::{
-    audit::Audit, content::Contents, doctor::Doctor, explain::Packets, medians::Medians,
-    membership::Membership, networks::Networks, operations::Operations, scopes::Scopes, site_now::SiteNow,
-    system::About,
+    audit::Audit, bmcs::Bmcs, content::Contents, doctor::Doctor, explain::Packets, medians::Medians,
+    membership::Membership, networks::Networks, operations::Operations, power::Power, scopes::Scopes,
+    site_now::SiteNow, system::About,
 };
 use pilotlight_types::api::{Check, Listens, NewToken, Problem, Role, Scope};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tower::ServiceExt;
+
+fn power(rig: &Rig) -> Power {
+    let bmcs = Bmcs::new(rig.roster.clone(), rig.journal.clone(), rig.secrets.clone(), "test".into());
+    Power::new(rig.machines.clone(), bmcs, rig.journal.clone())
+}
 
 fn health(rig: &Rig) -> Health {
     Health {
@@ -29,6 +34,7 @@ fn health(rig: &Rig) -> Health {
         delivery: rig.delivery.clone(),
         secrets: rig.secrets.clone(),
         webhooks: rig.webhooks.clone(),
+        power: power(rig),
         sightings: rig.sightings.clone(),
         journal: rig.journal.clone(),
         serving: Arc::default(),
@@ -91,6 +97,7 @@ pub fn secure(rig: &Rig) -> Router {
         oidc: rig.oidc.clone(),
         scopes: Scopes::new(rig.roster.clone()),
         webhooks: rig.webhooks.clone(),
+        power: power(rig),
         journal: rig.journal.clone(),
         history: rig.history.clone(),
         stop: tokio_util::sync::CancellationToken::new(),

@@ -5,6 +5,7 @@
 mod addresses;
 mod api;
 mod bad_wires;
+mod bmc;
 mod boot;
 mod boot6;
 mod capture;

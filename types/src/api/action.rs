@@ -1,4 +1,5 @@
 //! What operators ask of several machines at once.
+use super::PowerRequest;
 use crate::resource::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub enum MachineAction {
     Release,
     /// Takes it out of service.
     Retire,
+    /// Switches it.
+    Power,
 }
 
 /// `POST /api/v1/machines/actions`: asks the same of several machines, which are meant either by a selector or by their names.
@@ -34,6 +37,9 @@ pub struct MachinesRequest {
     /// Why, for `hold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is asked of their power, for `power`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerRequest>,
     /// Only says what would come of it.
     #[serde(default)]
     pub dry_run: bool,

@@ -52,11 +52,13 @@ pub enum Verb {
     Release,
     /// To take a machine out of service.
     Retire,
+    /// To switch a machine by its BMC, and its identify light.
+    Power,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Get,
         Self::Write,
         Self::Delete,
@@ -66,6 +68,7 @@ impl Verb {
         Self::Hold,
         Self::Release,
         Self::Retire,
+        Self::Power,
     ];
 
     /// Whether it can be done to objects of this kind at all.
@@ -73,7 +76,7 @@ impl Verb {
         match self {
             Self::Get | Self::Write | Self::Delete => true,
             Self::Deliver => kind == RuleKind::Resource(Kind::Webhook),
-            Self::Accept | Self::Provision | Self::Hold | Self::Release | Self::Retire => {
+            Self::Accept | Self::Provision | Self::Hold | Self::Release | Self::Retire | Self::Power => {
                 kind == RuleKind::Resource(Kind::Machine)
             }
         }
@@ -132,6 +135,7 @@ impl Word for Verb {
             Self::Hold => "hold",
             Self::Release => "release",
             Self::Retire => "retire",
+            Self::Power => "power",
         }
     }
 }

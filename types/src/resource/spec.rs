@@ -1,5 +1,6 @@
 //! What each kind of resource asks for. Unknown keys are errors.
 use super::{
+    bmc::BmcSpec,
     options::{DhcpOptions, Percent},
     range6::Ipv6Range,
     secret::{SecretName, SecretRef},
@@ -343,6 +344,9 @@ pub struct MachineSpec {
     /// The rack unit of its lower edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<u16>,
+    /// The controller that switches it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bmc: Option<BmcSpec>,
     /// The row of the firmware table for it, whatever it says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Name>,

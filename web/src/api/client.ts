@@ -15,7 +15,8 @@ export type Mistake = Schemas["Mistake"];
 export type Problem = Schemas["Problem"];
 export type Facts = Schemas["Facts"];
 export type Explanation = Schemas["Explanation"];
-export type MachineAction = Schemas["MachineAction"];
+// `power` has a body of its own, and no button yet.
+export type MachineAction = Exclude<Schemas["MachineAction"], "power">;
 export type MachinesAnswer = Schemas["MachinesAnswer"];
 export type Revision = Schemas["Revision"];
 export type Subnet = Schemas["Subnet"];

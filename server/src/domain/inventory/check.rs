@@ -1,4 +1,5 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
+mod bmc;
 mod contested;
 mod firmware;
 mod ipv6;

@@ -30,7 +30,8 @@ const DECLARED: [RuleKind; 6] = [
 ];
 
 /// What an operator does to machines.
-const ACTIONS: [Verb; 5] = [Verb::Accept, Verb::Provision, Verb::Hold, Verb::Release, Verb::Retire];
+const ACTIONS: [Verb; 6] =
+    [Verb::Accept, Verb::Provision, Verb::Hold, Verb::Release, Verb::Retire, Verb::Power];
 
 const MACHINES: [RuleKind; 1] = [RuleKind::Resource(Kind::Machine)];
 

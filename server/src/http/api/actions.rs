@@ -30,7 +30,8 @@ const MOST_NAMES: usize = 10_000;
 const MACHINE: RuleKind = RuleKind::Resource(Kind::Machine);
 
 /// What may be asked.
-const VERBS: [Verb; 5] = [Verb::Accept, Verb::Provision, Verb::Hold, Verb::Release, Verb::Retire];
+const VERBS: [Verb; 6] =
+    [Verb::Accept, Verb::Provision, Verb::Hold, Verb::Release, Verb::Retire, Verb::Power];
 
 /// What it takes to ask it.
 const fn verb(action: MachineAction) -> Verb {
@@ -40,6 +41,7 @@ const fn verb(action: MachineAction) -> Verb {
         MachineAction::Hold => Verb::Hold,
         MachineAction::Release => Verb::Release,
         MachineAction::Retire => Verb::Retire,
+        MachineAction::Power => Verb::Power,
     }
 }
 
@@ -64,6 +66,14 @@ async fn act(
         (_, Some(_)) => return Err(Failure::bad_request("`reason` is for `hold`")),
         (_, None) => "",
     };
+    let power = match (action, request.power) {
+        (MachineAction::Power, None) => {
+            return Err(Failure::bad_request("`power` says what is asked of their power"));
+        }
+        (MachineAction::Power, asked) => asked,
+        (_, Some(_)) => return Err(Failure::bad_request("`power` is for `power`")),
+        (_, None) => None,
+    };
     actor.rights.permits_some(verb(action), MACHINE)?;
     let names = api.meant(&request, &actor)?;
     let (within, without): (Vec<_>, Vec<_>) = names
@@ -72,9 +82,9 @@ async fn act(
         .partition(|(permitted, _)| permitted.is_ok());
     let within: Vec<Name> = within.into_iter().map(|(_, name)| name).collect();
     let done = if dry_run {
-        within.iter().map(|name| api.machines.rehearse(name, action)).collect()
+        within.iter().map(|name| api.machines.rehearse(name, action, power)).collect()
     } else {
-        api.machines.act(&within, action, why, &actor).await?
+        api.machines.act(&within, action, (why, power), &actor).await?
     };
     let mut items: Vec<MachineResult> = within
         .iter()

@@ -49,6 +49,8 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             {"kind": "Profile", "name": "worker", "spec": {"image": "os", "boot": "live", "kernelArgs": ["quiet"]}},
         ]}),
         "holdMachine" => json!({"reason": "a DIMM is replaced"}),
+        "switchMachine" => json!({"action": "cycle", "boot": "pxe"}),
+        "identifyMachine" => json!({"lit": true}),
         "actOnMachines" => {
             json!({"action": "hold", "selector": "rack=r1", "reason": "the rack's switch is replaced"})
         }

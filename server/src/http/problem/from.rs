@@ -13,6 +13,7 @@ use crate::{
         machines::MachineError,
         oidc::OidcError,
         operations::GoesOn,
+        power::PowerError,
         users::UserError,
         webhooks::WebhookError,
     },
@@ -47,6 +48,12 @@ impl From<MachineError> for Failure {
             MachineError::Store(error) => error.into(),
             MachineError::NotFound(_) => Self::not_found(error.to_string()),
             MachineError::TooMany => Self::unavailable(error.to_string()),
+            MachineError::NoPower(..) => Self::new(
+                StatusCode::CONFLICT,
+                "not-switchable",
+                "The machine cannot be switched like that",
+                error.to_string(),
+            ),
             MachineError::Refused(_) | MachineError::NoProfile(_) => Self::new(
                 StatusCode::CONFLICT,
                 "refused",
@@ -102,6 +109,20 @@ impl From<WebhookError> for Failure {
         match error {
             WebhookError::Store(error) => error.into(),
             WebhookError::NoWebhook(_) | WebhookError::NoDelivery(..) => Self::not_found(error.to_string()),
+        }
+    }
+}
+
+impl From<PowerError> for Failure {
+    fn from(error: PowerError) -> Self {
+        match error {
+            PowerError::Machine(error) => error.into(),
+            PowerError::Bmc { .. } => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "bmc-failed",
+                "The machine's BMC did not do it",
+                error.to_string(),
+            ),
         }
     }
 }

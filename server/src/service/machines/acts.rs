@@ -1,5 +1,5 @@
 //! What operators ask of machines, one by one or many at once; and what would come of it.
-use super::{AT_ONCE, MachineError, Machines};
+use super::{AT_ONCE, MachineError, Machines, power::possible};
 use crate::{
     domain::{
         machine::Machine,
@@ -8,22 +8,26 @@ use crate::{
     service::journal::Actor,
 };
 use futures_util::{StreamExt, stream};
-use pilotlight_types::{api::MachineAction, resource::Name};
+use pilotlight_types::{
+    api::{MachineAction, PowerRequest},
+    resource::Name,
+};
 use std::sync::Arc;
 
 impl Machines {
-    /// Asks the same of several machines; says of each what came of it, in their order. `reason` is for `hold`.
+    /// Asks the same of several machines; says of each what came of it, in their order. `reason` is for `hold`, `power`
+    /// for `power`.
     pub async fn act(
         &self,
         names: &[Name],
         action: MachineAction,
-        reason: &str,
+        (reason, power): (&str, Option<PowerRequest>),
         actor: &Actor,
     ) -> Result<Vec<Result<Stage, MachineError>>, MachineError> {
         // Beside each other: what waits for the disk at the same time is written at once.
         let done: Vec<_> = stream::iter(names.to_vec())
-            .map(|name| async move {
-                let name = name.as_str();
+            .map(|named| async move {
+                let name = named.as_str();
                 match action {
                     // What that leads to is done for all at once, below.
                     MachineAction::Accept => {
@@ -34,6 +38,7 @@ impl Machines {
                     MachineAction::Hold => self.hold(name, Some(reason), actor).await,
                     MachineAction::Release => self.hold(name, None, actor).await,
                     MachineAction::Retire => self.retire(name, actor).await,
+                    MachineAction::Power => self.switch(name, asked(&named, power)?, actor).await,
                 }
             })
             .buffered(AT_ONCE)
@@ -48,7 +53,12 @@ impl Machines {
     }
 
     /// The stage that a machine would be in, if that were asked of it now.
-    pub fn rehearse(&self, name: &Name, action: MachineAction) -> Result<Stage, MachineError> {
+    pub fn rehearse(
+        &self,
+        name: &Name,
+        action: MachineAction,
+        power: Option<PowerRequest>,
+    ) -> Result<Stage, MachineError> {
         let machine = self.named(name.as_str())?;
         let assigned = self.roster.read(|inventory| inventory.assigned(&machine));
         let provision = |stage: &Stage| match assigned {
@@ -68,6 +78,15 @@ impl Machines {
             MachineAction::Provision => provision(&machine.stage),
             MachineAction::Hold | MachineAction::Release => Ok(machine.stage.clone()),
             MachineAction::Retire => Ok(machine.stage.on(&Event::Retire)?),
+            MachineAction::Power => {
+                possible(&machine, asked(name, power)?)?;
+                Ok(machine.stage.clone())
+            }
         }
     }
+}
+
+/// What is asked of the power, which the API has seen to.
+fn asked(name: &Name, power: Option<PowerRequest>) -> Result<PowerRequest, MachineError> {
+    power.ok_or_else(|| MachineError::NoPower(name.clone(), "`power` does not say what is asked".to_owned()))
 }

@@ -1,5 +1,5 @@
 //! Whether a machine makes sense, and is told from every other.
-use super::{Findings, check_options, firmware, ipv6};
+use super::{Findings, bmc, check_options, firmware, ipv6};
 use crate::domain::{
     identity::{LONGEST_SERIAL, serial_key, uuid_key},
     inventory::Inventory,
@@ -30,6 +30,9 @@ pub(super) fn check(
     check_smbios(inventory, contested, name, spec, found);
     check_address(inventory, contested, name, spec, found);
     ipv6::check_machine(inventory, contested, name, spec, found);
+    if let Some(bmc) = &spec.bmc {
+        bmc::check(bmc, found);
+    }
     if name.as_str() == "actions" {
         found.error("name", "`actions` is a path of the API: choose another name");
     }
@@ -44,7 +47,9 @@ pub(super) fn check(
 
 /// Its references, with its own name, labels and variables.
 fn check_secrets(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: &mut Findings) {
-    let Some(machine) = inventory.machine_named(name.as_str()).filter(|_| !spec.secrets.is_empty()) else {
+    let Some(machine) =
+        inventory.machine_named(name.as_str()).filter(|_| !spec.secrets.is_empty() || spec.bmc.is_some())
+    else {
         return;
     };
     let about = MachineContext::new(name.as_str(), &machine.labels, spec, "", None);
@@ -53,6 +58,11 @@ fn check_secrets(inventory: &Inventory, name: &Name, spec: &MachineSpec, found: 
         inventory.assigned(machine).and_then(|assigned| inventory.profile_revisions.get(&assigned.revision));
     let context = context.joining(assigned.and_then(|profile| profile.cluster.as_ref()));
     found.wrongs(profile::check_secrets(&spec.secrets, &context));
+    if let Some(bmc) = &spec.bmc
+        && let Err(why) = profile::place(&bmc.password, &context)
+    {
+        found.error("spec.bmc.password", why);
+    }
 }
 
 pub(super) fn others<'a>(
