@@ -320,13 +320,12 @@ impl Machines {
         writes.extend(self.told_of_power(before, after, actor));
         if actor.request.is_some() {
             let state = |m: &Machine| {
-                let mut state =
-                    json!({"stage": m.stage, "hold": m.hold.as_ref().map(|hold| hold.reason.as_str())});
-                if before.power.wanted != after.power.wanted {
-                    let asked = m.power.wanted.as_ref();
-                    state["power"] = json!(asked.map(|wanted| (wanted.action, wanted.boot)));
+                let hold = m.hold.as_ref().map(|hold| hold.reason.as_str());
+                if before.power.wanted == after.power.wanted {
+                    return json!({"stage": m.stage, "hold": hold});
                 }
-                state
+                let asked = m.power.wanted.as_ref().map(|wanted| (wanted.action, wanted.boot));
+                json!({"stage": m.stage, "hold": hold, "power": asked})
             };
             writes.push(self.journal.audit(
                 actor,

@@ -315,10 +315,7 @@ impl Power {
     }
 
     async fn follow_log(&self, machine: &Machine) -> Result<(), MachineError> {
-        let stamp = match self.bmcs.ask(machine, |bmc| bmc.log_stamp().boxed()).await {
-            Ok(stamp) => stamp,
-            Err(_) => return Ok(()),
-        };
+        let Ok(stamp) = self.bmcs.ask(machine, |bmc| bmc.log_stamp().boxed()).await else { return Ok(()) };
         if stamp.is_some() && stamp == self.plans().entry(machine.id).or_default().stamp {
             return Ok(());
         }

@@ -111,7 +111,8 @@ impl Simulator {
     /// Adds an entry to its log: a sensor of this type says `failed` (IPMI 2.0 table 42-3).
     pub fn log(&self, sensor_type: u8) -> Result<()> {
         let kind = sensor_type.to_string();
-        let words = ["0", "0", "2", "0", "0", "0", "0", "0x20", "0", "4", &kind, "0x51", "0x6f", "1", "0xff", "0xff"];
+        let words =
+            ["0", "0", "2", "0", "0", "0", "0", "0x20", "0", "4", &kind, "0x51", "0x6f", "1", "0xff", "0xff"];
         self.tool(&[["raw", "0x0a", "0x44"].as_slice(), words.as_slice()].concat()).map(drop)
     }
 

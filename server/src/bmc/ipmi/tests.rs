@@ -157,7 +157,7 @@ proptest! {
     fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0..120_usize, at in 0..120_usize, to: u8) {
         let keys = keys(Suite::Three);
         let request = Request { function: 0, command: 1, data: &[] };
-        drop(read_bare(&bytes, Payload::Rakp2));
+        let _ = read_bare(&bytes, Payload::Rakp2);
         drop(read_sealed(&bytes, &keys, 0));
         drop(request.read(1, &bytes));
         drop(sdr::record(0x01, &bytes).map(|record| sdr::judged(&record, &bytes)));

@@ -14,7 +14,7 @@ pub(super) fn routes() -> Routes<SiteNow> {
     Routes::under(PREFIX).on(
         Operation::get("/site")
             .takes_right(Permission::On(Verb::Get, RuleKind::Site))
-            .called("getSite", "How it goes at the site: boots, links, addresses, other DHCP servers")
+            .called("getSite", "How it goes at the site: boots and links")
             .answers::<Site>(200, "the numbers, as they are now"),
         look,
     )
