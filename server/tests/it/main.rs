@@ -32,6 +32,7 @@ mod roles;
 mod scopes;
 mod secrets;
 mod sign_in;
+mod stages;
 mod store;
 mod watch;
 mod webhooks;
