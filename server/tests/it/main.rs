@@ -34,6 +34,7 @@ mod roles;
 mod scopes;
 mod secrets;
 mod sign_in;
+mod stages;
 mod store;
 mod support;
 mod watch;
