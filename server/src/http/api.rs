@@ -221,6 +221,7 @@ pub(super) fn operations() -> Vec<Operation> {
         machines::routes().operations(),
         operations::routes().operations(),
         plans::routes().operations(),
+        power::routes().operations(),
         resources::routes().operations(),
         rights::routes().operations(),
         sign_in::routes().operations(),

@@ -164,7 +164,7 @@ export function RoleSelect({ value, onChange }: { value: string; onChange: (role
   const declared = useQuery(rolesQuery).data?.map((one) => one.name) ?? [];
   const builtIn = Object.keys(access.roles) as (keyof typeof access.roles)[];
   const data = [
-    ...builtIn.map((one) => ({ value: one as string, label: `${one}: ${access.roles[one]}` })),
+    ...builtIn.map((one) => ({ value: one, label: `${one}: ${access.roles[one]}` })),
     ...declared.filter((one) => !builtIn.some((known) => known === one)).map((one) => ({ value: one, label: one })),
   ];
   return (
