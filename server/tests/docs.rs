@@ -54,7 +54,8 @@ fn every_kind_of_event_is_in_the_document_of_the_api() {
     for file in files("server/src/service", "rs") {
         let source = text(&file);
         for word in source.split('"') {
-            let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let plain =
+                |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             if word.split_once('.').is_some_and(|(area, what)| areas.contains(&area) && plain(what)) {
                 kinds.insert(word.to_owned());
             }

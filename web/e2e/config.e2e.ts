@@ -148,8 +148,9 @@ test("a capture is opened, and its packet explained", async () => {
   await page.getByText("1 DHCP packets in it").waitFor();
   await page.getByText("DHCPDISCOVER").first().waitFor();
   await page.getByRole("heading", { name: "Answer", exact: true }).waitFor();
-  writeFileSync(file, "this is no capture, whatever its name says");
-  await page.locator('input[type="file"]').setInputFiles(file);
+  const other = join(rig.folder, "other.pcap");
+  writeFileSync(other, "this is no capture, whatever its name says");
+  await page.locator('input[type="file"]').setInputFiles(other);
   await page.getByText("This is no capture that can be read").waitFor();
 });
 
@@ -162,8 +163,7 @@ test("a viewer cannot do what editors can, and is told why", async () => {
   await plan.getByText("is changed").waitFor();
   const apply = plan.getByRole("button", { name: "Apply" });
   expect(await apply.getAttribute("aria-disabled")).toBe("true");
-  await apply.focus();
-  await page.getByRole("tooltip").getByText("editor").waitFor();
+  expect(await apply.getAttribute("aria-description")).toContain("editor");
   await apply.click({ force: true });
   for (const [path, button] of [
     ["/groups", "New group"],
@@ -221,7 +221,8 @@ test("a user is made and may then sign in, and may not once disabled", async () 
   await page.getByRole("button", { name: "Change alice" }).click();
   await page.getByRole("dialog").getByLabel("May not sign in").check();
   await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
-  await page.getByText("disabled").waitFor();
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.getByRole("cell", { name: "disabled" }).waitFor();
   await hers.goto(new URL("/sign-in", hers.url()).href);
   await hers.getByLabel("Name").fill("alice");
   await hers.getByLabel("Password").fill(password);
@@ -235,7 +236,7 @@ test("a role is made by its rules, and allows just that", async () => {
   await page.getByRole("button", { name: "New role" }).click();
   const dialog = page.getByRole("dialog", { name: "New role" });
   await dialog.getByLabel("Name").fill("storage-team");
-  await dialog.getByRole("textbox", { name: "May" }).click();
+  await dialog.getByRole("combobox", { name: "May" }).click();
   await page.getByRole("option", { name: "hold" }).click();
   await page.keyboard.press("Escape");
   await dialog.getByLabel("With labels").fill("role=storage");

@@ -1,7 +1,7 @@
 import { Alert, Group, Tabs, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import type { Machine, MachineAction } from "../api/client";
 import { mediansQuery } from "../api/site";
 import { machineEventsQuery, machineQuery } from "../api/queries";
@@ -65,17 +65,20 @@ function Actions({ machine }: { machine: Machine }) {
   const forbidden = useForbidden();
   const row = rowOf(machine);
   const why = (one: MachineAction) => forbidden(one, "Machine", (name) => field(row, name)) ?? refusal(one, subject);
-  // The palette leads here with what is to be done; what is not allowed is not begun.
-  const [chosen, setAction] = useState<MachineAction>();
+  const [action, setAction] = useState<MachineAction>();
   const subject = { stage: machine.stage, held: machine.hold !== null, profiled: machine.profile !== null };
   // Of hold and release only the one that can be meant.
   const shown = ACTIONS.filter((one) => (subject.held ? one !== "hold" : one !== "release"));
+  // The palette leads here with what is to be done; what is not allowed is not begun. It is begun once: that it is done changes what
+  // is allowed, and its outcome stays to be read.
   const asked = ACTIONS.find((one) => one === search.act);
-  const action = chosen ?? (asked !== undefined && why(asked) === undefined ? asked : undefined);
-  const close = () => {
-    setAction(undefined);
-    if (asked !== undefined) void navigate({ search: ({ act, ...rest }) => rest, replace: true });
-  };
+  const allowed = asked !== undefined && why(asked) === undefined;
+  useEffect(() => {
+    if (asked === undefined) return;
+    if (allowed) setAction(asked);
+    void navigate({ search: ({ act, ...rest }) => rest, replace: true });
+  }, [asked, allowed, navigate]);
+  const close = () => setAction(undefined);
   return (
     <>
       {shown.map((one) => (

@@ -97,7 +97,7 @@ async fn no_session_is_left_behind() -> Result<()> {
         return Ok(());
     }
     let (simulator, mut rig, _folder) = with_simulator().await?;
-    for _ in 0..10 {
+    for _ in 0..2 {
         for action in ["on", "off"] {
             switched(&rig, json!({"action": action})).await?;
         }

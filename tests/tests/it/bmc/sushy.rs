@@ -27,7 +27,7 @@ struct Emulator {
 }
 
 impl Emulator {
-    fn start(folder: &Path) -> Result<Self> {
+    async fn start(folder: &Path) -> Result<Self> {
         let program = std::env::var("PILOTLIGHT_SUSHY_EMULATOR").unwrap_or_else(|_| "sushy-emulator".into());
         let python = Path::new(&program).with_file_name("python");
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
@@ -66,7 +66,7 @@ impl Emulator {
         let deadline = Instant::now() + SOON;
         while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             ensure!(Instant::now() < deadline, "sushy-emulator does not listen");
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         Ok(emulator)
     }
@@ -94,7 +94,7 @@ async fn a_machine_is_switched_by_an_emulator_that_we_did_not_write() -> Result<
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
-    let emulator = Emulator::start(folder.path())?;
+    let emulator = Emulator::start(folder.path()).await?;
     let address = format!("127.0.0.1:{}", emulator.port);
     let bmc =
         json!({"type": "redfish", "address": address, "tls": {"ca": emulator.certificate}, "system": SYSTEM});

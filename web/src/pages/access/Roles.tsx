@@ -10,7 +10,7 @@ import { roles as words } from "../../words/access";
 import { common } from "../../words/common";
 import { Sending } from "./Users";
 
-const VERBS = ["get", "write", "delete", "deliver", "accept", "provision", "hold", "release", "retire"];
+const VERBS = ["get", "write", "delete", "deliver", "accept", "provision", "hold", "release", "power", "retire"];
 const KINDS = [
   "Machine",
   "Profile",

@@ -30,7 +30,9 @@ export function Inspector() {
   });
   const open = async (file: File | null | undefined) => {
     if (file == null) return;
-    const packets = dhcpPackets(await file.arrayBuffer());
+    // What cannot be read, since it was changed or taken away meanwhile, is no capture either.
+    const bytes = await file.arrayBuffer().catch(() => new ArrayBuffer(0));
+    const packets = dhcpPackets(bytes);
     setCapture(packets ?? "bad");
     const first = packets?.[0];
     if (first !== undefined) choose(first);
