@@ -51,6 +51,9 @@ pub enum MachineError {
     /// No group gives it a profile.
     #[error("no group gives machine {0} a profile")]
     NoProfile(Name),
+    /// It has no BMC to ask.
+    #[error("machine {0} has no `bmc` in its spec")]
+    NoBmc(Name),
     /// It cannot be switched, or not so.
     #[error("machine {0} cannot be switched like that: {1}")]
     NoPower(Name, String),

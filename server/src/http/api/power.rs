@@ -57,8 +57,7 @@ pub(super) fn routes() -> Routes<PowerApi> {
             Operation::get("/machines/{name}/bmc")
                 .needs(Verb::Get, Kind::Machine)
                 .called("getMachineBmc", "Its BMC as it answers now: power, sensors, what failed lately")
-                .answers::<BmcStatus>(200, "how it does; one that does not answer says why")
-                .refuses(&[409]),
+                .answers::<BmcStatus>(200, "how it does; one that does not answer says why"),
             status,
         )
         .on(
@@ -67,7 +66,7 @@ pub(super) fn routes() -> Routes<PowerApi> {
                 .called("getMachineBmcLog", "What is in its BMC's event log now, newest first")
                 .asks::<Listed>()
                 .answers::<BmcLog>(200, "the entries")
-                .refuses(&[409, 502]),
+                .refuses(&[502]),
             log,
         )
         .on(
@@ -76,7 +75,7 @@ pub(super) fn routes() -> Routes<PowerApi> {
                 .called("identifyMachine", "Switches the light by which one finds it in its rack")
                 .takes::<IdentifyRequest>()
                 .answers_nothing(204, "its BMC did it")
-                .refuses(&[409, 502]),
+                .refuses(&[502]),
             identify,
         )
 }

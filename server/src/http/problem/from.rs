@@ -46,7 +46,7 @@ impl From<MachineError> for Failure {
     fn from(error: MachineError) -> Self {
         match error {
             MachineError::Store(error) => error.into(),
-            MachineError::NotFound(_) => Self::not_found(error.to_string()),
+            MachineError::NotFound(_) | MachineError::NoBmc(_) => Self::not_found(error.to_string()),
             MachineError::TooMany => Self::unavailable(error.to_string()),
             MachineError::NoPower(..) => Self::new(
                 StatusCode::CONFLICT,

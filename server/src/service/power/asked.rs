@@ -72,9 +72,7 @@ impl Power {
         let machine = self.bmcs.named(name).ok_or_else(missing)?;
         match machine.spec.bmc.clone() {
             Some(spec) => Ok((machine, spec)),
-            None => {
-                Err(MachineError::NoPower(machine.name.clone(), "it has no `bmc` in its spec".to_owned()))
-            }
+            None => Err(MachineError::NoBmc(machine.name.clone())),
         }
     }
 }
