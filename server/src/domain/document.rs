@@ -1,4 +1,7 @@
 //! From what was sent to what is meant: each document as its kind, or where it is wrong.
+mod all_mistakes;
+
+use all_mistakes::typed;
 use pilotlight_types::{
     api::Mistake,
     resource::{
@@ -6,7 +9,6 @@ use pilotlight_types::{
         SubnetSpec, WebhookSpec,
     },
 };
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -75,11 +77,14 @@ impl Spec {
     }
 }
 
-/// Understands every document, or says of each what is wrong with it.
+/// Understands every document, or says of each all that is wrong with it.
 pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
     let (mut meant, mut mistakes) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for (index, document) in documents.iter().enumerate() {
+        if mistakes.len() >= MOST_MISTAKES {
+            break;
+        }
         match understand_one(index, document) {
             Ok(one) if !seen.insert((one.spec.kind(), one.name.clone())) => {
                 mistakes.push(mistake(
@@ -89,11 +94,14 @@ pub fn understand(documents: &[Value]) -> Result<Vec<Meant>, Vec<Mistake>> {
                 ));
             }
             Ok(one) => meant.push(one),
-            Err(mistake) => mistakes.push(mistake),
+            Err(wrong) => mistakes.extend(wrong),
         }
     }
     if mistakes.is_empty() { Ok(meant) } else { Err(mistakes) }
 }
+
+/// After how many mistakes no further documents are looked at.
+const MOST_MISTAKES: usize = 1000;
 
 /// How long a spec may be as JSON; a profile's, whose texts and files have bounds of their own, is the larger one.
 const LONGEST: usize = 1 << 20;
@@ -102,28 +110,40 @@ const LONGEST_PROFILE: usize = 12 << 20;
 /// How many lists and maps may be inside of each other: less than readers of JSON take.
 const DEEPEST: usize = 64;
 
-fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
-    let Document { kind, name, labels, spec } = typed::<Document>(index, "", document)?;
-    if !is_within(&spec, DEEPEST) {
-        return Err(mistake(index, "spec", format!("{kind} {name}: lists and maps may be {DEEPEST} deep")));
-    }
-    let (bytes, most) =
-        (spec.to_string().len(), if kind == Kind::Profile { LONGEST_PROFILE } else { LONGEST });
-    if bytes > most {
-        let detail = format!("{kind} {name}: it is {bytes} bytes as JSON, and {most} at the most");
-        return Err(mistake(index, "spec", detail));
-    }
-    let spec = match kind {
-        Kind::Role => Spec::Role(typed(index, "spec", &spec)?),
-        Kind::Firmware => Spec::Firmware(typed(index, "spec", &spec)?),
-        Kind::Subnet => Spec::Subnet(typed(index, "spec", &spec)?),
-        Kind::Image => Spec::Image(typed(index, "spec", &spec)?),
-        Kind::Profile => Spec::Profile(typed(index, "spec", &spec)?),
-        Kind::Group => Spec::Group(typed(index, "spec", &spec)?),
-        Kind::Machine => Spec::Machine(typed(index, "spec", &spec)?),
-        Kind::Webhook => Spec::Webhook(typed(index, "spec", &spec)?),
-    };
+fn understand_one(index: usize, document: &Value) -> Result<Meant, Vec<Mistake>> {
+    let Document { kind, name, labels, spec } =
+        typed::<Document>(index, "", document).map_err(|mut wrong| {
+            // Under a wrong name there may be a wrong spec.
+            let kind = document.get("kind").and_then(|kind| serde_json::from_value(kind.clone()).ok());
+            if let Some((kind, spec)) = kind.zip(document.get("spec")) {
+                wrong.extend(spec_of(index, kind, spec).err().into_iter().flatten());
+            }
+            wrong
+        })?;
+    let spec = spec_of(index, kind, &spec)?;
     Ok(Meant { document: index, name, labels, spec })
+}
+
+fn spec_of(index: usize, kind: Kind, spec: &Value) -> Result<Spec, Vec<Mistake>> {
+    let bounded = |detail: String| Err(vec![mistake(index, "spec", detail)]);
+    if !is_within(spec, DEEPEST) {
+        return bounded(format!("lists and maps may be {DEEPEST} deep"));
+    }
+    let most = if kind == Kind::Profile { LONGEST_PROFILE } else { LONGEST };
+    let bytes = spec.to_string().len();
+    if bytes > most {
+        return bounded(format!("it is {bytes} bytes as JSON, and {most} at the most"));
+    }
+    Ok(match kind {
+        Kind::Role => Spec::Role(typed(index, "spec", spec)?),
+        Kind::Firmware => Spec::Firmware(typed(index, "spec", spec)?),
+        Kind::Subnet => Spec::Subnet(typed(index, "spec", spec)?),
+        Kind::Image => Spec::Image(typed(index, "spec", spec)?),
+        Kind::Profile => Spec::Profile(typed(index, "spec", spec)?),
+        Kind::Group => Spec::Group(typed(index, "spec", spec)?),
+        Kind::Machine => Spec::Machine(typed(index, "spec", spec)?),
+        Kind::Webhook => Spec::Webhook(typed(index, "spec", spec)?),
+    })
 }
 
 /// Whether no more lists and maps than that are inside of each other.
@@ -133,18 +153,6 @@ fn is_within(value: &Value, depth: usize) -> bool {
         Value::Object(map) => depth > 0 && map.values().all(|item| is_within(item, depth - 1)),
         _ => true,
     }
-}
-
-fn typed<T: DeserializeOwned>(document: usize, prefix: &str, value: &Value) -> Result<T, Mistake> {
-    serde_path_to_error::deserialize(value).map_err(|e| {
-        let inner = e.path().to_string();
-        let path = match (prefix, inner.as_str()) {
-            (prefix, "." | "") => prefix.to_owned(),
-            ("", inner) => inner.to_owned(),
-            (prefix, inner) => format!("{prefix}.{inner}"),
-        };
-        mistake(document, &path, e.into_inner().to_string())
-    })
 }
 
 fn mistake(document: usize, path: &str, detail: String) -> Mistake {
@@ -187,13 +195,10 @@ mod tests {
         let group = |value: Value| json!({"kind": "Group", "name": "a", "spec": {"profile": "p", "variables": {"a": value}}});
         let large = mistakes(&[group(json!("x".repeat(LONGEST)))]);
         assert_eq!((large[0].0, large[0].1.as_str()), (0, "spec"));
-        assert!(
-            large[0].2.contains("Group a: it is 1048") && large[0].2.contains("1048576 at the most"),
-            "{large:?}"
-        );
+        assert!(large[0].2.contains("it is 1048") && large[0].2.contains("1048576 at the most"), "{large:?}");
         let nested = |depth: usize| (0..depth).fold(json!(1), |inner, _| json!([inner]));
         assert!(understand(&[group(nested(DEEPEST - 2))]).is_ok());
-        assert_eq!(mistakes(&[group(nested(DEEPEST - 1))])[0].2, "Group a: lists and maps may be 64 deep");
+        assert_eq!(mistakes(&[group(nested(DEEPEST - 1))])[0].2, "lists and maps may be 64 deep");
     }
 
     #[test]

@@ -316,6 +316,7 @@ async fn who_changes_their_password_knows_the_old_one() {
     let answer = change(PASSWORD, "short").await;
     assert_eq!(answer.0, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(problem(&answer).detail.contains("12 characters"));
+    assert_eq!(problem(&answer).errors[0].path, "new");
     assert_eq!(change(PASSWORD, "the next sentence").await.0, StatusCode::NO_CONTENT);
     assert!(me(&router, ("cookie", &here)).await.is_ok());
     assert_eq!(me(&router, ("cookie", &there)).await, Err(StatusCode::UNAUTHORIZED));

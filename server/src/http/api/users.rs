@@ -7,7 +7,10 @@ use crate::{
         problem::Failure,
         routes::{Operation, Permission, Routes},
     },
-    service::callers::{Callers, Credential, SignedIn},
+    service::{
+        callers::{Callers, Credential, SignedIn},
+        users::UserError,
+    },
 };
 use axum::{
     Extension, Json,
@@ -152,7 +155,10 @@ async fn change_own(
     Extension(who): Extension<SignedIn>,
     SentSecret(PasswordChange { old, new }): SentSecret<PasswordChange>,
 ) -> Result<StatusCode, Failure> {
-    callers.change_own(&who, (old, new), &actor).await?;
+    callers.change_own(&who, (old, new), &actor).await.map_err(|error| match error {
+        UserError::Password(why) => Failure::invalid("new", why.to_string()),
+        other => other.into(),
+    })?;
     Ok(StatusCode::NO_CONTENT)
 }
 
