@@ -1,4 +1,4 @@
-//! On the loopback interface. What takes an Ethernet is told by the stories in tests/tests/it/frames.rs.
+//! On the loopback interface. What takes an Ethernet is told by the stories in tests/tests/stories/frames.rs.
 use super::*;
 use std::{net::UdpSocket as Std, time::Duration};
 

@@ -1,7 +1,9 @@
 //! A DHCP client that asks what it is told to ask, and shows all of the answer. Written apart from the server's codec.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -53,12 +55,26 @@ pub struct Message {
     pub options: BTreeMap<u8, Vec<u8>>,
 }
 
+/// The clients' port. What another story starts at this moment has this process's sockets until it runs, the last client's too.
+#[expect(clippy::disallowed_methods, reason = "this client blocks anyway: it waits for answers")]
+fn bound() -> Result<UdpSocket> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 68)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            bound => return Ok(bound?),
+        }
+    }
+}
+
 impl Client {
     /// With this MAC, which the NIC gets first.
     pub fn new(host: &Host, mac: &str) -> Result<Self> {
         host.ip(&format!("link set eth0 address {mac}"))?;
         let socket = host.inside(|| -> Result<UdpSocket> {
-            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 68))?;
+            let socket = bound()?;
             setsockopt(&socket, sockopt::BindToDevice, &"eth0".into())?;
             socket.set_broadcast(true)?;
             Ok(socket)
