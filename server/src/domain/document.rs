@@ -2,8 +2,8 @@
 use pilotlight_types::{
     api::Mistake,
     resource::{
-        Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, RoleSpec,
-        SubnetSpec, WebhookSpec,
+        AcceptRuleSpec, Document, ExpectedMachineSpec, FirmwareSpec, GroupSpec, HardwareClassSpec, ImageSpec,
+        Kind, Labels, MachineSpec, Name, ProfileSpec, RoleSpec, SubnetSpec, WebhookSpec,
     },
 };
 use serde::de::DeserializeOwned;
@@ -27,6 +27,12 @@ pub enum Spec {
     Group(GroupSpec),
     /// Of a machine.
     Machine(MachineSpec),
+    /// Of an accept rule.
+    AcceptRule(AcceptRuleSpec),
+    /// Of an expected machine.
+    ExpectedMachine(ExpectedMachineSpec),
+    /// Of a hardware class.
+    HardwareClass(HardwareClassSpec),
     /// Of a webhook.
     Webhook(WebhookSpec),
 }
@@ -55,6 +61,9 @@ impl Spec {
             Self::Profile(_) => Kind::Profile,
             Self::Group(_) => Kind::Group,
             Self::Machine(_) => Kind::Machine,
+            Self::AcceptRule(_) => Kind::AcceptRule,
+            Self::ExpectedMachine(_) => Kind::ExpectedMachine,
+            Self::HardwareClass(_) => Kind::HardwareClass,
             Self::Webhook(_) => Kind::Webhook,
         }
     }
@@ -69,6 +78,9 @@ impl Spec {
             Self::Profile(spec) => serde_json::to_value(spec),
             Self::Group(spec) => serde_json::to_value(spec),
             Self::Machine(spec) => serde_json::to_value(spec),
+            Self::AcceptRule(spec) => serde_json::to_value(spec),
+            Self::ExpectedMachine(spec) => serde_json::to_value(spec),
+            Self::HardwareClass(spec) => serde_json::to_value(spec),
             Self::Webhook(spec) => serde_json::to_value(spec),
         };
         json.unwrap_or_default()
@@ -121,6 +133,9 @@ fn understand_one(index: usize, document: &Value) -> Result<Meant, Mistake> {
         Kind::Profile => Spec::Profile(typed(index, "spec", &spec)?),
         Kind::Group => Spec::Group(typed(index, "spec", &spec)?),
         Kind::Machine => Spec::Machine(typed(index, "spec", &spec)?),
+        Kind::AcceptRule => Spec::AcceptRule(typed(index, "spec", &spec)?),
+        Kind::ExpectedMachine => Spec::ExpectedMachine(typed(index, "spec", &spec)?),
+        Kind::HardwareClass => Spec::HardwareClass(typed(index, "spec", &spec)?),
         Kind::Webhook => Spec::Webhook(typed(index, "spec", &spec)?),
     };
     Ok(Meant { document: index, name, labels, spec })
