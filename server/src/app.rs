@@ -23,7 +23,7 @@ use crate::{
     metrics::Metrics,
     neighbor::{Adverts, Solicitations},
     reception,
-    reconcile::{self, Stalls},
+    reconcile::{self, Stalls, Waiting},
     service::{
         access::Access,
         agents::Agents,
@@ -36,12 +36,14 @@ use crate::{
         console::Console,
         content::Contents,
         delivery::Delivery,
+        discovery::Discovery,
         doctor::{Doctor, Examine},
         explain::{Explain, Packets},
         files::Files,
         firmware::FirmwareTable,
         history::History,
         images::Images,
+        inbox::Inbox,
         journal::{Actor, Journal},
         leases::Leases,
         leases6::Leases6,
@@ -107,6 +109,7 @@ pub struct App {
     syslog: Option<syslog::Listener>,
     console: Console,
     stalls: Stalls,
+    waiting: Waiting,
     power: (reconcile::Power, Wake),
     vault: Option<Vault>,
     webhooks: Webhooks,
@@ -225,7 +228,12 @@ impl App {
         };
         let views = Views::new(roster.clone(), boots.clone(), leases.clone(), leases6.clone());
         let serving = Arc::new(AtomicBool::new(false));
+        let site = settings.site.to_string();
+        let discovery =
+            Discovery::new(roster.clone(), boots.clone(), machines.clone(), journal.clone(), &site);
+        let inbox = Inbox::new(discovery.clone());
         let health = http::Health {
+            inbox: inbox.clone(),
             history: history.clone(),
             metrics: metrics.clone(),
             views: views.clone(),
@@ -269,8 +277,15 @@ impl App {
             limiter: Mutex::default(),
             metrics: metrics.dhcp6.clone(),
         });
+        let waiting = Waiting { machines: machines.clone(), discovery: discovery.clone() };
         let foresight = NextBoots::new(boots.clone(), delivery.clone(), configs.clone());
-        let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
+        let agents = Agents::new(
+            configs,
+            boots.clone(),
+            (machines.clone(), discovery.clone()),
+            roster.clone(),
+            journal.clone(),
+        );
         let packets = Packets { dhcp: answers.clone(), dhcp6: answers6.clone() };
         let operations = Operations::new(clock.clone(), life.soft.clone());
         let repeated = Tasks::new(clock.clone());
@@ -310,6 +325,8 @@ impl App {
             revisions: Revisions::new(db.clone()),
             operations,
             machines,
+            discovery,
+            inbox,
             boots: boots.clone(),
             medians: Medians::new(roster.clone(), boots.clone()),
             site: SiteNow {
@@ -384,6 +401,7 @@ impl App {
             syslog,
             console,
             stalls,
+            waiting,
             power: switching,
             vault,
             webhooks,
@@ -476,9 +494,14 @@ impl App {
             reconcile::run(stalls, Wake::default(), passes, stop_stalls).await;
             Ok(())
         });
-        let ((power, wake), passes, stop_power) = (self.power, self.repeated, stop.clone());
+        let ((power, wake), passes, stop_power) = (self.power, self.repeated.clone(), stop.clone());
         life.spawn("power", async move {
             reconcile::run(power, wake, passes, stop_power).await;
+            Ok(())
+        });
+        let (waiting, passes, stop_waiting) = (self.waiting, self.repeated, stop.clone());
+        life.spawn("waiting", async move {
+            reconcile::run(waiting, Wake::default(), passes, stop_waiting).await;
             Ok(())
         });
         self.serving.store(true, Ordering::Release);

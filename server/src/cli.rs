@@ -12,6 +12,7 @@ mod events;
 mod explain;
 mod export;
 mod get;
+mod inbox;
 mod login;
 mod network;
 mod operation;
@@ -32,7 +33,10 @@ mod webhook;
 use self::access_commands::{AuditCommand, AuthCommand, TokenCommand, UserCommand, WebhookCommand};
 use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pilotlight_types::api::{BootDevice, PowerAction};
+use pilotlight_types::{
+    api::{BootDevice, PowerAction},
+    resource::Duration,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes
@@ -76,6 +80,13 @@ enum Command {
     Machine {
         #[command(subcommand)]
         command: MachineCommand,
+    },
+    /// Show what waits for somebody: machines that nobody accepted, missing, on hold, not as their class
+    Inbox(inbox::InboxArgs),
+    /// Work with the machines that are to come
+    Expected {
+        #[command(subcommand)]
+        command: inbox::ExpectedCommand,
     },
     /// Look into a boot
     Boot {
@@ -264,7 +275,7 @@ struct ApplyArgs {
 
 #[derive(Debug, Args)]
 struct RevisionsArgs {
-    /// role, firmware, subnet, image, profile, group or webhook
+    /// role, firmware, subnet, image, profile, group, hardwareclass, expectedmachine, acceptrule or webhook
     kind: String,
     /// Which one
     name: String,
@@ -279,7 +290,7 @@ struct RevisionsArgs {
 
 #[derive(Debug, Args)]
 struct DiffArgs {
-    /// role, firmware, subnet, image, profile, group or webhook
+    /// role, firmware, subnet, image, profile, group, hardwareclass, expectedmachine, acceptrule or webhook
     kind: String,
     /// Which one
     name: String,
@@ -293,7 +304,7 @@ struct DiffArgs {
 
 #[derive(Debug, Args)]
 struct RollbackArgs {
-    /// role, firmware, subnet, image, profile, group or webhook
+    /// role, firmware, subnet, image, profile, group, hardwareclass, expectedmachine, acceptrule or webhook
     kind: String,
     /// Which one
     name: String,
@@ -321,7 +332,7 @@ enum Output {
 
 #[derive(Debug, Args)]
 struct GetArgs {
-    /// roles, firmware, subnets, images, profiles, groups, machines, webhooks or boots; several with commas between them; all of them: all
+    /// roles, firmware, subnets, images, profiles, groups, hardwareclasses, expectedmachines, acceptrules, machines, webhooks or boots; several with commas between them; all of them: all
     kind: String,
     /// Only this one
     name: Option<String>,
@@ -337,7 +348,7 @@ struct GetArgs {
 
 #[derive(Debug, Args)]
 struct DeleteArgs {
-    /// role, firmware, subnet, image, profile, group, machine or webhook
+    /// role, firmware, subnet, image, profile, group, hardwareclass, expectedmachine, acceptrule, machine or webhook
     kind: String,
     /// Which one
     name: String,
@@ -350,8 +361,17 @@ struct DeleteArgs {
 
 #[derive(Debug, Subcommand)]
 enum MachineCommand {
-    /// Take in a machine that nobody declared
-    Accept(MachineArgs),
+    /// Take in a machine that nobody declared; it is not wiped
+    Accept {
+        #[command(flatten)]
+        machine: MachineArgs,
+        /// What it is called from now on
+        #[arg(long = "as", value_name = "NAME", conflicts_with_all = ["selector", "dry_run"])]
+        name_as: Option<String>,
+        /// Labels that it gets, such as role=worker,zone=a
+        #[arg(long, value_name = "LABELS", conflicts_with_all = ["selector", "dry_run"])]
+        labels: Option<String>,
+    },
     /// Arm a machine: its next boot gets the newest revision of its profile
     Provision(MachineArgs),
     /// Lock a machine: when it boots, it waits
@@ -361,6 +381,9 @@ enum MachineCommand {
         /// Why
         #[arg(long)]
         reason: String,
+        /// End it by itself after so long, such as 30m, 2h, 3d
+        #[arg(long = "for", value_name = "TIME")]
+        lasts: Option<Duration>,
     },
     /// Unlock a machine
     Release(MachineArgs),
@@ -554,6 +577,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Explain(args) => explain::run(args).await,
         Command::Render(args) => render::run(&args),
         Command::Boot { command } => boot::run(command).await,
+        Command::Inbox(args) => inbox::run(args).await,
+        Command::Expected { command } => return ended(inbox::expected(command).await),
         Command::Machine { command } => get::machine(command).await,
         Command::Group { command } => network::group(command).await,
         Command::Network(args) => network::network(args).await,

@@ -38,6 +38,11 @@ struct StageLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InboxLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SubnetLabels {
     subnet: String,
 }
@@ -117,6 +122,8 @@ struct StateMetrics {
     rate: Family<SubnetLabels, Gauge>,
     link: Family<SubnetLabels, Gauge>,
     machines: Family<StageLabels, Gauge>,
+    overdue: Family<StageLabels, Gauge>,
+    inbox: Family<InboxLabels, Gauge>,
     drifted: Gauge,
     leases: Family<SubnetLabels, Gauge>,
     leases6: Family<SubnetLabels, Gauge>,
@@ -131,6 +138,10 @@ struct StateMetrics {
 /// What there is.
 #[derive(Debug, Clone, Default)]
 pub struct State {
+    /// Machines in each state of the inbox.
+    pub inbox: Vec<(&'static str, usize)>,
+    /// Machines that are overdue, in each stage that has a deadline.
+    pub overdue: Vec<(&'static str, usize)>,
     /// Machines in each stage.
     pub machines: Vec<(&'static str, usize)>,
     /// Machines that run something else than they should.
@@ -228,6 +239,10 @@ impl Metrics {
             syslog.lines.clone(),
         );
         registry.register("machines", "Machines, by stage", state.machines.clone());
+        let overdue = "Machines that are longer in their stage than its deadline, by stage";
+        registry.register("machines_overdue", overdue, state.overdue.clone());
+        let inbox = "Machines that wait for somebody, by why; one may be in several states";
+        registry.register("inbox_machines", inbox, state.inbox.clone());
         let drifted =
             "Machines that run another revision than the newest of their profile, or another profile";
         registry.register("machines_drifted", drifted, state.drifted.clone());
@@ -297,6 +312,12 @@ impl Metrics {
         self.state.machines.clear();
         for (stage, count) in now.machines {
             self.state.machines.get_or_create(&StageLabels { stage: stage.to_owned() }).set(number(count));
+        }
+        for (stage, count) in now.overdue {
+            self.state.overdue.get_or_create(&StageLabels { stage: stage.to_owned() }).set(number(count));
+        }
+        for (state, count) in now.inbox {
+            self.state.inbox.get_or_create(&InboxLabels { state }).set(number(count));
         }
         self.state.drifted.set(number(now.drifted));
         self.state.leases.clear();

@@ -1,9 +1,11 @@
 //! Reconcilers: they take no input, look at what is, and do what is missing. Each may run at any time.
 mod power;
 mod stalls;
+mod waiting;
 
 pub use power::Power;
 pub use stalls::Stalls;
+pub use waiting::Waiting;
 
 use crate::{
     errors,

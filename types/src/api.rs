@@ -5,6 +5,7 @@ mod bmc;
 mod boot;
 mod draft;
 mod groups;
+mod inbox;
 mod network;
 mod operation;
 mod packet;
@@ -26,6 +27,10 @@ pub use bmc::{
 pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
 pub use draft::{RenderRequest, Rendered};
 pub use groups::{GroupMachine, MachineGroup};
+pub use inbox::{
+    AcceptPreview, AcceptRequest, Accepted, Difference, HardwareSummary, Inbox, InboxRow, InboxState,
+    MachineClass,
+};
 pub use network::{Lease, LeaseState, Sighting, SubnetUse};
 pub use operation::{Operation, OperationState, Transfer};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
@@ -229,6 +234,15 @@ pub struct Machine {
     /// What it says of itself that does not fit it, in its newest boot and in its facts, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,
+    /// When it is overdue in its stage, where that has a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// Its hardware class, and how it differs from that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<MachineClass>,
+    /// What accepted it, if nobody asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
     /// Its newest boot.
     pub boot: Option<Boot>,
     /// Counts its changes: what `If-Match` takes.
@@ -258,6 +272,9 @@ pub struct Hold {
     pub by: String,
     /// Since when.
     pub since: Timestamp,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// A resource of any kind but Machine. `T` is the kind's spec, or JSON where the kind does not matter.
@@ -304,6 +321,12 @@ pub struct HoldRequest {
     /// Why, in up to 500 printable characters.
     #[schemars(length(min = 1, max = 500))]
     pub reason: String,
+    /// When it ends by itself; never, if neither this nor `for` is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// After how long it ends by itself, by the server's clock.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<crate::resource::Duration>,
 }
 
 /// `?watch=true`: an object that is gone, or is not selected any more.

@@ -1,6 +1,9 @@
 //! Resources: the documents in which operators say what they want, `{kind, name, labels?, spec}`.
 mod bmc;
+mod discovery;
 mod firmware;
+mod hardware;
+mod measure;
 mod options;
 mod range6;
 mod role;
@@ -10,7 +13,13 @@ mod value;
 mod webhook;
 
 pub use bmc::{BmcAddress, BmcProtocol, BmcSpec, BmcTls, Fingerprint, Insecure};
+pub use discovery::{AcceptRuleSpec, ExpectedMachineSpec, FactMatch};
 pub use firmware::{FirmwareClient, FirmwareMatch, FirmwareSpec, Leave, ReplyStyle};
+pub use hardware::{
+    CpuClass, DiskClass, DiskKind, FirmwareClass, HardwareClassSpec, MemoryClass, NicClass, OnMismatch,
+    SlotClass,
+};
+pub use measure::{Bounds, ByteSize, Pattern, compare_versions};
 pub use options::{DhcpOptions, OptionValue, Percent};
 pub use range6::Ipv6Range;
 pub use role::{RoleRule, RoleSpec, RuleKind, Verb, Wild, Word};
@@ -41,6 +50,12 @@ pub enum Kind {
     Profile,
     /// Which machines run which profile.
     Group,
+    /// What machines of one sort must have.
+    HardwareClass,
+    /// A machine that is to come.
+    ExpectedMachine,
+    /// Accepts machines that nobody declared.
+    AcceptRule,
     /// One server.
     Machine,
     /// Who is told of events.
@@ -49,13 +64,16 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, those that others refer to first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Role,
         Self::Firmware,
         Self::Subnet,
         Self::Image,
         Self::Profile,
         Self::Group,
+        Self::HardwareClass,
+        Self::ExpectedMachine,
+        Self::AcceptRule,
         Self::Machine,
         Self::Webhook,
     ];
@@ -69,6 +87,9 @@ impl Kind {
             Self::Image => "Image",
             Self::Profile => "Profile",
             Self::Group => "Group",
+            Self::HardwareClass => "HardwareClass",
+            Self::ExpectedMachine => "ExpectedMachine",
+            Self::AcceptRule => "AcceptRule",
             Self::Machine => "Machine",
             Self::Webhook => "Webhook",
         }
@@ -84,6 +105,9 @@ impl Kind {
             Self::Image => "images",
             Self::Profile => "profiles",
             Self::Group => "groups",
+            Self::HardwareClass => "hardwareclasses",
+            Self::ExpectedMachine => "expectedmachines",
+            Self::AcceptRule => "acceptrules",
             Self::Machine => "machines",
             Self::Webhook => "webhooks",
         }
@@ -108,7 +132,8 @@ impl FromStr for Kind {
             .ok_or_else(|| {
                 ValueError::new(
                     text,
-                    "no kind of resource: role, firmware, subnet, image, profile, group, machine or webhook is expected",
+                    "no kind of resource: role, firmware, subnet, image, profile, group, hardwareclass, expectedmachine, \
+                     acceptrule, machine or webhook is expected",
                 )
             })
     }

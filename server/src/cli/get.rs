@@ -5,12 +5,13 @@ use super::{
     export, table,
 };
 use crate::domain::yaml;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use pilotlight_types::{
     api::{
-        Boot, Machine, MachineAction, MachineResult, MachinesAnswer, MachinesRequest, PowerRequest, Resource,
+        AcceptRequest, Boot, HoldRequest, Machine, MachineAction, MachineResult, MachinesAnswer,
+        MachinesRequest, PowerRequest, Resource,
     },
-    resource::Kind,
+    resource::{Kind, Labels},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -133,8 +134,10 @@ pub(super) async fn delete(args: DeleteArgs) -> Result<()> {
 }
 
 pub(super) async fn machine(command: MachineCommand) -> Result<()> {
+    let mut taken = AcceptRequest::default();
+    let mut lock = None;
     let mut power = None;
-    let (args, action, reason) = match command {
+    let (args, action) = match command {
         MachineCommand::Power { action, machine, boot, wait } => {
             let request = PowerRequest { action, boot };
             if machine.name.is_some() && !machine.dry_run {
@@ -146,7 +149,7 @@ pub(super) async fn machine(command: MachineCommand) -> Result<()> {
                 );
             }
             power = Some(request);
-            (machine, MachineAction::Power, None)
+            (machine, MachineAction::Power)
         }
         MachineCommand::Bmc { name, log, output, server } => {
             return super::power::bmc(&name, log, output, &server).await;
@@ -154,26 +157,48 @@ pub(super) async fn machine(command: MachineCommand) -> Result<()> {
         MachineCommand::Identify { name, off, server } => {
             return super::power::identify(&name, !off, &server).await;
         }
-        MachineCommand::Accept(args) => (args, MachineAction::Accept, None),
-        MachineCommand::Provision(args) => (args, MachineAction::Provision, None),
-        MachineCommand::Hold { machine, reason } => (machine, MachineAction::Hold, Some(reason)),
-        MachineCommand::Release(args) => (args, MachineAction::Release, None),
-        MachineCommand::Retire(args) => (args, MachineAction::Retire, None),
+        MachineCommand::Accept { machine, name_as, labels } => {
+            taken.name = name_as.map(|name| name.parse()).transpose()?;
+            taken.labels = labels.as_deref().map(pairs).transpose()?.unwrap_or_default();
+            (machine, MachineAction::Accept)
+        }
+        MachineCommand::Provision(args) => (args, MachineAction::Provision),
+        MachineCommand::Hold { machine, reason, lasts } => {
+            lock = Some(HoldRequest { reason, until: None, lasts });
+            (machine, MachineAction::Hold)
+        }
+        MachineCommand::Release(args) => (args, MachineAction::Release),
+        MachineCommand::Retire(args) => (args, MachineAction::Retire),
     };
     let MachineArgs { name, selector, dry_run, server } = args;
     let client = Client::new(&server)?;
     if let (Some(name), false) = (&name, dry_run) {
-        let action = serde_json::to_value(action)?;
-        let path = format!("/machines/{}/{}", segment(name)?, action.as_str().unwrap_or_default());
-        let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
+        let word = serde_json::to_value(action)?;
+        let path = format!("/machines/{}/{}", segment(name)?, word.as_str().unwrap_or_default());
+        let body = match (action, &lock) {
+            (MachineAction::Accept, _) => serde_json::to_value(&taken)?,
+            (_, Some(lock)) => serde_json::to_value(lock)?,
+            (_, None) => json!({}),
+        };
         let machine: Machine = client.post(&path, &body).await?;
         print_machines(&[machine]);
         return Ok(());
     }
     let names = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    let request = MachinesRequest { action, selector, names, reason, power, dry_run };
+    let (reason, lasts) = lock.map_or((None, None), |lock| (Some(lock.reason), lock.lasts));
+    let request = MachinesRequest { action, selector, names, reason, until: None, lasts, power, dry_run };
     let answer: MachinesAnswer = client.post("/machines/actions", &request).await?;
     print_results(&answer)
+}
+
+/// Labels as they are written on the command line: `role=worker,zone=a`.
+fn pairs(text: &str) -> Result<Labels> {
+    let pair = |pair: &str| pair.split_once('=').map(|(key, value)| (key.to_owned(), json!(value)));
+    let pairs: Option<serde_json::Map<_, _>> = text.split(',').map(pair).collect();
+    let pairs = pairs.with_context(|| {
+        format!("`{text}` are no labels: key=value is expected, with commas between several")
+    })?;
+    Ok(serde_json::from_value(pairs.into())?)
 }
 
 fn print_results(answer: &MachinesAnswer) -> Result<()> {

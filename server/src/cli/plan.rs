@@ -86,7 +86,7 @@ fn sources(files: &[std::path::PathBuf]) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-fn show(plan: &Plan, output: PlanOutput, detailed: bool) -> Result<ExitCode> {
+pub(super) fn show(plan: &Plan, output: PlanOutput, detailed: bool) -> Result<ExitCode> {
     match output {
         PlanOutput::Text => print!("{}", text::render(plan, detailed)),
         PlanOutput::Json => println!("{}", serde_json::to_string_pretty(plan)?),
@@ -95,7 +95,7 @@ fn show(plan: &Plan, output: PlanOutput, detailed: bool) -> Result<ExitCode> {
     Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CHANGES) })
 }
 
-fn told(applied: &Applied) {
+pub(super) fn told(applied: &Applied) {
     for item in &applied.items {
         println!("{}/{} {}", item.kind.name().to_lowercase(), item.name, item.change);
         for warning in &item.warnings {
@@ -104,7 +104,7 @@ fn told(applied: &Applied) {
     }
 }
 
-fn changed(applied: &Applied) -> usize {
+pub(super) fn changed(applied: &Applied) -> usize {
     applied.items.iter().filter(|item| item.change != Change::Unchanged).count()
 }
 

@@ -40,7 +40,7 @@ impl Touched {
                 Kind::Profile => drop(touched.profiles.insert(name.clone())),
                 Kind::Group => drop(touched.groups.insert(name.clone())),
                 // No boot knows of one.
-                Kind::Webhook => {}
+                Kind::Webhook | Kind::HardwareClass | Kind::ExpectedMachine | Kind::AcceptRule => {}
                 Kind::Machine => {
                     for inventory in [before, after] {
                         touched.machine(inventory.machine_named(name.as_str()), before, after);

@@ -5,8 +5,8 @@ use all_mistakes::typed;
 use pilotlight_types::{
     api::Mistake,
     resource::{
-        Document, FirmwareSpec, GroupSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, RoleSpec,
-        SubnetSpec, WebhookSpec,
+        AcceptRuleSpec, Document, ExpectedMachineSpec, FirmwareSpec, GroupSpec, HardwareClassSpec, ImageSpec,
+        Kind, Labels, MachineSpec, Name, ProfileSpec, RoleSpec, SubnetSpec, WebhookSpec,
     },
 };
 use serde_json::Value;
@@ -29,6 +29,12 @@ pub enum Spec {
     Group(GroupSpec),
     /// Of a machine.
     Machine(MachineSpec),
+    /// Of an accept rule.
+    AcceptRule(AcceptRuleSpec),
+    /// Of an expected machine.
+    ExpectedMachine(ExpectedMachineSpec),
+    /// Of a hardware class.
+    HardwareClass(HardwareClassSpec),
     /// Of a webhook.
     Webhook(WebhookSpec),
 }
@@ -57,6 +63,9 @@ impl Spec {
             Self::Profile(_) => Kind::Profile,
             Self::Group(_) => Kind::Group,
             Self::Machine(_) => Kind::Machine,
+            Self::AcceptRule(_) => Kind::AcceptRule,
+            Self::ExpectedMachine(_) => Kind::ExpectedMachine,
+            Self::HardwareClass(_) => Kind::HardwareClass,
             Self::Webhook(_) => Kind::Webhook,
         }
     }
@@ -71,6 +80,9 @@ impl Spec {
             Self::Profile(spec) => serde_json::to_value(spec),
             Self::Group(spec) => serde_json::to_value(spec),
             Self::Machine(spec) => serde_json::to_value(spec),
+            Self::AcceptRule(spec) => serde_json::to_value(spec),
+            Self::ExpectedMachine(spec) => serde_json::to_value(spec),
+            Self::HardwareClass(spec) => serde_json::to_value(spec),
             Self::Webhook(spec) => serde_json::to_value(spec),
         };
         json.unwrap_or_default()
@@ -142,6 +154,9 @@ fn spec_of(index: usize, kind: Kind, spec: &Value) -> Result<Spec, Vec<Mistake>>
         Kind::Profile => Spec::Profile(typed(index, "spec", spec)?),
         Kind::Group => Spec::Group(typed(index, "spec", spec)?),
         Kind::Machine => Spec::Machine(typed(index, "spec", spec)?),
+        Kind::AcceptRule => Spec::AcceptRule(typed(index, "spec", spec)?),
+        Kind::ExpectedMachine => Spec::ExpectedMachine(typed(index, "spec", spec)?),
+        Kind::HardwareClass => Spec::HardwareClass(typed(index, "spec", spec)?),
         Kind::Webhook => Spec::Webhook(typed(index, "spec", spec)?),
     })
 }

@@ -12,8 +12,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
     resource::{
-        BootMode, FirmwareSpec, ImageSpec, Kind, Labels, MachineSpec, Name, ProfileSpec, RoleSpec,
-        SecretName, SubnetSpec, WebhookSpec,
+        AcceptRuleSpec, BootMode, FirmwareSpec, HardwareClassSpec, ImageSpec, Kind, Labels, MachineSpec,
+        Name, ProfileSpec, RoleSpec, SecretName, SubnetSpec, WebhookSpec,
     },
 };
 use std::{
@@ -25,8 +25,11 @@ use uuid::Uuid;
 
 pub mod check;
 mod groups;
+pub mod marks;
 
 pub use groups::Groups;
+pub use marks::Expected;
+use marks::{Known, Mark};
 
 /// A declared resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +66,12 @@ pub struct Inventory {
     pub groups: Groups,
     /// Who is told of events.
     pub webhooks: ByName<WebhookSpec>,
+    /// What machines of a sort must have.
+    pub classes: ByName<HardwareClassSpec>,
+    /// Machines that are to come.
+    pub expected: Expected,
+    /// What accepts machines that nobody declared.
+    pub accept_rules: ByName<AcceptRuleSpec>,
     /// The last revision of every resource that there is or was: one that comes back goes on from there.
     pub last_revisions: HashMap<(Kind, Name), i64>,
     /// The set of files that a resource was applied from last, where it was.
@@ -75,6 +84,7 @@ pub struct Inventory {
     uuids: HashMap<Uuid, MachineId>,
     serials: HashMap<String, MachineId>,
     addresses: HashMap<IpAddr, MachineId>,
+    known: Known,
 }
 
 impl Inventory {
@@ -126,6 +136,16 @@ impl Inventory {
         self.serials.get(key).and_then(|id| self.machines.get(id))
     }
 
+    /// Every machine that has this, as it is declared or as its agent measured it; none that is retired.
+    pub fn with(&self, mark: &Mark) -> impl Iterator<Item = &Arc<Machine>> {
+        self.known.with(mark).filter_map(|id| self.machines.get(&id))
+    }
+
+    /// How many machines that are still there an accept rule took in.
+    pub fn accepted_by(&self, rule: &Name) -> u32 {
+        self.known.accepted_by(rule)
+    }
+
     /// The machine that this address is reserved for.
     pub fn reserved(&self, address: impl Into<IpAddr>) -> Option<&Arc<Machine>> {
         self.addresses.get(&address.into()).and_then(|id| self.machines.get(id))
@@ -140,12 +160,14 @@ impl Inventory {
         self.uuids.extend(machine.spec.uuid.and_then(uuid_key).map(|uuid| (uuid, machine.id)));
         self.serials.extend(machine.spec.serial.as_deref().and_then(serial_key).map(|key| (key, machine.id)));
         self.addresses.extend(reservations(&machine.spec).map(|ip| (ip, machine.id)));
+        self.known.add(&machine);
         self.machines.insert(machine.id, machine);
     }
 
     /// Takes a machine out.
     pub fn remove(&mut self, id: MachineId) {
         let Some(machine) = self.machines.remove(&id) else { return };
+        self.known.remove(&machine);
         // Another may have taken over what was this one's.
         remove_if(&mut self.macs, &machine.spec.macs, id);
         remove_if(&mut self.learned, &machine.learned, id);

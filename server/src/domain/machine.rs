@@ -3,7 +3,7 @@ use super::power::Power;
 use super::stage::{Revision, Stage};
 use pilotlight_types::{
     Mac, MachineId, Timestamp,
-    api::Hold,
+    api::{Accepted, Hold},
     facts::Facts,
     resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
@@ -39,6 +39,8 @@ pub struct Machine {
     pub reply: Option<ReplyStyle>,
     /// MACs that were not declared and that it booted from, known by its UUID or its serial number: the newest last.
     pub learned: Vec<Mac>,
+    /// What accepted it, if nobody asked for that.
+    pub accepted: Option<Accepted>,
     /// Whether it is on, and what is asked of that.
     pub power: Power,
     /// Counts its changes, from 1.
@@ -99,6 +101,7 @@ impl Machine {
             seen: None,
             reply: None,
             learned: Vec::new(),
+            accepted: None,
             power: Power::default(),
             version: 1,
         }

@@ -14,7 +14,7 @@ pub use secrets::{
     Place, SecretUse, SecretValues, VARIABLES, check as check_secrets, declared as declared_secrets,
     differ_in_texts_only, mask, place, used as used_secrets,
 };
-pub use template::{UNKNOWN, without_tags};
+pub use template::{UNKNOWN, filled, without_tags};
 
 use super::{
     butane::{self, Located, Span},

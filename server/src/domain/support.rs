@@ -33,7 +33,12 @@ const fn plain(kind: Kind) -> &'static [&'static str] {
         Kind::Profile => &["image", "boot", "layers", "cluster"],
         Kind::Group => &["match", "profile", "priority"],
         Kind::Webhook => &["events", "selector", "timeout", "paused"],
-        Kind::Machine => &["macs", "uuid", "serial", "rack", "unit", "ip", "ip6", "firmware"],
+        Kind::Machine => &["macs", "uuid", "serial", "rack", "unit", "ip", "ip6", "firmware", "class"],
+        Kind::HardwareClass => {
+            &["onMismatch", "vendor", "model", "cpus", "memory", "disks", "nics", "firmware"]
+        }
+        Kind::ExpectedMachine => &["serial", "uuid", "macs", "bmcMac", "rack", "unit", "class", "accept"],
+        Kind::AcceptRule => &["match", "priority", "name", "labels", "class", "limit", "paused"],
     }
 }
 

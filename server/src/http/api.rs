@@ -5,6 +5,7 @@ mod boots;
 mod conditions;
 mod events;
 mod groups;
+mod inbox;
 mod machines;
 mod networks;
 mod operations;
@@ -35,8 +36,10 @@ use crate::service::{
     callers::Callers,
     changes::Changes,
     console::Console,
+    discovery::Discovery,
     explain::{Explain, Packets},
     history::History,
+    inbox::Inbox,
     journal::Journal,
     machines::Machines,
     medians::Medians,
@@ -73,6 +76,10 @@ pub struct Api {
     pub operations: Operations,
     /// Changes machines.
     pub machines: Machines,
+    /// Takes machines in.
+    pub discovery: Discovery,
+    /// What waits.
+    pub inbox: Inbox,
     /// Boots.
     pub boots: Boots,
     /// How boots usually go.
@@ -125,6 +132,8 @@ pub(super) fn router(api: Api) -> Router {
         revisions,
         operations,
         machines,
+        discovery,
+        inbox,
         boots,
         medians,
         site,
@@ -191,6 +200,7 @@ pub(super) fn router(api: Api) -> Router {
         .merge(machines::routes().with_state(machines::MachinesApi {
             views,
             machines,
+            discovery,
             medians,
             explain,
             packets,
@@ -198,6 +208,7 @@ pub(super) fn router(api: Api) -> Router {
         .merge(networks::routes().with_state(networks))
         .merge(groups::routes().with_state(membership))
         .merge(system::routes().with_state(system::SystemApi { about: daemon, health }))
+        .merge(inbox::routes().with_state(inbox))
         .merge(operations::routes().with_state(operations))
         .merge(rights::routes().with_state(scopes.clone()))
         .merge(site::routes().with_state(site))
@@ -218,6 +229,7 @@ pub(super) fn operations() -> Vec<Operation> {
         groups::routes().operations(),
         networks::routes().operations(),
         system::routes().operations(),
+        inbox::routes().operations(),
         machines::routes().operations(),
         operations::routes().operations(),
         plans::routes().operations(),

@@ -25,6 +25,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
     }
 }
 
+/// The same where nothing need be sent.
+pub(super) struct SentOrNot<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for SentOrNot<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let body = whole(request, state).await?;
+        if body.is_empty() { Ok(Self(T::default())) } else { parse(&body, str::to_owned).map(Self) }
+    }
+}
+
 /// The same for what is a secret in whole or in part: what is wrong is told, and no value is repeated.
 pub(super) struct SentSecret<T>(pub(super) T);
 

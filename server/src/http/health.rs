@@ -3,8 +3,8 @@ use super::problem::Failure;
 use crate::{
     metrics::{BmcState, Metrics, PacingState, State as MetricsState, WebhooksState},
     service::{
-        boots::Boots, delivery::Delivery, history::History, journal::Journal, power::Power, secrets::Secrets,
-        sightings::Sightings, views::Views, webhooks::Webhooks,
+        boots::Boots, delivery::Delivery, history::History, inbox::Inbox, journal::Journal, power::Power,
+        secrets::Secrets, sightings::Sightings, views::Views, webhooks::Webhooks,
     },
 };
 use axum::{
@@ -32,6 +32,8 @@ pub struct Health {
     pub metrics: Metrics,
     /// Machines and leases.
     pub views: Views,
+    /// What waits.
+    pub inbox: Inbox,
     /// Boots.
     pub boots: Boots,
     /// Configs, some of which wait.
@@ -100,6 +102,8 @@ pub(super) fn text(health: &Health) -> Result<String, Failure> {
             paused: webhooks.paused,
         },
         pacing: pacing.collect(),
+        inbox: health.inbox.counts().into_iter().map(|(state, count)| (state.name(), count)).collect(),
+        overdue: health.views.overdue(health.journal.now()),
         machines: health.views.stages(),
         drifted: health.views.drifted(),
         leases: health.views.leases(health.journal.now()),

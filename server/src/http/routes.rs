@@ -212,6 +212,12 @@ impl Operation {
         self
     }
 
+    /// Takes a body, or none.
+    pub(super) fn may_take<T: JsonSchema>(mut self) -> Self {
+        self.body = Some(Body { schema: SchemaGenerator::subschema_for::<T>, required: false });
+        self
+    }
+
     /// Answers with JSON.
     pub(super) fn answers<T: JsonSchema>(self, status: u16, description: &'static str) -> Self {
         self.answers_schema(status, description, SchemaGenerator::subschema_for::<T>)

@@ -2,6 +2,7 @@
 use super::{
     boots::{Boots, Seen},
     configs::{Configs, HEARTBEAT_SECONDS},
+    discovery::Discovery,
     journal::{Actor, Journal},
     machines::{MachineError, Machines, object},
     roster::Roster,
@@ -29,6 +30,7 @@ pub struct Agents {
     configs: Configs,
     boots: Boots,
     machines: Machines,
+    discovery: Discovery,
     roster: Roster,
     journal: Journal,
 }
@@ -58,14 +60,14 @@ const LONGEST_DETAIL: usize = 1000;
 
 impl Agents {
     /// Takes the reports of agents.
-    pub const fn new(
+    pub fn new(
         configs: Configs,
         boots: Boots,
-        machines: Machines,
+        (machines, discovery): (Machines, Discovery),
         roster: Roster,
         journal: Journal,
     ) -> Self {
-        Self { configs, boots, machines, roster, journal }
+        Self { configs, boots, machines, discovery, roster, journal }
     }
 
     /// A step that the host has reached.
@@ -128,6 +130,8 @@ impl Agents {
         self.boots.saw(boot, Seen::answered(Phase::Agent, "reported its facts", 0));
         self.machines.apply(machine.id, &Event::Reported(profile), &Actor::machine(), also).await?;
         self.boots.end(boot, Outcome::Active).await?;
+        // What fails here is tried again: the agent is not told that its facts were taken.
+        self.discovery.reported(machine.id).await?;
         Ok(instructions())
     }
 

@@ -2,8 +2,9 @@
 mod acts;
 mod identity;
 mod power;
+mod taken_in;
 
-pub use self::identity::Recognised;
+pub use self::{identity::Recognised, taken_in::Lock};
 
 use super::{
     journal::{Actor, Journal},
@@ -21,12 +22,13 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pilotlight_types::{
-    MachineId,
+    MachineId, Timestamp,
     api::Hold,
-    resource::{Labels, MachineSpec, Name, ReplyStyle},
+    resource::{Kind, Labels, MachineSpec, Name, ReplyStyle},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
+use taken_in::is_over;
 use tokio::sync::Mutex;
 
 /// Changes machines.
@@ -54,6 +56,9 @@ pub enum MachineError {
     /// It has no BMC to ask.
     #[error("machine {0} has no `bmc` in its spec")]
     NoBmc(Name),
+    /// Another machine has the name that it would have.
+    #[error("there is another machine of the name {0}, or there can be none")]
+    NameTaken(Name),
     /// It cannot be switched, or not so.
     #[error("machine {0} cannot be switched like that: {1}")]
     NoPower(Name, String),
@@ -88,6 +93,11 @@ impl Machines {
     /// The machine with this id.
     pub(super) fn by_id(&self, id: MachineId) -> Option<Arc<Machine>> {
         self.roster.machine(id)
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.journal.now()
     }
 
     /// Records a machine that nobody declared; returns it, or the one that was recorded meanwhile.
@@ -175,14 +185,6 @@ impl Machines {
         self.apply(machine.id, &Event::Provision(revision), actor, |_| {}).await
     }
 
-    /// Takes in a machine that nobody declared.
-    pub async fn accept(&self, name: &str, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
-        let machine = self.named(name)?;
-        self.apply(machine.id, &Event::Accept, actor, |_| {}).await?;
-        self.arm_ready(actor).await?;
-        self.named(name)
-    }
-
     /// Takes a machine out of service.
     pub async fn retire(&self, name: &str, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
         let machine = self.named(name)?;
@@ -193,14 +195,18 @@ impl Machines {
     pub async fn hold(
         &self,
         name: &str,
-        reason: Option<&str>,
+        lock: Option<Lock<'_>>,
         actor: &Actor,
     ) -> Result<Arc<Machine>, MachineError> {
         let machine = self.named(name)?;
         let now = self.journal.now();
         self.change(machine.id, actor, |machine| {
-            machine.hold =
-                reason.map(|reason| Hold { reason: reason.to_owned(), by: actor.name.clone(), since: now });
+            machine.hold = lock.map(|Lock { reason, until }| Hold {
+                reason: reason.to_owned(),
+                by: actor.name.clone(),
+                since: now,
+                until,
+            });
             Ok(())
         })
         .await
@@ -305,9 +311,34 @@ impl Machines {
             };
             writes.push(event(kind, message));
         }
+        if before.name != after.name {
+            let message = format!("{} is the machine that was seen as {}", after.name, before.name);
+            writes.push(event("machine.adopted", message.clone()));
+            let former = self::object(&before.name);
+            writes.push(self.journal.event("machine.adopted", &former, actor, None, message));
+        }
+        if let Some(accepted) = after.accepted.as_ref().filter(|_| before.accepted != after.accepted) {
+            let why = match accepted.kind {
+                Kind::ExpectedMachine => {
+                    format!("{} was accepted: it was expected as {}", after.name, accepted.name)
+                }
+                _ => format!("{} was accepted by rule {}", after.name, accepted.name),
+            };
+            writes.push(event("machine.matched", why));
+        }
         if before.hold != after.hold {
             let (kind, message) = match &after.hold {
-                Some(hold) => ("machine.held", format!("{} is on hold: {}", after.name, hold.reason)),
+                Some(hold) => {
+                    let until = hold.until.map(|until| format!(", until {until}")).unwrap_or_default();
+                    (
+                        "machine.held",
+                        format!("{} is on hold by {}{until}: {}", after.name, hold.by, hold.reason),
+                    )
+                }
+                None if is_over(before.hold.as_ref(), self.journal.now()) => (
+                    "machine.released",
+                    format!("{} is not on hold any more: the time that it was held for is over", after.name),
+                ),
                 None => ("machine.released", format!("{} is not on hold any more", after.name)),
             };
             writes.push(event(kind, message));

@@ -77,6 +77,9 @@ pub(super) fn put(inventory: &mut Inventory, row: &ResourceRow) -> Result<(), St
         Kind::Subnet => drop(inventory.subnets.insert(name, declared(row)?)),
         Kind::Image => drop(inventory.images.insert(name, declared(row)?)),
         Kind::Group => inventory.groups.insert(name, declared(row)?),
+        Kind::HardwareClass => drop(inventory.classes.insert(name, declared(row)?)),
+        Kind::ExpectedMachine => inventory.expected.insert(name, declared(row)?),
+        Kind::AcceptRule => drop(inventory.accept_rules.insert(name, declared(row)?)),
         Kind::Webhook => drop(inventory.webhooks.insert(name, declared(row)?)),
         Kind::Profile => {
             let profile: Declared<ProfileSpec> = declared(row)?;

@@ -94,6 +94,9 @@ fn look<T>(
         Kind::Image => &inventory.images.get(&parsed)?.labels,
         Kind::Profile => &inventory.profiles.get(&parsed)?.labels,
         Kind::Group => &inventory.groups.get(&parsed)?.labels,
+        Kind::HardwareClass => &inventory.classes.get(&parsed)?.labels,
+        Kind::ExpectedMachine => &inventory.expected.get(&parsed)?.labels,
+        Kind::AcceptRule => &inventory.accept_rules.get(&parsed)?.labels,
         Kind::Webhook => &inventory.webhooks.get(&parsed)?.labels,
         Kind::Machine => return None,
     };

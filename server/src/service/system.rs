@@ -79,6 +79,9 @@ impl About {
                 Kind::Profile => inventory.profiles.len(),
                 Kind::Group => inventory.groups.len(),
                 Kind::Webhook => inventory.webhooks.len(),
+                Kind::HardwareClass => inventory.classes.len(),
+                Kind::ExpectedMachine => inventory.expected.len(),
+                Kind::AcceptRule => inventory.accept_rules.len(),
                 Kind::Machine => inventory.machines().count(),
             })
         };

@@ -1,18 +1,19 @@
 //! Resources and machines as the API shows them.
 use super::{
     boots::{Boots, Said},
+    discovery::class,
     roster::Roster,
     scopes::field,
 };
 use crate::{
     domain::{
-        firmware::table,
+        firmware::table as firmware_table,
         identity::Says,
         inventory::{ByName, Declared, Inventory},
         machine::Machine,
         power, rights,
         selector::Selector,
-        stage::Stage,
+        stage::{Stage, table},
     },
     service::{leases::Leases, leases6::Leases6},
 };
@@ -54,6 +55,9 @@ impl Views {
             Kind::Image => page(kind, &inventory.images, selector, after, limit),
             Kind::Profile => page(kind, &inventory.profiles, selector, after, limit),
             Kind::Group => page(kind, &inventory.groups, selector, after, limit),
+            Kind::HardwareClass => page(kind, &inventory.classes, selector, after, limit),
+            Kind::ExpectedMachine => page(kind, &inventory.expected, selector, after, limit),
+            Kind::AcceptRule => page(kind, &inventory.accept_rules, selector, after, limit),
             Kind::Webhook => page(kind, &inventory.webhooks, selector, after, limit),
             Kind::Machine => Vec::new(),
         })
@@ -117,6 +121,9 @@ impl Views {
             Kind::Image => one(kind, &inventory.images, &name),
             Kind::Profile => one(kind, &inventory.profiles, &name),
             Kind::Group => one(kind, &inventory.groups, &name),
+            Kind::HardwareClass => one(kind, &inventory.classes, &name),
+            Kind::ExpectedMachine => one(kind, &inventory.expected, &name),
+            Kind::AcceptRule => one(kind, &inventory.accept_rules, &name),
             Kind::Webhook => one(kind, &inventory.webhooks, &name),
             Kind::Machine => None,
         })
@@ -148,19 +155,29 @@ impl Views {
 
     /// How many machines are in each stage.
     pub fn stages(&self) -> Vec<(&'static str, usize)> {
-        let mut counts: Vec<(&'static str, usize)> =
-            ["discovered", "ready", "provisioning", "active", "failed", "retired"]
-                .map(|stage| (stage, 0))
-                .to_vec();
+        self.count(table::ALL.iter().map(|row| row.stage), |_| true)
+    }
+
+    /// How many machines are longer in their stage than its deadline, in each stage that has one.
+    pub fn overdue(&self, now: Timestamp) -> Vec<(&'static str, usize)> {
+        let stages = table::ALL.iter().filter(|row| row.deadline.is_some());
+        self.count(stages.map(|row| row.stage), |machine| deadline(machine).is_some_and(|end| end <= now))
+    }
+
+    fn count(
+        &self,
+        stages: impl Iterator<Item = &'static str>,
+        counts: impl Fn(&Machine) -> bool,
+    ) -> Vec<(&'static str, usize)> {
+        let mut all: Vec<(&'static str, usize)> = stages.map(|stage| (stage, 0)).collect();
         self.roster.read(|inventory| {
-            for machine in inventory.machines() {
-                if let Some((_, count)) = counts.iter_mut().find(|(stage, _)| *stage == machine.stage.name())
-                {
+            for machine in inventory.machines().filter(|machine| counts(machine)) {
+                if let Some((_, count)) = all.iter_mut().find(|(stage, _)| *stage == machine.stage.name()) {
                     *count += 1;
                 }
             }
         });
-        counts
+        all
     }
 
     /// How many machines run something else than they should.
@@ -224,10 +241,18 @@ impl Views {
             learned_macs: machine.learned.clone(),
             reply: machine.reply,
             conflicts: conflicts(inventory, machine, boot.as_deref()),
+            deadline: deadline(machine),
+            class: class(inventory, machine),
+            accepted: machine.accepted.clone(),
             boot: boot.map(Arc::unwrap_or_clone),
             revision: machine.version,
         }
     }
+}
+
+/// When a machine is overdue in its stage.
+fn deadline(machine: &Machine) -> Option<Timestamp> {
+    machine.stage.row().deadline.map(|deadline| machine.since.plus(deadline))
 }
 
 /// What a machine said in its newest boot and in its facts that does not fit it, as things are now.
@@ -249,7 +274,7 @@ fn conflicts(inventory: &Inventory, machine: &Machine, boot: Option<&Boot>) -> V
 
 /// The firmware table as it counts: what operators applied, and the shipped rows that have no such row. The latter have revision 0.
 fn with_shipped(declared: &ByName<FirmwareSpec>) -> ByName<FirmwareSpec> {
-    let shipped = table::shipped().iter().map(|(name, spec)| {
+    let shipped = firmware_table::shipped().iter().map(|(name, spec)| {
         let row = Declared {
             labels: Labels::default(),
             spec: Arc::new(spec.clone()),

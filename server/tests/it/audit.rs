@@ -46,7 +46,7 @@ async fn broken(rig: &Rig) -> Option<Option<i64>> {
 async fn a_change_is_told_with_who_from_where_and_by_which_request(rig: Rig) {
     let actor = Actor { remote: Some([10, 0, 0, 7].into()), ..Actor::named("alice").asking("r7") };
     rig.changes.apply(&[machine("n1", MAC1)], &actor).await.unwrap();
-    rig.machines.hold("n1", Some("a DIMM"), &actor).await.unwrap();
+    rig.machines.hold("n1", Some("a DIMM".into()), &actor).await.unwrap();
     let rows = all(&rig, AuditFilter::default()).await;
     let last = rows.last().unwrap();
     assert_eq!(

@@ -30,6 +30,7 @@ fn health(rig: &Rig) -> Health {
         history: rig.history.clone(),
         metrics: rig.metrics.clone(),
         views: rig.views.clone(),
+        inbox: rig.inbox.clone(),
         boots: rig.boots.clone(),
         delivery: rig.delivery.clone(),
         secrets: rig.secrets.clone(),
@@ -79,6 +80,8 @@ pub fn secure(rig: &Rig) -> Router {
         revisions: rig.revisions.clone(),
         operations,
         machines: rig.machines.clone(),
+        discovery: rig.discovery.clone(),
+        inbox: rig.inbox.clone(),
         boots: rig.boots.clone(),
         medians: Medians::new(rig.roster.clone(), rig.boots.clone()),
         site: SiteNow {

@@ -245,7 +245,7 @@ async fn it_is_explained_how_a_machine_is_known(rig: Rig) {
 async fn a_lock_on_what_was_seen_stays(rig: Rig) {
     let rig = rig.with_documents().await;
     firmware(&rig).await;
-    rig.machines.hold("m-525400000009", Some("its fan"), &operator()).await.unwrap();
+    rig.machines.hold("m-525400000009", Some("its fan".into()), &operator()).await.unwrap();
     rig.apply(&[by_serial("n9", "8F2A"), machine("n8", "52:54:00:00:00:08")]).await;
     let script = rig.script_of(says(MAC9, "8F2A")).await;
     assert!(script.contains("n9 waits: its fan"), "{script}");

@@ -117,7 +117,7 @@ async fn what_the_stage_does_not_allow_is_refused(rig: Rig) {
 
 async fn a_hold_says_who_and_why(rig: Rig) {
     let rig = rig.with_documents().await;
-    let held = rig.machines.hold("n1", Some("new disk"), &operator()).await.unwrap();
+    let held = rig.machines.hold("n1", Some("new disk".into()), &operator()).await.unwrap();
     let hold = held.hold.clone().unwrap();
     assert_eq!((hold.reason.as_str(), hold.by.as_str()), ("new disk", "alice"));
     let (_, script) = rig.script(MAC1, [10, 77, 0, 100]).await;
@@ -131,7 +131,7 @@ async fn a_hold_says_who_and_why(rig: Rig) {
 async fn what_nobody_has_is_not_found(rig: Rig) {
     for result in [
         rig.machines.accept("n9", &operator()).await,
-        rig.machines.hold("../n9", Some("x"), &operator()).await,
+        rig.machines.hold("../n9", Some("x".into()), &operator()).await,
         rig.machines.retire(&"n".repeat(10_000), &operator()).await,
     ] {
         let error = result.unwrap_err();

@@ -17,6 +17,7 @@ mod firmware;
 mod hostile;
 mod http;
 mod identity;
+mod inbox;
 mod leases;
 mod lists;
 mod machines;

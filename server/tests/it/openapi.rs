@@ -99,6 +99,9 @@ fn filled(path: &str, boot: &str, there: bool) -> String {
         "tokens" => "spare",
         "webhooks" => "hook",
         "users" => "alice",
+        "hardwareclasses" => "big",
+        "expectedmachines" => "n90",
+        "acceptrules" => "all",
         _ => "",
     };
     path.replace("{name}", name).replace("{id}", boot).replace("{revision}", "1")
@@ -289,6 +292,12 @@ async fn what_is_answered_is_what_the_document_says() {
     let admin = token(&rig, "a", Role::Admin).await;
     token(&rig, "spare", Role::Viewer).await;
     rig.apply(&[of_a_rack()]).await;
+    rig.apply(&[
+        json!({"kind": "HardwareClass", "name": "big", "spec": {}}),
+        json!({"kind": "ExpectedMachine", "name": "n90", "spec": {"serial": "S90"}}),
+        json!({"kind": "AcceptRule", "name": "all", "spec": {"paused": true}}),
+    ])
+    .await;
     let delivery = crate::webhooks::a_delivery(&rig).await;
     user(&rig, "alice", Role::Viewer).await;
     let router = secure(&rig);

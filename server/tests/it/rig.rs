@@ -18,11 +18,13 @@ use pilotlight::{
         configs::Configs,
         console::Console,
         delivery::Delivery,
+        discovery::Discovery,
         explain::Explain,
         files::Files,
         firmware::FirmwareTable,
         history::History,
         images::Images,
+        inbox::Inbox,
         journal::{Actor, Journal},
         leases::Leases,
         leases6::Leases6,
@@ -107,6 +109,8 @@ pub struct Rig {
     pub journal: Journal,
     pub roster: Roster,
     pub machines: Machines,
+    pub discovery: Discovery,
+    pub inbox: Inbox,
     pub boots: Boots,
     pub leases: Leases,
     pub leases6: Leases6,
@@ -194,6 +198,8 @@ impl Rig {
         let client = |_: Option<&Path>| Ok::<_, std::convert::Infallible>(http_client());
         let oidc =
             Oidc::new((None, Vec::new()), client, None, SiteKey::new([7; 32]), journal.clone()).unwrap();
+        let discovery =
+            Discovery::new(roster.clone(), boots.clone(), machines.clone(), journal.clone(), "dc1");
         Self {
             oidc,
             callers: Callers {
@@ -206,10 +212,12 @@ impl Rig {
             agents: Agents::new(
                 configs.clone(),
                 boots.clone(),
-                machines.clone(),
+                (machines.clone(), discovery.clone()),
                 roster.clone(),
                 journal.clone(),
             ),
+            inbox: Inbox::new(discovery.clone()),
+            discovery,
             changes: Changes::new(
                 roster.clone(),
                 journal.clone(),

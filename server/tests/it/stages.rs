@@ -33,8 +33,9 @@ fn page() -> String {
         writeln!(page, "| {stage} | {means} | {deadline} | {tried} | {} |", exits.join(", ")).unwrap();
     }
     page.push_str(
-        "\nA boot has a deadline of its own, [`boot.patience`](configuration.md). A hold is apart from the stage: a machine on hold waits\n\
-         when it boots, wherever it is in its life.\n\n\
+        "\nA machine that is overdue is where it was: it is counted in `pilotlight_machines_overdue`, and its JSON has the time in\n\
+         `deadline`. A boot has a deadline of its own, [`boot.patience`](configuration.md). A [hold](discovery.md#holds) is apart from the stage: a machine on hold\n\
+         waits when it boots, wherever it is in its life.\n\n\
          ## What leads where\n\n",
     );
     let columns: Vec<&str> = Asks::ALL.iter().map(|event| event.name()).collect();

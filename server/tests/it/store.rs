@@ -82,7 +82,12 @@ async fn a_machine_comes_back_as_it_was(rig: Rig) {
     let full = Machine {
         labels: serde_json::from_value(json!({"role": "worker"})).unwrap(),
         stage: Stage::Failed { armed: revision.clone(), why: "the \"cable\" \u{e9}".into() },
-        hold: Some(Hold { reason: "disk".into(), by: "alice".into(), since: Timestamp::from_micros(5) }),
+        hold: Some(Hold {
+            reason: "disk".into(),
+            by: "alice".into(),
+            since: Timestamp::from_micros(5),
+            until: None,
+        }),
         running: Some(revision),
         facts: Some(Arc::new(Reported {
             facts: Facts { version: 1, ..Facts::default() },

@@ -20,6 +20,7 @@ mod frames;
 mod git;
 mod http_boot;
 mod identity;
+mod inbox;
 mod net;
 mod net6;
 mod network;

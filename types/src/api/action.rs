@@ -1,6 +1,9 @@
 //! What operators ask of several machines at once.
 use super::PowerRequest;
-use crate::resource::Name;
+use crate::{
+    Timestamp,
+    resource::{Duration, Name},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +40,12 @@ pub struct MachinesRequest {
     /// Why, for `hold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When a `hold` ends by itself; never, if neither this nor `for` is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// After how long a `hold` ends by itself, by the server's clock.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Duration>,
     /// What is asked of their power, for `power`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<PowerRequest>,

@@ -350,4 +350,7 @@ pub struct MachineSpec {
     /// The row of the firmware table for it, whatever it says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Name>,
+    /// The hardware class that it is to be of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Name>,
 }

@@ -140,6 +140,13 @@ impl Labels {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// These and others, which win over those of the same key.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        let all: BTreeMap<String, String> = self.0.iter().chain(&others.0).cloned().collect();
+        Self(all.into_iter().collect())
+    }
+
     /// Whether each of `wanted` is among these.
     pub fn contain(&self, wanted: &Self) -> bool {
         wanted.iter().all(|(key, value)| self.get(key) == Some(value))

@@ -214,6 +214,9 @@ fn inventory(meant: Vec<Meant>) -> Inventory {
             Spec::Profile(spec) => drop(inventory.profiles.insert(name, declared(labels, spec))),
             Spec::Group(spec) => inventory.groups.insert(name, declared(labels, spec)),
             Spec::Webhook(spec) => drop(inventory.webhooks.insert(name, declared(labels, spec))),
+            Spec::HardwareClass(spec) => drop(inventory.classes.insert(name, declared(labels, spec))),
+            Spec::ExpectedMachine(spec) => inventory.expected.insert(name, declared(labels, spec)),
+            Spec::AcceptRule(spec) => drop(inventory.accept_rules.insert(name, declared(labels, spec))),
             Spec::Machine(spec) => {
                 let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
                 let id = MachineId::new(Timestamp::default(), [0, 0, a, b, c, d, e, f, g, h]);

@@ -1,6 +1,7 @@
 //! Whether a changed inventory makes sense: what documents cannot say of themselves, because it takes the others to know.
 mod bmc;
 mod contested;
+mod discovery;
 mod firmware;
 mod ipv6;
 mod machine;
@@ -111,6 +112,21 @@ fn check_one(inventory: &Inventory, kind: Kind, name: &Name, contested: &[&Arc<M
                 check_group(inventory, name, &group.spec, &mut found);
             }
         }
+        Kind::HardwareClass => {
+            if let Some(class) = inventory.classes.get(name) {
+                discovery::check_hardware(&class.spec, &mut found);
+            }
+        }
+        Kind::ExpectedMachine => {
+            if let Some(expected) = inventory.expected.get(name) {
+                discovery::check_expected(inventory, name, &expected.spec, &mut found);
+            }
+        }
+        Kind::AcceptRule => {
+            if let Some(rule) = inventory.accept_rules.get(name) {
+                discovery::check_rule(inventory, &rule.spec, &mut found);
+            }
+        }
         Kind::Webhook => {
             if let Some(webhook) = inventory.webhooks.get(name) {
                 webhook::check(&webhook.spec, &mut found);
@@ -153,7 +169,13 @@ pub fn needed_by(inventory: &Inventory, kind: Kind, name: &Name) -> Option<Strin
                 .map(|(subnet, _)| format!("subnet {subnet} names it"))
                 .or_else(|| machine.map(|machine| format!("machine {} names it", machine.name)))
         }
-        Kind::Subnet | Kind::Group | Kind::Machine | Kind::Webhook => None,
+        Kind::HardwareClass => discovery::class_needed(inventory, name),
+        Kind::Subnet => inventory
+            .accept_rules
+            .iter()
+            .find(|(_, rule)| rule.spec.matches.subnets.contains(name))
+            .map(|(rule, _)| format!("accept rule {rule} names it")),
+        Kind::Group | Kind::Machine | Kind::Webhook | Kind::ExpectedMachine | Kind::AcceptRule => None,
     }
 }
 

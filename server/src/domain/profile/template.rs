@@ -34,6 +34,14 @@ pub(super) fn fill(text: &str, context: &impl Serialize) -> Result<String, BadTe
     engine::render(text, minijinja::value::Serde(context).into())
 }
 
+/// Fills a template in that is no profile's, within the same bounds. What is wrong with it is said with its place.
+pub fn filled(text: &str, context: &impl Serialize) -> Result<String, String> {
+    fill(text, context).map_err(|BadTemplate { position, message }| match position {
+        Some((line, column)) => format!("{message} (line {line}, column {column})"),
+        None => message,
+    })
+}
+
 /// The names of the secrets that a template uses; an empty one where it does not say which.
 pub(super) fn secrets(text: &str) -> BTreeSet<String> {
     if !is_template(text) {

@@ -7,25 +7,31 @@ use pilotlight_types::{
 use std::sync::{Arc, LazyLock};
 
 /// What is there to be looked at: roles too, for they say what one may do. Tokens, users and the audit log are the admin's.
-const SEEN: [RuleKind; 9] = [
+const SEEN: [RuleKind; 12] = [
     RuleKind::Resource(Kind::Role),
     RuleKind::Resource(Kind::Firmware),
     RuleKind::Resource(Kind::Subnet),
     RuleKind::Resource(Kind::Image),
     RuleKind::Resource(Kind::Profile),
     RuleKind::Resource(Kind::Group),
+    RuleKind::Resource(Kind::HardwareClass),
+    RuleKind::Resource(Kind::ExpectedMachine),
+    RuleKind::Resource(Kind::AcceptRule),
     RuleKind::Resource(Kind::Machine),
     RuleKind::Resource(Kind::Webhook),
     RuleKind::Site,
 ];
 
 /// What an editor declares. What is told to whom, and with which secrets, is no matter of what machines run: webhooks are the admin's.
-const DECLARED: [RuleKind; 6] = [
+const DECLARED: [RuleKind; 9] = [
     RuleKind::Resource(Kind::Firmware),
     RuleKind::Resource(Kind::Subnet),
     RuleKind::Resource(Kind::Image),
     RuleKind::Resource(Kind::Profile),
     RuleKind::Resource(Kind::Group),
+    RuleKind::Resource(Kind::HardwareClass),
+    RuleKind::Resource(Kind::ExpectedMachine),
+    RuleKind::Resource(Kind::AcceptRule),
     RuleKind::Resource(Kind::Machine),
 ];
 

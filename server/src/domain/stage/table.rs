@@ -116,7 +116,7 @@ pub const DISCOVERED: Row = Row {
     means: "seen, and nobody accepted it",
     next: [Ready, Refused, Stays, Stays, Stays, Retired],
     deadline: Some(DAY),
-    tried: "it boots the discovery profile and reports",
+    tried: "it boots the discovery profile; what is expected and the accept rules are looked at when its facts come, and when they change",
     exits: &[Asks::Accept, Asks::Retire],
 };
 

@@ -1,5 +1,8 @@
 //! What is asked of several machines at once: each has its own answer.
-use super::{PREFIX, machines::reason};
+use super::{
+    PREFIX,
+    machines::{end, reason},
+};
 use crate::{
     domain::selector::Selector,
     http::{
@@ -8,7 +11,12 @@ use crate::{
         problem::Failure,
         routes::{Operation, Permission, Routes},
     },
-    service::{journal::Actor, machines::Machines, scopes::Scopes, views::Views},
+    service::{
+        journal::Actor,
+        machines::{Lock, Machines},
+        scopes::Scopes,
+        views::Views,
+    },
 };
 use axum::{Json, extract::State};
 use pilotlight_types::{
@@ -66,6 +74,10 @@ async fn act(
         (_, Some(_)) => return Err(Failure::bad_request("`reason` is for `hold`")),
         (_, None) => "",
     };
+    if (request.until.is_some() || request.lasts.is_some()) && action != MachineAction::Hold {
+        return Err(Failure::bad_request("`until` and `for` are for `hold`"));
+    }
+    let until = end((request.until, request.lasts), &api.machines)?;
     let power = match (action, request.power) {
         (MachineAction::Power, None) => {
             return Err(Failure::bad_request("`power` says what is asked of their power"));
@@ -84,7 +96,7 @@ async fn act(
     let done = if dry_run {
         within.iter().map(|name| api.machines.rehearse(name, action, power)).collect()
     } else {
-        api.machines.act(&within, action, (why, power), &actor).await?
+        api.machines.act(&within, action, (Lock { reason: why, until }, power), &actor).await?
     };
     let mut items: Vec<MachineResult> = within
         .iter()

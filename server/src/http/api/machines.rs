@@ -4,13 +4,14 @@ use crate::{
     http::{
         Peer,
         auth::Caller,
-        body::Sent,
+        body::{Sent, SentOrNot},
         problem::Failure,
         routes::{Operation, Permission, Routes},
     },
     service::{
+        discovery::Discovery,
         explain::{Explain, Packets},
-        machines::Machines,
+        machines::{Lock, Machines},
         medians::Medians,
         views::Views,
     },
@@ -20,9 +21,12 @@ use axum::{
     extract::{ConnectInfo, Path, Query, State},
 };
 use pilotlight_types::{
-    Mac,
-    api::{BootMedians, ClassBy, Explanation, HoldRequest, Machine, PacketExplanation, PacketQuestion},
-    resource::{Kind, RuleKind, Verb},
+    Mac, Timestamp,
+    api::{
+        AcceptRequest, BootMedians, ClassBy, Explanation, HoldRequest, Machine, PacketExplanation,
+        PacketQuestion,
+    },
+    resource::{Duration, Kind, RuleKind, Verb},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,6 +36,7 @@ use uuid::Uuid;
 pub(super) struct MachinesApi {
     pub(super) views: Views,
     pub(super) machines: Machines,
+    pub(super) discovery: Discovery,
     pub(super) medians: Medians,
     pub(super) explain: Explain,
     pub(super) packets: Packets,
@@ -66,7 +71,12 @@ pub(super) fn routes() -> Routes<MachinesApi> {
             usual,
         )
         .on(
-            action(Verb::Accept, "acceptMachine", "Takes in a machine that is discovered, or retired"),
+            action(Verb::Accept, "acceptMachine", "Takes in a machine that is discovered, or retired")
+                .says(
+                    "As it is expected, if it is; under another name and with further labels, if the body says so. Nothing on \
+                     the machine is changed by that: it is not wiped.",
+                )
+                .may_take::<AcceptRequest>(),
             accept,
         )
         .on(
@@ -138,9 +148,10 @@ async fn accept(
     State(api): State<MachinesApi>,
     Path(name): Path<String>,
     Caller(actor): Caller,
+    SentOrNot(request): SentOrNot<AcceptRequest>,
 ) -> Result<Shown, Failure> {
-    api.machines.accept(&name, &actor).await?;
-    api.show(&name)
+    let now = api.discovery.accept(&name, &request, &actor).await?;
+    api.show(now.as_str())
 }
 
 async fn provision(
@@ -158,8 +169,25 @@ async fn hold(
     Caller(actor): Caller,
     Sent(request): Sent<HoldRequest>,
 ) -> Result<Shown, Failure> {
-    api.machines.hold(&name, Some(reason(&request.reason)?), &actor).await?;
+    let until = end((request.until, request.lasts), &api.machines)?;
+    let lock = Lock { reason: reason(&request.reason)?, until };
+    api.machines.hold(&name, Some(lock), &actor).await?;
     api.show(&name)
+}
+
+/// When a hold ends, said as a time or as how long it lasts.
+pub(super) fn end(
+    said: (Option<Timestamp>, Option<Duration>),
+    machines: &Machines,
+) -> Result<Option<Timestamp>, Failure> {
+    match said {
+        (Some(_), Some(_)) => Err(Failure::bad_request("either `until` or `for` says when it ends")),
+        (Some(until), None) if until <= machines.now() => {
+            Err(Failure::bad_request(format!("`until`: {until} is over already")))
+        }
+        (until, None) => Ok(until),
+        (None, Some(lasts)) => Ok(Some(machines.now().plus(lasts.std()))),
+    }
 }
 
 /// Why a machine is on hold, as people can read it later.

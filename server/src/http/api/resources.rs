@@ -28,8 +28,8 @@ use axum::{
 use pilotlight_types::{
     api::{AppliedItem, Change, Declaration, DryRun, List, Machine, Resource},
     resource::{
-        FirmwareSpec, GroupSpec, ImageSpec, Kind, MachineSpec, ProfileSpec, RoleSpec, RuleKind, SubnetSpec,
-        Verb, WebhookSpec,
+        AcceptRuleSpec, ExpectedMachineSpec, FirmwareSpec, GroupSpec, HardwareClassSpec, ImageSpec, Kind,
+        MachineSpec, ProfileSpec, RoleSpec, RuleKind, SubnetSpec, Verb, WebhookSpec,
     },
 };
 use schemars::{JsonSchema, SchemaGenerator};
@@ -65,6 +65,9 @@ fn shapes(kind: Kind) -> Shapes {
         Kind::Image => of::<ImageSpec>(),
         Kind::Profile => of::<ProfileSpec>(),
         Kind::Group => of::<GroupSpec>(),
+        Kind::HardwareClass => of::<HardwareClassSpec>(),
+        Kind::ExpectedMachine => of::<ExpectedMachineSpec>(),
+        Kind::AcceptRule => of::<AcceptRuleSpec>(),
         Kind::Webhook => of::<WebhookSpec>(),
         Kind::Machine => Shapes {
             one: SchemaGenerator::subschema_for::<Machine>,

@@ -36,6 +36,18 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "putMachine" => json!({"labels": {"role": "worker", "rack": "r1"}, "spec": {
             "macs": ["52:54:00:12:34:56"], "rack": "r1", "unit": 12,
         }}),
+        "putHardwareClass" => json!({"spec": {
+            "onMismatch": "hold", "model": "PowerEdge R640*", "cpus": {"sockets": 2, "cores": 16}, "memory": {"total": "384GiB"},
+            "disks": [{"count": 2, "kind": "nvme", "size": {"min": "900GB"}}], "nics": [{"count": 2, "speed": "25Gbit", "link": true}],
+        }}),
+        "putExpectedMachine" => json!({"labels": {"role": "worker"}, "spec": {
+            "serial": "ABC1234", "bmcMac": "52:54:00:12:34:57", "rack": "r1", "unit": 12, "accept": true,
+        }}),
+        "putAcceptRule" => json!({"spec": {
+            "match": {"model": "PowerEdge*", "memory": {"min": "64GiB"}}, "name": "{{ site }}-{{ serial }}", "labels": {"role": "worker"},
+            "limit": 40,
+        }}),
+        "acceptMachine" => json!({"as": "n1", "labels": {"role": "worker"}}),
         "putWebhook" => json!({"spec": {
             "url": "https://hooks.example/pilotlight", "events": ["machine.*", "boot.failed"], "selector": "site=dc1",
             "secret": {"file": "/etc/pilotlight/secrets/webhook"}, "headers": {"authorization": {"env": "PILOTLIGHT_SECRET_CI"}},

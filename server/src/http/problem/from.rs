@@ -9,6 +9,7 @@ use crate::{
         agents::ReportError,
         changes::ChangeError,
         delivery::Denied,
+        discovery::AcceptError,
         explain::{BadPacket, ExplainError},
         machines::MachineError,
         oidc::OidcError,
@@ -54,12 +55,27 @@ impl From<MachineError> for Failure {
                 "The machine cannot be switched like that",
                 error.to_string(),
             ),
+            MachineError::NameTaken(_) => Self::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                "There is something of that name",
+                error.to_string(),
+            ),
             MachineError::Refused(_) | MachineError::NoProfile(_) => Self::new(
                 StatusCode::CONFLICT,
                 "refused",
                 "The machine's stage does not allow that",
                 error.to_string(),
             ),
+        }
+    }
+}
+
+impl From<AcceptError> for Failure {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Machine(error) => error.into(),
+            AcceptError::Forbidden(error) => error.into(),
         }
     }
 }

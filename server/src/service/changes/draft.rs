@@ -335,6 +335,9 @@ impl Gone {
             (Kind::Image, _) => drop(inventory.images.remove(name)),
             (Kind::Profile, _) => drop(inventory.profiles.remove(name)),
             (Kind::Group, _) => inventory.groups.remove(name),
+            (Kind::HardwareClass, _) => drop(inventory.classes.remove(name)),
+            (Kind::ExpectedMachine, _) => inventory.expected.remove(name),
+            (Kind::AcceptRule, _) => drop(inventory.accept_rules.remove(name)),
             (Kind::Webhook, _) => drop(inventory.webhooks.remove(name)),
             (Kind::Machine, None) => {}
         }

@@ -190,6 +190,9 @@ pub(super) fn current(inventory: &Inventory, kind: Kind, name: &Name) -> Option<
         Kind::Image => of(inventory.images.get(name)),
         Kind::Profile => of(inventory.profiles.get(name)),
         Kind::Group => of(inventory.groups.get(name)),
+        Kind::HardwareClass => of(inventory.classes.get(name)),
+        Kind::ExpectedMachine => of(inventory.expected.get(name)),
+        Kind::AcceptRule => of(inventory.accept_rules.get(name)),
         Kind::Webhook => of(inventory.webhooks.get(name)),
         Kind::Machine => {
             let machine = inventory.machine_named(name.as_str())?;

@@ -1,7 +1,8 @@
 //! What operators ask of machines, one by one or many at once; and what would come of it.
-use super::{AT_ONCE, MachineError, Machines, power::possible};
+use super::{AT_ONCE, Lock, MachineError, Machines, power::possible};
 use crate::{
     domain::{
+        discovery::{Everybody, Taking},
         machine::Machine,
         stage::{Event, Stage},
     },
@@ -9,22 +10,35 @@ use crate::{
 };
 use futures_util::{StreamExt, stream};
 use pilotlight_types::{
+    MachineId,
     api::{MachineAction, PowerRequest},
     resource::Name,
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 impl Machines {
-    /// Asks the same of several machines; says of each what came of it, in their order. `reason` is for `hold`, `power`
+    /// Takes in a machine that nobody declared: as it is expected, if it is.
+    pub async fn accept(&self, name: &str, actor: &Actor) -> Result<Arc<Machine>, MachineError> {
+        let machine = self.named(name)?;
+        let taking = self.roster.read(|inventory| taking(&Everybody::of(inventory), &machine));
+        self.take_in(machine.id, &taking, None, actor).await
+    }
+
+    /// Asks the same of several machines; says of each what came of it, in their order. `lock` is for `hold`, `power`
     /// for `power`.
     pub async fn act(
         &self,
         names: &[Name],
         action: MachineAction,
-        (reason, power): (&str, Option<PowerRequest>),
+        (lock, power): (Lock<'_>, Option<PowerRequest>),
         actor: &Actor,
     ) -> Result<Vec<Result<Stage, MachineError>>, MachineError> {
         // Beside each other: what waits for the disk at the same time is written at once.
+        let takings = match action {
+            MachineAction::Accept => self.takings(names),
+            _ => HashMap::new(),
+        };
+        let takings = &takings;
         let done: Vec<_> = stream::iter(names.to_vec())
             .map(|named| async move {
                 let name = named.as_str();
@@ -32,10 +46,12 @@ impl Machines {
                     // What that leads to is done for all at once, below.
                     MachineAction::Accept => {
                         let machine = self.named(name)?;
-                        self.apply(machine.id, &Event::Accept, actor, |_| {}).await
+                        let as_it_is = || Taking::as_it_is(&machine);
+                        let taking = takings.get(&machine.id).cloned().unwrap_or_else(as_it_is);
+                        self.take(machine.id, &taking, None, actor).await
                     }
                     MachineAction::Provision => self.provision(name, actor).await,
-                    MachineAction::Hold => self.hold(name, Some(reason), actor).await,
+                    MachineAction::Hold => self.hold(name, Some(lock), actor).await,
                     MachineAction::Release => self.hold(name, None, actor).await,
                     MachineAction::Retire => self.retire(name, actor).await,
                     MachineAction::Power => self.switch(name, asked(&named, power)?, actor).await,
@@ -52,6 +68,15 @@ impl Machines {
         Ok(done.into_iter().map(|result| result.map(now)).collect())
     }
 
+    /// How each of these would be taken in.
+    fn takings(&self, names: &[Name]) -> HashMap<MachineId, Taking> {
+        self.roster.read(|inventory| {
+            let everybody = Everybody::of(inventory);
+            let machines = names.iter().filter_map(|name| inventory.machine_named(name.as_str()));
+            machines.map(|machine| (machine.id, taking(&everybody, machine))).collect()
+        })
+    }
+
     /// The stage that a machine would be in, if that were asked of it now.
     pub fn rehearse(
         &self,
@@ -60,7 +85,13 @@ impl Machines {
         power: Option<PowerRequest>,
     ) -> Result<Stage, MachineError> {
         let machine = self.named(name.as_str())?;
-        let assigned = self.roster.read(|inventory| inventory.assigned(&machine));
+        let assigned = self.roster.read(|inventory| {
+            if action != MachineAction::Accept {
+                return inventory.assigned(&machine);
+            }
+            let Taking { name, labels, spec } = taking(&Everybody::of(inventory), &machine);
+            inventory.assigned(&Machine { name, labels, spec, ..Machine::clone(&machine) })
+        });
         let provision = |stage: &Stage| match assigned {
             Some(assigned) => Ok(stage.on(&Event::Provision(assigned.revision))?),
             None => Err(MachineError::NoProfile(name.clone())),
@@ -83,6 +114,14 @@ impl Machines {
                 Ok(machine.stage.clone())
             }
         }
+    }
+}
+
+/// How a machine is taken in by hand: as it is expected if it was only seen so far; what comes back from retirement, as it was.
+fn taking(everybody: &Everybody<'_>, machine: &Machine) -> Taking {
+    match machine.stage {
+        Stage::Discovered => everybody.by_hand(machine),
+        _ => Taking::as_it_is(machine),
     }
 }
 

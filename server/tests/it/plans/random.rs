@@ -195,7 +195,7 @@ async fn story(start: Knobs, history: Vec<(usize, u8)>, change: Vec<(usize, u8)>
         // Not every one is there, and not every stage takes it.
         drop(match what % 3 {
             0 => rig.machines.provision(&name, &operator()).await,
-            1 => rig.machines.hold(&name, Some("look"), &operator()).await,
+            1 => rig.machines.hold(&name, Some("look".into()), &operator()).await,
             _ => rig.machines.retire(&name, &operator()).await,
         });
     }

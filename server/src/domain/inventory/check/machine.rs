@@ -1,5 +1,5 @@
 //! Whether a machine makes sense, and is told from every other.
-use super::{Findings, bmc, check_options, firmware, ipv6};
+use super::{Findings, bmc, check_options, discovery::check_class, firmware, ipv6};
 use crate::domain::{
     identity::{LONGEST_SERIAL, serial_key, uuid_key},
     inventory::Inventory,
@@ -24,6 +24,7 @@ pub(super) fn check(
     found: &mut Findings,
 ) {
     firmware::check_named(inventory, spec.firmware.as_ref(), found);
+    check_class(inventory, spec.class.as_ref(), found);
     check_options(&spec.options, found);
     check_secrets(inventory, name, spec, found);
     check_macs(contested, name, spec, found);

@@ -26,6 +26,9 @@ fn inventory(documents: &[Value]) -> Inventory {
             Spec::Profile(spec) => drop(inventory.profiles.insert(name, declared(labels, spec))),
             Spec::Group(spec) => inventory.groups.insert(name, declared(labels, spec)),
             Spec::Webhook(spec) => drop(inventory.webhooks.insert(name, declared(labels, spec))),
+            Spec::HardwareClass(spec) => drop(inventory.classes.insert(name, declared(labels, spec))),
+            Spec::ExpectedMachine(spec) => inventory.expected.insert(name, declared(labels, spec)),
+            Spec::AcceptRule(spec) => drop(inventory.accept_rules.insert(name, declared(labels, spec))),
             Spec::Machine(spec) => {
                 let id = MachineId::new(Timestamp::default(), [u8::try_from(index).unwrap(); 10]);
                 let machine = Machine::new(id, name, labels, spec, Stage::Ready, Timestamp::default());
