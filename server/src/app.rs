@@ -17,6 +17,7 @@ use crate::{
         socket::Socket,
     },
     dhcp6::{self, Dhcp6Answers},
+    domain::deadlines::Bounds,
     http::{self, Patience, TlsListener, api::Api},
     interface,
     lifecycle::Lifecycle,
@@ -35,7 +36,9 @@ use crate::{
         configs::Configs,
         console::Console,
         content::Contents,
+        deadlines::Deadlines,
         delivery::Delivery,
+        diagnoses::Diagnoses,
         doctor::{Doctor, Examine},
         explain::{Explain, Packets},
         files::Files,
@@ -355,11 +358,22 @@ impl App {
         let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
         let receiver = || Receiver::new(console.clone(), journal.clone(), metrics.syslog.clone());
         let syslog = settings.syslog.map(|at| syslog::Listener::bind(at, receiver())).transpose()?;
+        let deadlines = {
+            let bounds = Bounds { floor: settings.floor.std(), ceiling: settings.patience.std() };
+            let known = (roster.clone(), boots.clone(), journal.clone());
+            Deadlines::new(known.0, known.1, known.2, bounds, settings.post.std())
+        };
+        let diagnoses = {
+            let (boots, console) = (boots.clone(), console.clone());
+            Diagnoses::new(roster.clone(), boots, console, sightings.clone(), journal.clone())
+        };
         let stalls = Stalls {
             boots: boots.clone(),
+            roster: roster.clone(),
             console: console.clone(),
             journal: journal.clone(),
-            patience: settings.patience.std(),
+            deadlines,
+            diagnoses,
         };
         let adverts =
             Adverts { roster: roster.clone(), boots: boots.clone(), metrics: metrics.neighbor.clone() };

@@ -3,6 +3,7 @@ mod action;
 mod audit;
 mod bmc;
 mod boot;
+mod diagnosis;
 mod draft;
 mod groups;
 mod network;
@@ -24,6 +25,7 @@ pub use bmc::{
     PowerResult, PowerWanted, Sensor,
 };
 pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
+pub use diagnosis::{Diagnosis, Evidence};
 pub use draft::{RenderRequest, Rendered};
 pub use groups::{GroupMachine, MachineGroup};
 pub use network::{Lease, LeaseState, Sighting, SubnetUse};
@@ -197,6 +199,9 @@ pub struct Machine {
     /// Why it is there, where that needs saying.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Why it does not get on, where it does not: of its newest boot, or of the boot that did not even begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
     /// When it came to that stage.
     pub since: Timestamp,
     /// `on`, `off` or `unknown`.

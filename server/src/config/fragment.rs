@@ -104,6 +104,10 @@ sections! {
     Boot {
         /// How long one may be silent before it has failed: `10m`.
         patience: String,
+        /// No less than this, whatever was learned of others.
+        floor: String,
+        /// How long after it was switched on its first packet may come.
+        post: String,
     }
     /// What keeps a slip from reaching a whole hall.
     Guard {
@@ -262,9 +266,15 @@ pub struct Overrides {
     /// The agent's binary, as machines get it
     #[arg(long, env = "PILOTLIGHT_AGENT_BINARY", value_name = "FILE", help_heading = "Settings")]
     pub agent_binary: Option<PathBuf>,
-    /// How long a boot may be silent before it has failed, such as 10m
+    /// How long a boot may be silent before it has failed, such as 10m; less, where boots like it were never silent for so long
     #[arg(long, env = "PILOTLIGHT_BOOT_PATIENCE", value_name = "TIME", help_heading = "Settings")]
     pub boot_patience: Option<String>,
+    /// The least that a boot may be silent, however quick others were, such as 2m
+    #[arg(long, env = "PILOTLIGHT_BOOT_FLOOR", value_name = "TIME", help_heading = "Settings")]
+    pub boot_floor: Option<String>,
+    /// How long after a machine was switched on its first packet may come, such as 15m; less, where that was learned
+    #[arg(long, env = "PILOTLIGHT_BOOT_POST", value_name = "TIME", help_heading = "Settings")]
+    pub boot_post: Option<String>,
     /// How many machines' next boots one change may touch before --allow-machines must say their number
     #[arg(long, env = "PILOTLIGHT_GUARD_MACHINES", value_name = "NUMBER", help_heading = "Settings")]
     pub guard_machines: Option<usize>,
@@ -423,6 +433,8 @@ impl Fragment {
         lay(&mut self.ipxe.dir, &over.ipxe_dir);
         lay(&mut self.agent.binary, &over.agent_binary);
         lay(&mut self.boot.patience, &over.boot_patience);
+        lay(&mut self.boot.floor, &over.boot_floor);
+        lay(&mut self.boot.post, &over.boot_post);
         lay(&mut self.guard.machines, &over.guard_machines);
         lay(&mut self.database.url, &over.database_url);
         lay(&mut self.secrets.files, &over.secrets_files);

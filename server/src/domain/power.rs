@@ -41,6 +41,18 @@ pub struct Power {
     /// The newest entry of the BMC's log that the timeline has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogMark>,
+    /// The boot device that its BMC was told last and did not have afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgot: Option<BootDevice>,
+}
+
+impl Power {
+    /// When the machine was last switched on, as far as its BMC tells: a boot should have followed.
+    pub fn switched_on(&self) -> Option<Timestamp> {
+        let asked = self.result.as_ref().filter(|result| result.failed.is_none() && result.action.boots());
+        let seen = self.since.filter(|_| self.on == Some(true));
+        asked.map(|result| result.at).max(seen)
+    }
 }
 
 /// A place in a BMC's log.

@@ -196,6 +196,8 @@ impl Views {
             _ => None,
         };
         let boot = self.boots.of(machine.id);
+        let failed = matches!(machine.stage, Stage::Failed { .. });
+        let diagnosis = boot.as_ref().filter(|_| failed).and_then(|boot| boot.diagnosis.clone());
         api::Machine {
             id: machine.id,
             kind: Kind::Machine,
@@ -204,6 +206,7 @@ impl Views {
             spec: machine.spec.clone(),
             stage: machine.stage.name().to_owned(),
             why,
+            diagnosis,
             since: machine.since,
             power: power::word(machine.power.on).to_owned(),
             power_since: machine.power.since,

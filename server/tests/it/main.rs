@@ -9,6 +9,7 @@ mod changes;
 mod clear;
 mod console;
 mod delivery;
+mod diagnoses;
 mod dhcp;
 mod dhcp6;
 mod events;

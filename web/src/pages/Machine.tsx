@@ -10,6 +10,7 @@ import { ACTIONS, refusal } from "../logic/action";
 import type { Call } from "../logic/code";
 import { field, rowOf } from "../logic/row";
 import { ActionButton, ActionDialog } from "../parts/Actions";
+import { Diagnosed } from "../parts/Diagnosed";
 import { EventList } from "../parts/EventList";
 import { Disks, Interfaces } from "../parts/Interfaces";
 import { Page } from "../parts/Page";
@@ -101,6 +102,7 @@ function Body({ machine }: { machine: Machine }) {
       {machine.why != null && (
         <Alert color="red" title={words.failed} className="wrap">
           {machine.why}
+          {machine.diagnosis != null && <Diagnosed diagnosis={machine.diagnosis} />}
         </Alert>
       )}
       {(machine.conflicts?.length ?? 0) > 0 && (

@@ -133,6 +133,8 @@ export const machine = {
     why: "Why it booted that",
     decision: "The decision in full",
     details: "What was served or said last",
+    diagnosis: "Diagnosis",
+    lookAt: "Look at:",
   },
   timeline: {
     none: "Nothing has happened to it yet",
