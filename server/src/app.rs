@@ -6,7 +6,7 @@ pub use error::StartError;
 
 use self::host::{
     bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, listens, names, oidc_client,
-    our_addresses, port, vault, warn_of_missing, webhooks,
+    our_addresses, port, rules, vault, warn_of_missing, webhooks,
 };
 use crate::{
     clock::Clock,
@@ -46,6 +46,7 @@ use crate::{
         history::History,
         images::Images,
         journal::{Actor, Journal},
+        ladder::{Ladder, LadderCounts},
         leases::Leases,
         leases6::Leases6,
         machines::Machines,
@@ -110,6 +111,7 @@ pub struct App {
     syslog: Option<syslog::Listener>,
     console: Console,
     stalls: Stalls,
+    ladder: reconcile::Ladder,
     power: (reconcile::Power, Wake),
     vault: Option<Vault>,
     webhooks: Webhooks,
@@ -192,6 +194,7 @@ impl App {
             let bmcs = Bmcs::new(roster.clone(), journal.clone(), secrets, settings.site.to_string());
             Power::new(machines.clone(), bmcs, journal)
         };
+        let counts = LadderCounts::default();
         let switching = (
             reconcile::Power { switch: power.clone(), running: JoinSet::new() },
             machines.wake_power().clone(),
@@ -237,6 +240,7 @@ impl App {
             secrets: secrets.clone(),
             webhooks: webhooks.clone(),
             power: power.clone(),
+            ladder: counts.clone(),
             sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
@@ -272,6 +276,23 @@ impl App {
             limiter: Mutex::default(),
             metrics: metrics.dhcp6.clone(),
         });
+        let deadlines = {
+            let bounds = Bounds { floor: settings.floor.std(), ceiling: settings.patience.std() };
+            let known = (roster.clone(), boots.clone(), journal.clone());
+            Deadlines::new(known.0, known.1, known.2, bounds, settings.post.std())
+        };
+        let diagnoses = {
+            let (boots, console) = (boots.clone(), console.clone());
+            Diagnoses::new(roster.clone(), boots, console, sightings.clone(), journal.clone())
+        };
+        let ladder = {
+            let bmcs = power.bmcs().clone();
+            let who = (machines.clone(), roster.clone(), boots.clone(), bmcs);
+            let why = (deadlines.clone(), diagnoses.clone());
+            let steps =
+                Ladder::new(who, why, journal.clone(), Arc::new(rules(&settings.ladder)), counts.clone());
+            reconcile::Ladder { steps, running: JoinSet::new() }
+        };
         let foresight = NextBoots::new(boots.clone(), delivery.clone(), configs.clone());
         let agents = Agents::new(configs, boots.clone(), machines.clone(), roster.clone(), journal.clone());
         let packets = Packets { dhcp: answers.clone(), dhcp6: answers6.clone() };
@@ -358,15 +379,6 @@ impl App {
         let tftp = TftpListener::bind(settings.tftp, tftp_files, TftpSettings::default())?;
         let receiver = || Receiver::new(console.clone(), journal.clone(), metrics.syslog.clone());
         let syslog = settings.syslog.map(|at| syslog::Listener::bind(at, receiver())).transpose()?;
-        let deadlines = {
-            let bounds = Bounds { floor: settings.floor.std(), ceiling: settings.patience.std() };
-            let known = (roster.clone(), boots.clone(), journal.clone());
-            Deadlines::new(known.0, known.1, known.2, bounds, settings.post.std())
-        };
-        let diagnoses = {
-            let (boots, console) = (boots.clone(), console.clone());
-            Diagnoses::new(roster.clone(), boots, console, sightings.clone(), journal.clone())
-        };
         let stalls = Stalls {
             boots: boots.clone(),
             roster: roster.clone(),
@@ -398,6 +410,7 @@ impl App {
             syslog,
             console,
             stalls,
+            ladder,
             power: switching,
             vault,
             webhooks,
@@ -488,6 +501,11 @@ impl App {
         let (stalls, passes, stop_stalls) = (self.stalls, self.repeated.clone(), stop.clone());
         life.spawn("stalls", async move {
             reconcile::run(stalls, Wake::default(), passes, stop_stalls).await;
+            Ok(())
+        });
+        let (ladder, passes, stop_ladder) = (self.ladder, self.repeated.clone(), stop.clone());
+        life.spawn("ladder", async move {
+            reconcile::run(ladder, Wake::default(), passes, stop_ladder).await;
             Ok(())
         });
         let ((power, wake), passes, stop_power) = (self.power, self.repeated, stop.clone());

@@ -1,7 +1,9 @@
 //! Reconcilers: they take no input, look at what is, and do what is missing. Each may run at any time.
+mod ladder;
 mod power;
 mod stalls;
 
+pub use ladder::Ladder;
 pub use power::Power;
 pub use stalls::Stalls;
 

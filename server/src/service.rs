@@ -19,6 +19,7 @@ pub mod firmware;
 pub mod history;
 pub mod images;
 pub mod journal;
+pub mod ladder;
 pub mod leases;
 pub mod leases6;
 pub mod machines;

@@ -6,6 +6,7 @@ mod boot;
 mod diagnosis;
 mod draft;
 mod groups;
+mod ladder;
 mod network;
 mod operation;
 mod packet;
@@ -28,6 +29,7 @@ pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, Ph
 pub use diagnosis::{Diagnosis, Evidence};
 pub use draft::{RenderRequest, Rendered};
 pub use groups::{GroupMachine, MachineGroup};
+pub use ladder::{BadStep, Ladder, LadderAction, LadderStep};
 pub use network::{Lease, LeaseState, Sighting, SubnetUse};
 pub use operation::{Operation, OperationState, Transfer};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
@@ -202,6 +204,9 @@ pub struct Machine {
     /// Why it does not get on, where it does not: of its newest boot, or of the boot that did not even begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
+    /// What was tried so that it boots, where it is to and does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
     /// When it came to that stage.
     pub since: Timestamp,
     /// `on`, `off` or `unknown`.

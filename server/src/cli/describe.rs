@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use pilotlight_types::{
     BootId,
-    api::{Boot, Diagnosis, Event, Evidence, List, Machine, Resource, Revision, WebhookStatus},
+    api::{Boot, Diagnosis, Event, Evidence, LadderStep, List, Machine, Resource, Revision, WebhookStatus},
     resource::{Kind, Labels},
 };
 use serde_json::Value;
@@ -93,6 +93,11 @@ async fn machine(client: &Client, machine: &Machine) -> Result<()> {
     say("Stage", format!("{}, since {}{why}", machine.stage, machine.since));
     if let Some(diagnosis) = &machine.diagnosis {
         diagnosed(diagnosis);
+    }
+    if let Some(ladder) = &machine.ladder {
+        let end = ladder.ended.map(|at| format!("{at}  held: nothing is left to try"));
+        let step = |one: &LadderStep| format!("{}  {} ({})", one.at, one.step, one.for_what);
+        part("Ladder", ladder.tried.iter().map(step).chain(end));
     }
     say("Power", &machine.power);
     if let Some(hold) = &machine.hold {

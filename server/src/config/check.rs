@@ -1,8 +1,10 @@
 //! What a configuration means, once it is known to mean something.
+mod ladder;
 mod oidc;
 mod secrets;
 mod webhooks;
 
+pub use ladder::LadderSettings;
 pub use webhooks::WebhookSettings;
 
 use super::fragment::Fragment;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub floor: Duration,
     /// How long after it was switched on a machine's first packet may come.
     pub post: Duration,
+    /// What is tried with machines that do not boot.
+    pub ladder: LadderSettings,
     /// The database.
     pub database: DatabaseUrl,
     /// The folders below which secrets of profiles may be in files.
@@ -172,6 +176,7 @@ impl Settings {
             let why = "everything below it is served to everybody, and server.data-dir, which has the keys, is there";
             found("ipxe.dir", why.into());
         }
+        let ladder = ladder::ladder(&from.ladder, &mut found);
         let vault = secrets::vault(&from.vault, &mut found);
         let webhooks = webhooks::webhooks(&from.webhooks, &mut found);
         let people = oidc::people(&from.oidc, &mut found);
@@ -201,6 +206,7 @@ impl Settings {
                 patience: patience?,
                 floor: floor?,
                 post: post?,
+                ladder: ladder?,
                 guard_machines: from.guard.machines.unwrap_or(50),
                 database: database?,
                 secret_files,

@@ -27,6 +27,8 @@ pub struct Fragment {
     pub agent: Agent,
     /// `[boot]`
     pub boot: Boot,
+    /// `[ladder]`
+    pub ladder: Ladder,
     /// `[guard]`
     pub guard: Guard,
     /// `[database]`
@@ -108,6 +110,17 @@ sections! {
         floor: String,
         /// How long after it was switched on its first packet may come.
         post: String,
+    }
+    /// What is tried with machines that are to boot and do not.
+    Ladder {
+        /// Whether anything is.
+        enabled: bool,
+        /// The steps, the first one first.
+        steps: Vec<String>,
+        /// How long after a step the next one comes at the earliest.
+        pause: String,
+        /// How many steps are begun within that time at the most, on all machines together.
+        at_once: usize,
     }
     /// What keeps a slip from reaching a whole hall.
     Guard {
@@ -275,6 +288,31 @@ pub struct Overrides {
     /// How long after a machine was switched on its first packet may come, such as 15m; less, where that was learned
     #[arg(long, env = "PILOTLIGHT_BOOT_POST", value_name = "TIME", help_heading = "Settings")]
     pub boot_post: Option<String>,
+    /// Whether machines that are to boot and do not are restarted by their BMCs, step by step
+    #[arg(
+        long,
+        env = "PILOTLIGHT_LADDER_ENABLED",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        help_heading = "Settings"
+    )]
+    pub ladder_enabled: Option<bool>,
+    /// The steps, separated by commas: restart, cycle, bmc-reset, http
+    #[arg(
+        long,
+        env = "PILOTLIGHT_LADDER_STEPS",
+        value_name = "STEPS",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    pub ladder_steps: Option<Vec<String>>,
+    /// How long after a step of a machine the next one comes at the earliest, such as 5m
+    #[arg(long, env = "PILOTLIGHT_LADDER_PAUSE", value_name = "TIME", help_heading = "Settings")]
+    pub ladder_pause: Option<String>,
+    /// How many steps are begun within that time at the most, on all machines together
+    #[arg(long, env = "PILOTLIGHT_LADDER_AT_ONCE", value_name = "NUMBER", help_heading = "Settings")]
+    pub ladder_at_once: Option<usize>,
     /// How many machines' next boots one change may touch before --allow-machines must say their number
     #[arg(long, env = "PILOTLIGHT_GUARD_MACHINES", value_name = "NUMBER", help_heading = "Settings")]
     pub guard_machines: Option<usize>,
@@ -435,6 +473,10 @@ impl Fragment {
         lay(&mut self.boot.patience, &over.boot_patience);
         lay(&mut self.boot.floor, &over.boot_floor);
         lay(&mut self.boot.post, &over.boot_post);
+        lay(&mut self.ladder.enabled, &over.ladder_enabled);
+        lay(&mut self.ladder.steps, &over.ladder_steps);
+        lay(&mut self.ladder.pause, &over.ladder_pause);
+        lay(&mut self.ladder.at_once, &over.ladder_at_once);
         lay(&mut self.guard.machines, &over.guard_machines);
         lay(&mut self.database.url, &over.database_url);
         lay(&mut self.secrets.files, &over.secrets_files);

@@ -86,7 +86,8 @@ fn silences(boot: &Boot) -> Vec<(Stretch, Duration)> {
     let post = boot.powered.map(|on| (Stretch::Post, boot.started.since(on)));
     let pairs = phases.iter().zip(phases.iter().skip(1)).map(|(before, next)| {
         // Firmware, iPXE and kernel ask for an address one after the other: the last sign before the next phase counts.
-        let seen = boot.phases.iter().flat_map(|record| [Some(record.started), Some(record.last), record.ended]);
+        let seen =
+            boot.phases.iter().flat_map(|record| [Some(record.started), Some(record.last), record.ended]);
         let last = seen.flatten().filter(|sign| *sign < next.started).max().unwrap_or(next.started);
         (Stretch::After(before.phase), next.started.since(last))
     });
@@ -115,7 +116,15 @@ mod tests {
             let started = at(started);
             record(
                 &mut boot,
-                PhaseRecord { phase, started, last: started, ended: Some(started), bytes: 1, requests: 1, detail: None },
+                PhaseRecord {
+                    phase,
+                    started,
+                    last: started,
+                    ended: Some(started),
+                    bytes: 1,
+                    requests: 1,
+                    detail: None,
+                },
             );
         }
         boot
@@ -139,7 +148,11 @@ mod tests {
         let after = deadline([&class], Stretch::After(Phase::Script), BOUNDS);
         assert_eq!((secs(after), after.learned), (150, Some((20, Duration::from_secs(100)))));
         assert_eq!(secs(deadline([&class], Stretch::Post, BOUNDS)), 60, "30 s of POST: the floor");
-        assert_eq!(secs(deadline([&learned([500; 9])], Stretch::After(Phase::Script), BOUNDS)), 600, "the ceiling");
+        assert_eq!(
+            secs(deadline([&learned([500; 9])], Stretch::After(Phase::Script), BOUNDS)),
+            600,
+            "the ceiling"
+        );
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::{
         deadlines::{Deadline, stretch},
     },
     service::{
-        StoreError, boots::Boots, console::Console, deadlines::Deadlines, diagnoses::Diagnoses, journal::Journal,
-        roster::Roster,
+        StoreError, boots::Boots, console::Console, deadlines::Deadlines, diagnoses::Diagnoses,
+        journal::Journal, roster::Roster,
     },
 };
 use pilotlight_types::BootId;
@@ -69,8 +69,11 @@ impl Reconcile for Stalls {
             let usual = learned.map_or_else(String::new, |(boots, longest)| {
                 format!(" (95 of 100 of {boots} boots like it are not for more than {} s)", longest.as_secs())
             });
-            let mut why =
-                format!("nothing was seen for {} s after {last}{usual}: {}", silent.as_secs(), diagnosis.text);
+            let mut why = format!(
+                "nothing was seen for {} s after {last}{usual}: {}",
+                silent.as_secs(),
+                diagnosis.text
+            );
             why.push_str(&self.last_words(boot.id).await);
             self.boots.fail(boot.id, why, diagnosis).await?;
         }

@@ -319,8 +319,7 @@ impl Boots {
         let message = format!("{}: {outcome}, {took:.1} s after its first packet", machine.name);
         let code = boot.diagnosis.as_ref().map(|diagnosis| ("diagnosis".to_owned(), json!(diagnosis.code)));
         let (object, data) = (object(&machine.name), code.into_iter().collect());
-        let event =
-            self.journal.event_with(kind, &object, &Actor::machine(), Some(boot.id), message, data);
+        let event = self.journal.event_with(kind, &object, &Actor::machine(), Some(boot.id), message, data);
         vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot })), event]
     }
 

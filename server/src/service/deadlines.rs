@@ -70,10 +70,13 @@ impl Deadlines {
             for (id, boot) in boots.iter().filter(|(_, boot)| boot.outcome == Some(Outcome::Active)) {
                 let Some(machine) = inventory.machine(*id) else { continue };
                 let (model, profile) = own(inventory, machine);
-                let classes = [(model.clone(), profile.clone()), (model.clone(), None), (None, profile.clone())];
+                let classes =
+                    [(model.clone(), profile.clone()), (model.clone(), None), (None, profile.clone())];
                 // Of one that has no model, the narrowest class is its profile's, which counts once.
                 let twice = model.is_none() || profile.is_none();
-                for class in classes.into_iter().skip(usize::from(twice)).filter(|class| *class != (None, None)) {
+                for class in
+                    classes.into_iter().skip(usize::from(twice)).filter(|class| *class != (None, None))
+                {
                     by.entry(class).or_default().learn(boot);
                 }
             }

@@ -1,11 +1,5 @@
 //! Diagnoses: gathers what is known of a machine that does not get on, and of others beside it, for [`diagnose`].
-use super::{
-    boots::Boots,
-    console::Console,
-    journal::Journal,
-    roster::Roster,
-    sightings::Sightings,
-};
+use super::{boots::Boots, console::Console, journal::Journal, roster::Roster, sightings::Sightings};
 use crate::domain::{
     diagnosis::{Case, Segment, diagnose},
     machine::Machine,
@@ -68,7 +62,11 @@ impl Diagnoses {
             self.roster.read(|inventory| inventory.subnets.get(name).map(|subnet| subnet.spec.mode))
         });
         let foreign = network.as_ref().and_then(|name| {
-            self.sightings.foreign().into_iter().find(|(subnet, ..)| subnet == name).map(|(_, server, _)| server)
+            self.sightings
+                .foreign()
+                .into_iter()
+                .find(|(subnet, ..)| subnet == name)
+                .map(|(_, server, _)| server)
         });
         let Others { tried, further, silent } = others;
         let segment = network.as_ref().zip(mode).map(|(name, mode)| Segment {
@@ -79,7 +77,8 @@ impl Diagnoses {
             silent,
             foreign,
         });
-        let failed = machine.power.result.as_ref().and_then(|result| result.failed.as_deref());
+        let failed = machine.power.result.as_ref().filter(|result| result.action.boots());
+        let failed = failed.and_then(|result| result.failed.as_deref());
         diagnose(&Case {
             machine: machine.name.as_str(),
             boot,

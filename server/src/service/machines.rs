@@ -1,6 +1,7 @@
 //! What happens to machines: seen for the first time, accepted, armed, held, reported. One change of one machine at a time.
 mod acts;
 mod identity;
+mod ladder;
 mod power;
 
 pub use self::identity::Recognised;
@@ -22,7 +23,6 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pilotlight_types::{
     MachineId,
-    api::Hold,
     resource::{Labels, MachineSpec, Name, ReplyStyle},
 };
 use serde_json::json;
@@ -161,6 +161,10 @@ impl Machines {
                 machine.stage = stage;
                 machine.since = now;
             }
+            // Asked anew, or there: whatever was tried before is over.
+            if !matches!(event, Event::BootStarted | Event::BootFailed(_)) {
+                machine.ladder = None;
+            }
             also(machine);
             Ok(())
         })
@@ -199,8 +203,11 @@ impl Machines {
         let machine = self.named(name)?;
         let now = self.journal.now();
         self.change(machine.id, actor, |machine| {
-            machine.hold =
-                reason.map(|reason| Hold { reason: reason.to_owned(), by: actor.name.clone(), since: now });
+            match reason {
+                Some(reason) => ladder::lock(machine, reason, actor, now),
+                // It is tried from the first step again.
+                None => (machine.hold, machine.ladder) = (None, None),
+            }
             Ok(())
         })
         .await

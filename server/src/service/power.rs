@@ -294,11 +294,7 @@ impl Power {
             return Ok(());
         }
         let now = self.journal.now();
-        let change = |power: &mut State| {
-            if power.on != on {
-                (power.on, power.since) = (on, Some(now));
-            }
-        };
+        let change = |power: &mut State| power.seen(on, now);
         self.machines.change_power(machine.id, &Actor::daemon(), &[], change).await.map(drop)
     }
 

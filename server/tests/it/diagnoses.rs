@@ -26,10 +26,13 @@ fn the_diagnoses_are_documented_as_they_are() {
     let text = std::fs::read_to_string(&file).unwrap();
     let (before, rest) = text.split_once(MARKS.0).expect("the mark where the table begins");
     let (there, after) = rest.split_once(MARKS.1).expect("the mark where it ends");
-    let mut table = "| code | seen | what it most likely means | look at | the ladder |\n|---|---|---|---|---|\n".to_owned();
+    let mut table =
+        "| code | seen | what it most likely means | look at | the ladder |\n|---|---|---|---|---|\n"
+            .to_owned();
     for row in ALL {
         let ladder = if row.again { "starts it again" } else { "leaves it" };
-        writeln!(table, "| `{}` | {} | {} | {} | {ladder} |", row.code, row.seen, row.text, row.look).unwrap();
+        writeln!(table, "| `{}` | {} | {} | {} | {ladder} |", row.code, row.seen, row.text, row.look)
+            .unwrap();
     }
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&file, format!("{before}{}{table}{}{after}", MARKS.0, MARKS.1)).unwrap();
@@ -57,7 +60,8 @@ async fn code(rig: &Rig, boot: BootId) -> String {
 async fn only_dhcp(rig: &Rig, mac: &str, from: [u8; 4]) -> BootId {
     let asked = rig.ask(mac, from).await;
     let machine = asked.machine.clone().unwrap();
-    let noted = rig.boots.note(&asked, &machine, Some(from.into()), Seen::answered(Phase::Dhcp, "x", 0)).await;
+    let noted =
+        rig.boots.note(&asked, &machine, Some(from.into()), Seen::answered(Phase::Dhcp, "x", 0)).await;
     rig.journal.commit(noted.writes).await.unwrap();
     noted.boot
 }
@@ -96,7 +100,8 @@ async fn what_the_agent_says_while_it_boots_is_what_it_is_told_of(rig: Rig) {
     let rig = rig.with_documents().await;
     let boot = comes_to(&rig, MAC1, [10, 77, 0, 100], Phase::Ignition).await;
     let token = rig.configs.agent_token(boot).unwrap();
-    let progress = |step: &str| serde_json::from_value(serde_json::json!({"step": step, "detail": "no disks"})).unwrap();
+    let progress =
+        |step: &str| serde_json::from_value(serde_json::json!({"step": step, "detail": "no disks"})).unwrap();
     rig.agents.progress(boot, token.expose(), progress("trouble")).await.unwrap();
     rig.advance(600);
     stalls(&rig).pass().await.unwrap();

@@ -105,6 +105,23 @@ function Body({ machine }: { machine: Machine }) {
           {machine.diagnosis != null && <Diagnosed diagnosis={machine.diagnosis} />}
         </Alert>
       )}
+      {machine.why == null && machine.diagnosis != null && (
+        <Alert color="red" title={words.noBoot} className="wrap">
+          <Diagnosed diagnosis={machine.diagnosis} />
+        </Alert>
+      )}
+      {machine.ladder != null && (
+        <Alert color="yellow" title={words.ladder} className="wrap">
+          <ol>
+            {machine.ladder.tried.map((one) => (
+              <li key={one.at}>
+                {words.steps[one.step]} ({one.for}), <Ago at={one.at} />
+              </li>
+            ))}
+          </ol>
+          {machine.ladder.ended != null && words.ladderEnd}
+        </Alert>
+      )}
       {(machine.conflicts?.length ?? 0) > 0 && (
         <Alert color="red" title={words.conflicts} className="wrap">
           {machine.conflicts?.map((conflict) => (

@@ -54,12 +54,17 @@ fn beside(segment: &Segment<'_>, tell: &mut impl FnMut(String, Option<String>)) 
     let Segment { name, tried, further, silent, foreign, .. } = segment;
     let link = format!("/api/v1/subnets/{name}");
     if let Some(server) = foreign {
-        tell(format!("another DHCP server, {server}, gives addresses in {name}"), Some("/api/v1/network".into()));
+        tell(
+            format!("another DHCP server, {server}, gives addresses in {name}"),
+            Some("/api/v1/network".into()),
+        );
     }
     let others = match tried {
         0 => format!("no other machine booted in {name} in the last hour"),
         1 => format!("one other machine booted in {name} in the last hour, and came {}", far(*further > 0)),
-        many => format!("{many} other machines booted in {name} in the last hour; {further} came further than this one"),
+        many => format!(
+            "{many} other machines booted in {name} in the last hour; {further} came further than this one"
+        ),
     };
     tell(others, Some(link.clone()));
     if *silent > 0 {

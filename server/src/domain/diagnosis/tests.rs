@@ -18,7 +18,10 @@ fn boot(last: Phase, whole: bool, bytes: u64, decision: &Value) -> Boot {
     for phase in Phase::ALL.into_iter().filter(|phase| *phase <= last) {
         let ended = (phase < last || whole).then_some(now);
         let bytes = if phase == last { bytes } else { 1 };
-        record(&mut boot, PhaseRecord { phase, started: now, last: now, ended, bytes, requests: 2, detail: None });
+        record(
+            &mut boot,
+            PhaseRecord { phase, started: now, last: now, ended, bytes, requests: 2, detail: None },
+        );
     }
     boot.decision = DecisionRecord::of(decision).unwrap();
     boot
@@ -83,7 +86,10 @@ fn each_failure_gets_its_text() {
     is("program-silent", Case { boot: Some(&program), ..Case::default() });
     let (held, script) = (boot(Phase::Script, true, 0, &waits), at(Phase::Script, true, 0));
     is("told-to-wait", Case { boot: Some(&held), ..Case::default() });
-    is("ipxe-error", saying(&script, &[line("ipxe", "Could not select: Exec format error (https://ipxe.org/2e008081)")]));
+    is(
+        "ipxe-error",
+        saying(&script, &[line("ipxe", "Could not select: Exec format error (https://ipxe.org/2e008081)")]),
+    );
     is("no-kernel", saying(&script, &[line("ipxe", "http://10.0.0.1/boot/x/kernel...")]));
     let (kernel_part, kernel) = (at(Phase::Kernel, false, 5), at(Phase::Kernel, true, 9));
     is("kernel-broke-off", Case { boot: Some(&kernel_part), ..Case::default() });
@@ -135,17 +141,31 @@ fn the_evidence_is_told_with_where_more_of_it_is() {
     };
     let told = diagnose(&case).evidence;
     let seen: Vec<&str> = told.iter().map(|one| one.seen.as_str()).collect();
-    assert!(seen[0].starts_with("last seen: boot program, asked 2 times, 1400 bytes, not done, at 20"), "{seen:?}");
+    assert!(
+        seen[0].starts_with("last seen: boot program, asked 2 times, 1400 bytes, not done, at 20"),
+        "{seen:?}"
+    );
     assert_eq!(seen[1..4], ["it said: ipxe: two", "it said: ipxe: three", "it said: ipxe: four"]);
     assert!(seen.contains(&"its BMC says that it is on"), "{seen:?}");
     assert!(seen.contains(&"another DHCP server, 10.0.0.9, gives addresses in rack-a"), "{seen:?}");
-    assert!(seen.contains(&"3 other machines booted in rack-a in the last hour; 2 came further than this one"), "{seen:?}");
-    assert!(told.iter().all(|one| one.link.as_ref().is_some_and(|link| link.starts_with("/api/v1/"))), "{told:?}");
+    assert!(
+        seen.contains(&"3 other machines booted in rack-a in the last hour; 2 came further than this one"),
+        "{seen:?}"
+    );
+    assert!(
+        told.iter().all(|one| one.link.as_ref().is_some_and(|link| link.starts_with("/api/v1/"))),
+        "{told:?}"
+    );
 }
 
 #[test]
 fn what_a_restart_cannot_mend_is_not_restarted() {
-    let of = |code: &str| Diagnosis { code: code.into(), text: String::new(), look: String::new(), evidence: Vec::new() };
+    let of = |code: &str| Diagnosis {
+        code: code.into(),
+        text: String::new(),
+        look: String::new(),
+        evidence: Vec::new(),
+    };
     assert!(may_help(None) && may_help(Some(&of("no-packet"))) && may_help(Some(&of("of another version"))));
     assert!(!may_help(Some(&of("config-not-made"))) && !may_help(Some(&of("ignition-failed"))));
 }
