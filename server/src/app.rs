@@ -6,7 +6,7 @@ pub use error::StartError;
 
 use self::host::{
     bind_dhcp, bind_dhcp6, bind_tcp, download_client, listen_for_solicitations, listens, names, oidc_client,
-    our_addresses, port, vault, warn_of_missing, webhooks,
+    our_addresses, port, rules, vault, warn_of_missing, webhooks,
 };
 use crate::{
     clock::Clock,
@@ -17,6 +17,7 @@ use crate::{
         socket::Socket,
     },
     dhcp6::{self, Dhcp6Answers},
+    domain::deadlines::Bounds,
     http::{self, Patience, TlsListener, api::Api},
     interface,
     lifecycle::Lifecycle,
@@ -35,7 +36,9 @@ use crate::{
         configs::Configs,
         console::Console,
         content::Contents,
+        deadlines::Deadlines,
         delivery::Delivery,
+        diagnoses::Diagnoses,
         discovery::Discovery,
         doctor::{Doctor, Examine},
         explain::{Explain, Packets},
@@ -45,6 +48,7 @@ use crate::{
         images::Images,
         inbox::Inbox,
         journal::{Actor, Journal},
+        ladder::{Ladder, LadderCounts},
         leases::Leases,
         leases6::Leases6,
         machines::Machines,
@@ -110,6 +114,7 @@ pub struct App {
     console: Console,
     stalls: Stalls,
     waiting: Waiting,
+    ladder: reconcile::Ladder,
     power: (reconcile::Power, Wake),
     vault: Option<Vault>,
     webhooks: Webhooks,
@@ -192,6 +197,7 @@ impl App {
             let bmcs = Bmcs::new(roster.clone(), journal.clone(), secrets, settings.site.to_string());
             Power::new(machines.clone(), bmcs, journal)
         };
+        let counts = LadderCounts::default();
         let switching = (
             reconcile::Power { switch: power.clone(), running: JoinSet::new() },
             machines.wake_power().clone(),
@@ -242,6 +248,7 @@ impl App {
             secrets: secrets.clone(),
             webhooks: webhooks.clone(),
             power: power.clone(),
+            ladder: counts.clone(),
             sightings: sightings.clone(),
             journal: journal.clone(),
             serving: serving.clone(),
@@ -278,6 +285,23 @@ impl App {
             metrics: metrics.dhcp6.clone(),
         });
         let waiting = Waiting { machines: machines.clone(), discovery: discovery.clone() };
+        let deadlines = {
+            let bounds = Bounds { floor: settings.floor.std(), ceiling: settings.patience.std() };
+            let known = (roster.clone(), boots.clone(), journal.clone());
+            Deadlines::new(known.0, known.1, known.2, bounds, settings.post.std())
+        };
+        let diagnoses = {
+            let (boots, console) = (boots.clone(), console.clone());
+            Diagnoses::new(roster.clone(), boots, console, sightings.clone(), journal.clone())
+        };
+        let ladder = {
+            let bmcs = power.bmcs().clone();
+            let who = (machines.clone(), roster.clone(), boots.clone(), bmcs);
+            let why = (deadlines.clone(), diagnoses.clone());
+            let steps =
+                Ladder::new(who, why, journal.clone(), Arc::new(rules(&settings.ladder)), counts.clone());
+            reconcile::Ladder { steps, running: JoinSet::new() }
+        };
         let foresight = NextBoots::new(boots.clone(), delivery.clone(), configs.clone());
         let agents = Agents::new(
             configs,
@@ -374,9 +398,11 @@ impl App {
         let syslog = settings.syslog.map(|at| syslog::Listener::bind(at, receiver())).transpose()?;
         let stalls = Stalls {
             boots: boots.clone(),
+            roster: roster.clone(),
             console: console.clone(),
             journal: journal.clone(),
-            patience: settings.patience.std(),
+            deadlines,
+            diagnoses,
         };
         let adverts =
             Adverts { roster: roster.clone(), boots: boots.clone(), metrics: metrics.neighbor.clone() };
@@ -402,6 +428,7 @@ impl App {
             console,
             stalls,
             waiting,
+            ladder,
             power: switching,
             vault,
             webhooks,
@@ -492,6 +519,11 @@ impl App {
         let (stalls, passes, stop_stalls) = (self.stalls, self.repeated.clone(), stop.clone());
         life.spawn("stalls", async move {
             reconcile::run(stalls, Wake::default(), passes, stop_stalls).await;
+            Ok(())
+        });
+        let (ladder, passes, stop_ladder) = (self.ladder, self.repeated.clone(), stop.clone());
+        life.spawn("ladder", async move {
+            reconcile::run(ladder, Wake::default(), passes, stop_ladder).await;
             Ok(())
         });
         let ((power, wake), passes, stop_power) = (self.power, self.repeated.clone(), stop.clone());

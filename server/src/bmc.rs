@@ -64,6 +64,14 @@ impl Bmc {
         }
     }
 
+    /// Restarts the BMC itself; the machine goes on. The session is of no use afterwards.
+    pub async fn restart(&mut self) -> Result<(), BmcError> {
+        match self {
+            Self::Redfish(redfish) => redfish.restart().await,
+            Self::Ipmi(ipmi) => ipmi.restart().await,
+        }
+    }
+
     /// Switches the light by which one finds the machine in its rack.
     pub async fn identify(&mut self, lit: bool) -> Result<(), BmcError> {
         match self {

@@ -2,7 +2,7 @@
 mod check;
 mod fragment;
 
-pub use check::{ConfigProblem, DatabaseUrl, Settings, WebhookSettings};
+pub use check::{ConfigProblem, DatabaseUrl, LadderSettings, Settings, WebhookSettings};
 pub use fragment::{Fragment, Overrides};
 
 use std::path::Path;

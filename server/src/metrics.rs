@@ -1,11 +1,14 @@
 //! Metrics for Prometheus. No label has a value for each machine.
 mod bmc;
+mod ladder;
 mod webhooks;
 
 pub use bmc::BmcState;
+pub use ladder::LadderState;
 pub use webhooks::WebhooksState;
 
 use bmc::BmcMetrics;
+use ladder::LadderMetrics;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -133,6 +136,7 @@ struct StateMetrics {
     secrets_waiting: Gauge,
     webhooks: WebhookMetrics,
     bmc: BmcMetrics,
+    ladder: LadderMetrics,
 }
 
 /// What there is.
@@ -164,6 +168,8 @@ pub struct State {
     pub webhooks: WebhooksState,
     /// How BMCs do.
     pub bmc: BmcState,
+    /// Machines that are to boot and do not.
+    pub ladder: LadderState,
 }
 
 /// How machines of a subnet are paced.
@@ -304,6 +310,7 @@ impl Metrics {
             state.webhooks.paused.clone(),
         );
         state.bmc.register(&mut registry);
+        state.ladder.register(&mut registry);
         Self { registry: Arc::new(registry), dhcp, dhcp6, tftp, http, neighbor, syslog, state }
     }
 
@@ -346,6 +353,7 @@ impl Metrics {
         }
         self.state.webhooks.set(now.webhooks);
         self.state.bmc.set(now.bmc);
+        self.state.ladder.set(now.ladder);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

@@ -1,8 +1,10 @@
 //! Reconcilers: they take no input, look at what is, and do what is missing. Each may run at any time.
+mod ladder;
 mod power;
 mod stalls;
 mod waiting;
 
+pub use ladder::Ladder;
 pub use power::Power;
 pub use stalls::Stalls;
 pub use waiting::Waiting;

@@ -3,9 +3,11 @@ mod action;
 mod audit;
 mod bmc;
 mod boot;
+mod diagnosis;
 mod draft;
 mod groups;
 mod inbox;
+mod ladder;
 mod network;
 mod operation;
 mod packet;
@@ -25,12 +27,14 @@ pub use bmc::{
     PowerResult, PowerWanted, Sensor,
 };
 pub use boot::{Boot, BootServed, ConsoleLine, DecisionRecord, Outcome, Phase, PhaseRecord};
+pub use diagnosis::{Diagnosis, Evidence};
 pub use draft::{RenderRequest, Rendered};
 pub use groups::{GroupMachine, MachineGroup};
 pub use inbox::{
     AcceptPreview, AcceptRequest, Accepted, Difference, HardwareSummary, Inbox, InboxRow, InboxState,
     MachineClass,
 };
+pub use ladder::{BadStep, Ladder, LadderAction, LadderStep};
 pub use network::{Lease, LeaseState, Sighting, SubnetUse};
 pub use operation::{Operation, OperationState, Transfer};
 pub use packet::{PacketExplanation, PacketField, PacketQuestion, PacketView};
@@ -202,6 +206,12 @@ pub struct Machine {
     /// Why it is there, where that needs saying.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Why it does not get on, where it does not: of its newest boot, or of the boot that did not even begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
+    /// What was tried so that it boots, where it is to and does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
     /// When it came to that stage.
     pub since: Timestamp,
     /// `on`, `off` or `unknown`.

@@ -1,7 +1,7 @@
 //! What the daemon takes of its host: ports, addresses, names, files.
 use super::StartError;
 use crate::{
-    config::Settings,
+    config::{LadderSettings, Settings},
     dhcp::{
         listener::Role as DhcpRole,
         socket::{Sharing, Socket},
@@ -9,6 +9,7 @@ use crate::{
     dhcp6,
     domain::{
         firmware::table,
+        ladder::Rules,
         webhook::{Manner, Reach},
     },
     interface,
@@ -171,6 +172,12 @@ fn client(roots: rustls::RootCertStore) -> Result<reqwest::ClientBuilder, StartE
         .connect_timeout(std::time::Duration::from_secs(10))
         .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")));
     Ok(builder)
+}
+
+/// What is tried with machines that do not boot.
+pub(super) fn rules(settings: &LadderSettings) -> Rules {
+    let LadderSettings { enabled, steps, pause, at_once } = settings.clone();
+    Rules { enabled, steps, pause: pause.std(), at_once }
 }
 
 /// How webhooks are told.

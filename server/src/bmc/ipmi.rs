@@ -37,7 +37,11 @@ pub struct Ipmi {
 /// Groups of functions (IPMI 2.0 table 5-1).
 const CHASSIS: u8 = 0x00;
 const SENSOR: u8 = 0x04;
+const APP: u8 = 0x06;
 const STORAGE: u8 = 0x0a;
+
+/// Restarts the BMC (IPMI 2.0 section 20.2).
+const COLD_RESET: u8 = 0x02;
 
 /// Chassis commands (IPMI 2.0 section 28).
 const GET_STATUS: u8 = 0x01;
@@ -124,6 +128,11 @@ impl Ipmi {
         // Its version, the parameter, then what was set.
         let flags = (kept.get(2).copied(), kept.get(3).copied());
         Ok(matches!(flags, (Some(valid), Some(from)) if valid & 0x80 != 0 && from & 0x3c == device))
+    }
+
+    pub(super) async fn restart(&mut self) -> Result<(), BmcError> {
+        let request = Request { function: APP, command: COLD_RESET, data: &[] };
+        self.session.ask(request, Sent::Once).await.map(drop)
     }
 
     pub(super) async fn identify(&mut self, lit: bool) -> Result<(), BmcError> {

@@ -152,6 +152,30 @@ impl Redfish {
         }
     }
 
+    pub(super) async fn restart(&self) -> Result<(), BmcError> {
+        let system = self.state().await?.json;
+        let manager = items(&system["Links"]["ManagedBy"]).find_map(link);
+        let manager =
+            manager.ok_or_else(|| BmcError::Unsupported("its system names no manager".to_owned()))?;
+        let found = self.service.get(manager).await?.json;
+        let action = &found["Actions"]["#Manager.Reset"];
+        let target = action["target"]
+            .as_str()
+            .ok_or_else(|| BmcError::Unsupported("its manager cannot be reset".to_owned()))?;
+        let allowed: Vec<&str> =
+            items(&action["ResetType@Redfish.AllowableValues"]).filter_map(Value::as_str).collect();
+        let word = ["GracefulRestart", "ForceRestart"].into_iter();
+        let mut word = word.filter(|word| allowed.is_empty() || allowed.contains(word));
+        let body = json!({"ResetType": word.next().unwrap_or("GracefulRestart")});
+        let sending = Sending { method: &Method::POST, path: target, body: Some(&body), if_match: None };
+        match self.service.send(sending).await {
+            Ok(_) => Ok(()),
+            // It is on its way down, most likely; a second one would be another one.
+            Err(BmcError::Away(why) | BmcError::Garbled(why)) => Err(BmcError::Uncertain(why)),
+            Err(other) => Err(other),
+        }
+    }
+
     pub(super) async fn boot_once(&self, device: BootDevice) -> Result<bool, BmcError> {
         let target = match device {
             BootDevice::Pxe => "Pxe",

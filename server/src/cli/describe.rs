@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use pilotlight_types::{
     BootId,
-    api::{Boot, Event, List, Machine, Resource, Revision, WebhookStatus},
+    api::{Boot, Diagnosis, Event, Evidence, LadderStep, List, Machine, Resource, Revision, WebhookStatus},
     resource::{Kind, Labels},
 };
 use serde_json::Value;
@@ -91,6 +91,14 @@ async fn machine(client: &Client, machine: &Machine) -> Result<()> {
     labels(&machine.labels);
     let why = machine.why.as_ref().map(|why| format!(": {}", diff::plain(why))).unwrap_or_default();
     say("Stage", format!("{}, since {}{why}", machine.stage, machine.since));
+    if let Some(diagnosis) = &machine.diagnosis {
+        diagnosed(diagnosis);
+    }
+    if let Some(ladder) = &machine.ladder {
+        let end = ladder.ended.map(|at| format!("{at}  held: nothing is left to try"));
+        let step = |one: &LadderStep| format!("{}  {} ({})", one.at, one.step, one.for_what);
+        part("Ladder", ladder.tried.iter().map(step).chain(end));
+    }
     say("Power", &machine.power);
     if let Some(hold) = &machine.hold {
         say("Hold", format!("by {} since {}: {}", hold.by, hold.since, diff::plain(&hold.reason)));
@@ -121,6 +129,17 @@ async fn machine(client: &Client, machine: &Machine) -> Result<()> {
     };
     part("Newest boots", boots.items.iter().map(told));
     Ok(())
+}
+
+/// Why it does not get on, what to look at, and what that was told by.
+pub(super) fn diagnosed(diagnosis: &Diagnosis) {
+    say("Diagnosis", format!("{}: {}", diagnosis.code, diff::plain(&diagnosis.text)));
+    say("Look at", diff::plain(&diagnosis.look));
+    let told = |one: &Evidence| {
+        let link = one.link.as_ref().map(|link| format!("  ({link})")).unwrap_or_default();
+        diff::plain(&format!("{}{link}", one.seen))
+    };
+    part("Evidence", diagnosis.evidence.iter().map(told));
 }
 
 fn profile(machine: &Machine) -> String {

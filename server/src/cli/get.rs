@@ -28,6 +28,10 @@ pub(super) async fn run(args: GetArgs) -> Result<()> {
         };
         show(args.output, &boots, print_boots)?;
         if let (Some(_), Output::Table, [boot]) = (name, args.output, boots.as_slice()) {
+            if let Some(diagnosis) = &boot.diagnosis {
+                println!();
+                super::describe::diagnosed(diagnosis);
+            }
             print_last_words(&client, boot).await?;
         }
         return Ok(());

@@ -1,8 +1,10 @@
 //! What a configuration means, once it is known to mean something.
+mod ladder;
 mod oidc;
 mod secrets;
 mod webhooks;
 
+pub use ladder::LadderSettings;
 pub use webhooks::WebhookSettings;
 
 use super::fragment::Fragment;
@@ -52,8 +54,14 @@ pub struct Settings {
     pub agent: Option<PathBuf>,
     /// How many machines' next boots one change may touch before their number must be said.
     pub guard_machines: usize,
-    /// How long a boot may be silent.
+    /// How long a boot may be silent at the most.
     pub patience: Duration,
+    /// How long it may be silent at the least.
+    pub floor: Duration,
+    /// How long after it was switched on a machine's first packet may come.
+    pub post: Duration,
+    /// What is tried with machines that do not boot.
+    pub ladder: LadderSettings,
     /// The database.
     pub database: DatabaseUrl,
     /// The folders below which secrets of profiles may be in files.
@@ -118,6 +126,15 @@ impl Settings {
         if patience.is_some_and(|patience| patience.as_secs() < 10) {
             found("boot.patience", "a boot is given at least 10s".into());
         }
+        let mut time = |place: &str, text: Option<String>, default: &str| {
+            let time = parsed::<Duration>(place, &text.unwrap_or_else(|| default.to_owned()), &mut found);
+            if time.is_some_and(|time| time.as_secs() < 1) {
+                found(place, "at least 1s is expected".into());
+            }
+            time
+        };
+        let floor = time("boot.floor", from.boot.floor, "2m");
+        let post = time("boot.post", from.boot.post, "15m");
         let certificate = match (from.https.certificate, from.https.key) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -159,6 +176,7 @@ impl Settings {
             let why = "everything below it is served to everybody, and server.data-dir, which has the keys, is there";
             found("ipxe.dir", why.into());
         }
+        let ladder = ladder::ladder(&from.ladder, &mut found);
         let vault = secrets::vault(&from.vault, &mut found);
         let webhooks = webhooks::webhooks(&from.webhooks, &mut found);
         let people = oidc::people(&from.oidc, &mut found);
@@ -186,6 +204,9 @@ impl Settings {
                 ipxe_dir,
                 agent: from.agent.binary.or_else(packaged),
                 patience: patience?,
+                floor: floor?,
+                post: post?,
+                ladder: ladder?,
                 guard_machines: from.guard.machines.unwrap_or(50),
                 database: database?,
                 secret_files,

@@ -27,6 +27,8 @@ pub struct Fragment {
     pub agent: Agent,
     /// `[boot]`
     pub boot: Boot,
+    /// `[ladder]`
+    pub ladder: Ladder,
     /// `[guard]`
     pub guard: Guard,
     /// `[database]`
@@ -104,6 +106,21 @@ sections! {
     Boot {
         /// How long one may be silent before it has failed: `10m`.
         patience: String,
+        /// No less than this, whatever was learned of others.
+        floor: String,
+        /// How long after it was switched on its first packet may come.
+        post: String,
+    }
+    /// What is tried with machines that are to boot and do not.
+    Ladder {
+        /// Whether anything is.
+        enabled: bool,
+        /// The steps, the first one first.
+        steps: Vec<String>,
+        /// How long after a step the next one comes at the earliest.
+        pause: String,
+        /// How many steps are begun within that time at the most, on all machines together.
+        at_once: usize,
     }
     /// What keeps a slip from reaching a whole hall.
     Guard {
@@ -262,9 +279,40 @@ pub struct Overrides {
     /// The agent's binary, as machines get it
     #[arg(long, env = "PILOTLIGHT_AGENT_BINARY", value_name = "FILE", help_heading = "Settings")]
     pub agent_binary: Option<PathBuf>,
-    /// How long a boot may be silent before it has failed, such as 10m
+    /// How long a boot may be silent before it has failed, such as 10m; less, where boots like it were never silent for so long
     #[arg(long, env = "PILOTLIGHT_BOOT_PATIENCE", value_name = "TIME", help_heading = "Settings")]
     pub boot_patience: Option<String>,
+    /// The least that a boot may be silent, however quick others were, such as 2m
+    #[arg(long, env = "PILOTLIGHT_BOOT_FLOOR", value_name = "TIME", help_heading = "Settings")]
+    pub boot_floor: Option<String>,
+    /// How long after a machine was switched on its first packet may come, such as 15m; less, where that was learned
+    #[arg(long, env = "PILOTLIGHT_BOOT_POST", value_name = "TIME", help_heading = "Settings")]
+    pub boot_post: Option<String>,
+    /// Whether machines that are to boot and do not are restarted by their BMCs, step by step
+    #[arg(
+        long,
+        env = "PILOTLIGHT_LADDER_ENABLED",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        help_heading = "Settings"
+    )]
+    pub ladder_enabled: Option<bool>,
+    /// The steps, separated by commas: restart, cycle, bmc-reset, http
+    #[arg(
+        long,
+        env = "PILOTLIGHT_LADDER_STEPS",
+        value_name = "STEPS",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    pub ladder_steps: Option<Vec<String>>,
+    /// How long after a step of a machine the next one comes at the earliest, such as 5m
+    #[arg(long, env = "PILOTLIGHT_LADDER_PAUSE", value_name = "TIME", help_heading = "Settings")]
+    pub ladder_pause: Option<String>,
+    /// How many steps are begun within that time at the most, on all machines together
+    #[arg(long, env = "PILOTLIGHT_LADDER_AT_ONCE", value_name = "NUMBER", help_heading = "Settings")]
+    pub ladder_at_once: Option<usize>,
     /// How many machines' next boots one change may touch before --allow-machines must say their number
     #[arg(long, env = "PILOTLIGHT_GUARD_MACHINES", value_name = "NUMBER", help_heading = "Settings")]
     pub guard_machines: Option<usize>,
@@ -423,6 +471,12 @@ impl Fragment {
         lay(&mut self.ipxe.dir, &over.ipxe_dir);
         lay(&mut self.agent.binary, &over.agent_binary);
         lay(&mut self.boot.patience, &over.boot_patience);
+        lay(&mut self.boot.floor, &over.boot_floor);
+        lay(&mut self.boot.post, &over.boot_post);
+        lay(&mut self.ladder.enabled, &over.ladder_enabled);
+        lay(&mut self.ladder.steps, &over.ladder_steps);
+        lay(&mut self.ladder.pause, &over.ladder_pause);
+        lay(&mut self.ladder.at_once, &over.ladder_at_once);
         lay(&mut self.guard.machines, &over.guard_machines);
         lay(&mut self.database.url, &over.database_url);
         lay(&mut self.secrets.files, &over.secrets_files);

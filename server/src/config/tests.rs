@@ -40,6 +40,21 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn a_ladder_has_steps_that_there_are_and_an_end() {
+    let problems =
+        checked("[ladder]\nsteps = [\"cycle\", \"hammer\"]\npause = \"0s\"\nat-once = 0\n").unwrap_err();
+    let said = problems.join("\n");
+    for part in ["`hammer`: a step is `restart`", "ladder.pause: at least 1s", "ladder.at-once: at least 1"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let many = format!("[ladder]\nsteps = [{}]\n", "\"cycle\",".repeat(21));
+    assert!(checked(&many).unwrap_err()[0].contains("up to 20"));
+    let none = checked("[ladder]\nenabled = false\nsteps = []\n").unwrap();
+    assert!(!none.ladder.enabled && none.ladder.steps.is_empty());
+    assert_eq!(checked("").unwrap().ladder.steps.len(), 6);
+}
+
+#[test]
 fn a_database_url_that_is_none_is_not_repeated() {
     let problems = checked("[database]\nurl = \"mysql://root:hunter2@db\"").unwrap_err();
     assert!(!problems[0].contains("hunter2"), "{problems:?}");

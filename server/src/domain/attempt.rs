@@ -44,6 +44,8 @@ pub fn new(id: BootId, machine: &Name, mac: Mac, now: Timestamp) -> Boot {
         started: now,
         ended: None,
         outcome: None,
+        diagnosis: None,
+        powered: None,
         decision: DecisionRecord::default(),
         phases: Vec::new(),
     }
@@ -120,44 +122,6 @@ pub fn last_sign(boot: &Boot) -> Timestamp {
     boot.phases.iter().map(|record| record.last).max().unwrap_or(boot.started)
 }
 
-/// What a boot that fell silent most likely died of, by the last phase that was seen.
-pub fn diagnosis(boot: &Boot) -> String {
-    let Some(last) = boot.furthest() else { return "nothing was seen of it".into() };
-    let unfinished = boot.phase(last).is_some_and(|record| record.ended.is_none());
-    let why = match (last, unfinished) {
-        (Phase::Dhcp, true) => {
-            "it was offered an address and did not take it: another DHCP server answers too, or the relay drops our replies"
-        }
-        (Phase::Dhcp, false) => {
-            "it got an address and did not fetch the boot program: a firewall, no route to the server, or the wrong file for its architecture"
-        }
-        (Phase::BootProgram, true) => {
-            "the transfer of the boot program broke off: packets larger than the path takes, or a filtered UDP port"
-        }
-        (Phase::BootProgram, false) => {
-            "the boot program did not ask for its script: Secure Boot refused it, or it has no driver for this interface"
-        }
-        (Phase::Script, _) => "it got its script and did not fetch the kernel",
-        (Phase::Kernel, _) => "it fetched the kernel and not the initramfs",
-        (Phase::Initramfs, true) => "the initramfs was not fetched to its end",
-        (Phase::Initramfs, false) => {
-            "the kernel did not come up far enough to ask for anything: no driver for the interface in the initramfs, too little memory, or wrong network arguments"
-        }
-        (Phase::Rootfs, true) => "the root file system was not fetched to its end",
-        (Phase::Rootfs, false) => {
-            "it never asked for its Ignition config: the initrd with config.ign was lost (it is silent about that), or ignition.firstboot is missing"
-        }
-        (Phase::Ignition, true) => {
-            "it asked for its config, which could not be made (its Ignition phase says why), and stopped asking: it was switched off, or cannot reach the server any more"
-        }
-        (Phase::Ignition, false) => {
-            "it fetched its config and the agent did not report: Ignition refused the config or failed, or the agent cannot reach the server"
-        }
-        (Phase::Agent, _) => "the agent started and did not report the facts",
-    };
-    why.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,15 +167,5 @@ mod tests {
         assert!(!goes_on(&boot(&[Phase::Dhcp, Phase::Script, Phase::Kernel]), Phase::Dhcp, true));
         let ended = Boot { ended: Some(Timestamp::default()), ..boot(&[Phase::Dhcp]) };
         assert!(!goes_on(&ended, Phase::Script, true));
-    }
-
-    #[test]
-    fn each_silence_has_a_cause_in_words() {
-        let mut seen = std::collections::HashSet::new();
-        for last in 1..=Phase::ALL.len() {
-            let text = diagnosis(&boot(&Phase::ALL[..last]));
-            assert!(seen.insert(text.clone()), "the same text for two phases: {text}");
-        }
-        assert!(diagnosis(&boot(&[Phase::Initramfs, Phase::Rootfs])).contains("config.ign was lost"));
     }
 }

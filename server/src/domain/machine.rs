@@ -1,4 +1,5 @@
 //! A machine: what was declared, and where it is in its life.
+use super::ladder::Place;
 use super::power::Power;
 use super::stage::{Revision, Stage};
 use pilotlight_types::{
@@ -43,6 +44,8 @@ pub struct Machine {
     pub accepted: Option<Accepted>,
     /// Whether it is on, and what is asked of that.
     pub power: Power,
+    /// What was tried so that it boots, where it is to and does not.
+    pub ladder: Option<Place>,
     /// Counts its changes, from 1.
     pub version: i64,
 }
@@ -103,6 +106,7 @@ impl Machine {
             learned: Vec::new(),
             accepted: None,
             power: Power::default(),
+            ladder: None,
             version: 1,
         }
     }

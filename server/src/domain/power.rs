@@ -41,6 +41,33 @@ pub struct Power {
     /// The newest entry of the BMC's log that the timeline has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogMark>,
+    /// When it was last seen to go from off to on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched: Option<Timestamp>,
+    /// The boot device that its BMC was told last and did not have afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgot: Option<BootDevice>,
+}
+
+impl Power {
+    /// When the machine was last made to boot, as far as its BMC tells. That one is on of which nothing was known before says nothing:
+    /// it may have been on for a year.
+    pub fn switched_on(&self) -> Option<Timestamp> {
+        let boots = |action| matches!(action, PowerAction::Cycle | PowerAction::Reset);
+        let asked = self.result.as_ref().filter(|result| result.failed.is_none() && boots(result.action));
+        asked.map(|result| result.at).max(self.switched)
+    }
+
+    /// Takes down whether it is on, as it was seen now.
+    pub fn seen(&mut self, on: Option<bool>, now: Timestamp) {
+        if self.on == on {
+            return;
+        }
+        if (self.on, on) == (Some(false), Some(true)) {
+            self.switched = Some(now);
+        }
+        (self.on, self.since) = (on, Some(now));
+    }
 }
 
 /// A place in a BMC's log.
@@ -252,6 +279,26 @@ mod tests {
             }
         }
         panic!("it never ends");
+    }
+
+    #[test]
+    fn a_machine_that_is_found_on_was_not_switched_on() {
+        let mut power = Power::default();
+        power.seen(Some(true), at(1));
+        power.seen(None, at(2));
+        power.seen(Some(true), at(3));
+        assert_eq!((power.switched_on(), power.since), (None, Some(at(3))));
+        power.seen(Some(false), at(4));
+        power.seen(Some(true), at(5));
+        power.seen(Some(true), at(6));
+        assert_eq!(power.switched_on(), Some(at(5)));
+        let result = |action, failed| PowerResult { action, by: "ops".into(), at: at(9), failed };
+        power.result = Some(result(PowerAction::On, None));
+        assert_eq!(power.switched_on(), Some(at(5)), "it was on");
+        power.result = Some(result(PowerAction::Reset, Some("no answer".into())));
+        assert_eq!(power.switched_on(), Some(at(5)));
+        power.result = Some(result(PowerAction::Reset, None));
+        assert_eq!(power.switched_on(), Some(at(9)));
     }
 
     #[test]

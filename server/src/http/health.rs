@@ -1,10 +1,11 @@
 //! Whether the daemon lives, whether it can serve, and how it does.
 use super::problem::Failure;
 use crate::{
-    metrics::{BmcState, Metrics, PacingState, State as MetricsState, WebhooksState},
+    metrics::{BmcState, LadderState, Metrics, PacingState, State as MetricsState, WebhooksState},
     service::{
-        boots::Boots, delivery::Delivery, history::History, inbox::Inbox, journal::Journal, power::Power,
-        secrets::Secrets, sightings::Sightings, views::Views, webhooks::Webhooks,
+        boots::Boots, delivery::Delivery, history::History, inbox::Inbox, journal::Journal,
+        ladder::LadderCounts, power::Power, secrets::Secrets, sightings::Sightings, views::Views,
+        webhooks::Webhooks,
     },
 };
 use axum::{
@@ -42,6 +43,8 @@ pub struct Health {
     pub secrets: Secrets,
     /// Switches machines.
     pub power: Power,
+    /// Steps that were taken with machines that did not boot.
+    pub ladder: LadderCounts,
     /// What webhooks are told.
     pub webhooks: Webhooks,
     /// Other DHCP servers.
@@ -88,6 +91,7 @@ pub(super) fn text(health: &Health) -> Result<String, Failure> {
         link: paced.link.bytes(),
     });
     let webhooks = health.webhooks.state();
+    let (trying, ended) = health.views.on_ladder();
     let (bmc, open) = health.power.bmcs().state();
     let now = MetricsState {
         bmc: BmcState {
@@ -95,6 +99,7 @@ pub(super) fn text(health: &Health) -> Result<String, Failure> {
             micros: bmc.micros.into_iter().collect(),
             open,
         },
+        ladder: LadderState { steps: health.ladder.get(), trying, ended },
         webhooks: WebhooksState {
             tries: webhooks.tries,
             deliveries: webhooks.deliveries,

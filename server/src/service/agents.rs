@@ -10,6 +10,7 @@ use super::{
 use crate::{
     domain::{
         attempt::Pinned,
+        diagnosis::TROUBLE,
         identity::Says,
         machine::{Machine, Reported},
         stage::Event,
@@ -77,7 +78,7 @@ impl Agents {
         token: &str,
         progress: Progress,
     ) -> Result<Instructions, ReportError> {
-        let (machine, _) = self.authenticate(boot, token)?;
+        let (machine, record) = self.authenticate(boot, token)?;
         let detail = progress.detail.as_deref().map(|detail| printable(detail, LONGEST_DETAIL));
         match progress.step {
             Step::Started => {
@@ -85,8 +86,12 @@ impl Agents {
             }
             Step::Collecting => self.boots.saw(boot, Seen::begun(Phase::Agent, "collecting facts")),
             Step::Trouble => {
-                let message =
-                    format!("the agent of {}: {}", machine.name, detail.unwrap_or_else(|| "trouble".into()));
+                let trouble = detail.unwrap_or_else(|| "trouble".into());
+                // While it boots, this is what it does not get on for.
+                if record.ended.is_none() {
+                    self.boots.saw(boot, Seen::begun(Phase::Agent, format!("{TROUBLE}{trouble}")));
+                }
+                let message = format!("the agent of {}: {trouble}", machine.name);
                 let event = self.journal.event(
                     "agent.trouble",
                     &object(&machine.name),

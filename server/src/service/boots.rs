@@ -27,9 +27,10 @@ use crate::{
 };
 use pilotlight_types::{
     BootId, MachineId, Timestamp,
-    api::{Boot, BootServed, Outcome, Phase},
+    api::{Boot, BootServed, Diagnosis, Outcome, Phase},
 };
 use serde::Deserialize;
+use serde_json::json;
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -118,6 +119,20 @@ impl Boots {
 
     /// Ends a boot, and with it what the machine was doing.
     pub async fn end(&self, id: BootId, outcome: Outcome) -> Result<(), StoreError> {
+        self.end_with(id, outcome, None).await
+    }
+
+    /// The same of one that did not get on, with what it most likely died of.
+    pub async fn fail(&self, id: BootId, why: String, diagnosis: Diagnosis) -> Result<(), StoreError> {
+        self.end_with(id, Outcome::Failed { why }, Some(diagnosis)).await
+    }
+
+    async fn end_with(
+        &self,
+        id: BootId,
+        outcome: Outcome,
+        diagnosis: Option<Diagnosis>,
+    ) -> Result<(), StoreError> {
         let now = self.journal.now();
         let (machine, writes) = {
             let mut newest = self.lock();
@@ -128,6 +143,7 @@ impl Boots {
             let Some(row) = self.roster.machine(machine) else { return Ok(()) };
             let ended = Arc::make_mut(&mut boot);
             (ended.outcome, ended.ended) = (Some(outcome.clone()), Some(now));
+            ended.diagnosis = diagnosis;
             newest.put(machine, boot.clone());
             self.pacing.done(machine);
             (machine, self.ended(&row, boot))
@@ -137,7 +153,7 @@ impl Boots {
             let mut newest = self.lock();
             if let Some((machine, mut boot)) = newest.get(id).filter(|(_, boot)| boot.ended == Some(now)) {
                 let open = Arc::make_mut(&mut boot);
-                (open.outcome, open.ended) = (None, None);
+                (open.outcome, open.ended, open.diagnosis) = (None, None, None);
                 newest.put(machine, boot);
             }
             return Err(error);
@@ -199,6 +215,11 @@ impl Boots {
     /// The boots that go on.
     pub fn open(&self) -> Vec<Arc<Boot>> {
         self.lock().of.values().filter(|boot| boot.ended.is_none()).cloned().collect()
+    }
+
+    /// The newest boot of each machine, with whose it is.
+    pub fn all(&self) -> Vec<(MachineId, Arc<Boot>)> {
+        self.lock().of.iter().map(|(machine, boot)| (*machine, boot.clone())).collect()
     }
 
     /// How many machines there are whose newest boot began so lately.
@@ -296,8 +317,9 @@ impl Boots {
         let outcome = boot.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
         let took = boot.ended.unwrap_or(boot.started).since(boot.started).as_secs_f32();
         let message = format!("{}: {outcome}, {took:.1} s after its first packet", machine.name);
-        let event =
-            self.journal.event(kind, &object(&machine.name), &Actor::machine(), Some(boot.id), message);
+        let code = boot.diagnosis.as_ref().map(|diagnosis| ("diagnosis".to_owned(), json!(diagnosis.code)));
+        let (object, data) = (object(&machine.name), code.into_iter().collect());
+        let event = self.journal.event_with(kind, &object, &Actor::machine(), Some(boot.id), message, data);
         vec![Write::Boot(Box::new(BootRow { machine: machine.id, boot })), event]
     }
 

@@ -1,6 +1,7 @@
 //! What happens to machines: seen for the first time, accepted, armed, held, reported. One change of one machine at a time.
 mod acts;
 mod identity;
+mod ladder;
 mod power;
 mod taken_in;
 
@@ -23,7 +24,6 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pilotlight_types::{
     MachineId, Timestamp,
-    api::Hold,
     resource::{Kind, Labels, MachineSpec, Name, ReplyStyle},
 };
 use serde_json::json;
@@ -171,6 +171,10 @@ impl Machines {
                 machine.stage = stage;
                 machine.since = now;
             }
+            // Asked anew, or there: whatever was tried before is over.
+            if !matches!(event, Event::BootStarted | Event::BootFailed(_)) {
+                machine.ladder = None;
+            }
             also(machine);
             Ok(())
         })
@@ -201,12 +205,11 @@ impl Machines {
         let machine = self.named(name)?;
         let now = self.journal.now();
         self.change(machine.id, actor, |machine| {
-            machine.hold = lock.map(|Lock { reason, until }| Hold {
-                reason: reason.to_owned(),
-                by: actor.name.clone(),
-                since: now,
-                until,
-            });
+            match lock {
+                Some(Lock { reason, until }) => ladder::lock(machine, reason, until, actor, now),
+                // It is tried from the first step again.
+                None => (machine.hold, machine.ladder) = (None, None),
+            }
             Ok(())
         })
         .await

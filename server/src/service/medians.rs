@@ -40,7 +40,7 @@ impl Medians {
 }
 
 /// What a machine is, as far as its boots are concerned.
-fn class(inventory: &Inventory, machine: &Machine, by: ClassBy) -> Option<String> {
+pub(super) fn class(inventory: &Inventory, machine: &Machine, by: ClassBy) -> Option<String> {
     match by {
         ClassBy::Profile => inventory.assigned(machine).map(|assigned| assigned.revision.profile.to_string()),
         ClassBy::Model => {

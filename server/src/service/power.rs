@@ -204,15 +204,26 @@ impl Power {
     async fn set_device(&self, machine: &Machine, device: BootDevice) -> Result<(), BmcError> {
         for _ in 0..DEVICE_TRIES {
             if self.bmcs.ask(machine, |bmc| bmc.boot_once(device).boxed()).await? {
+                self.forgot(machine, None).await;
                 return Ok(());
             }
         }
+        self.forgot(machine, Some(device)).await;
         let message = format!(
             "BMC of {} took `{device}` as the next boot device {DEVICE_TRIES} times and does not say so afterwards: the machine may boot from elsewhere",
             machine.name
         );
         self.journal.later(vec![self.event("bmc.boot_device", machine, message, BTreeMap::new())]);
         Ok(())
+    }
+
+    /// Remembers whether the BMC forgot what the machine is to boot from: if it then does not boot, this is why.
+    async fn forgot(&self, machine: &Machine, device: Option<BootDevice>) {
+        let change = |power: &mut State| power.forgot = device;
+        if let Err(error) = self.machines.change_power(machine.id, &Actor::daemon(), &[], change).await {
+            let error = crate::errors::chain(&error);
+            tracing::warn!("it is not remembered what the BMC of {} forgets: {error}", machine.name);
+        }
     }
 
     /// What failed: it is tried again, unless that is of no use.
@@ -283,11 +294,7 @@ impl Power {
             return Ok(());
         }
         let now = self.journal.now();
-        let change = |power: &mut State| {
-            if power.on != on {
-                (power.on, power.since) = (on, Some(now));
-            }
-        };
+        let change = |power: &mut State| power.seen(on, now);
         self.machines.change_power(machine.id, &Actor::daemon(), &[], change).await.map(drop)
     }
 

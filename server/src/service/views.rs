@@ -185,6 +185,15 @@ impl Views {
         self.roster.read(|inventory| inventory.machines().filter(|machine| inventory.drifts(machine)).count())
     }
 
+    /// How many machines do not boot: with which something is tried, and with which nothing is left.
+    pub fn on_ladder(&self) -> (usize, usize) {
+        self.roster.read(|inventory| {
+            let places = || inventory.machines().filter_map(|machine| machine.ladder.as_ref());
+            let ended = places().filter(|place| place.ended.is_some()).count();
+            (places().count() - ended, ended)
+        })
+    }
+
     /// How many addresses of each subnet are held.
     pub fn leases(&self, now: pilotlight_types::Timestamp) -> Vec<(String, usize)> {
         self.leases.held(now).into_iter().map(|(subnet, held)| (subnet.to_string(), held)).collect()
@@ -213,6 +222,11 @@ impl Views {
             _ => None,
         };
         let boot = self.boots.of(machine.id);
+        let failed = matches!(machine.stage, Stage::Failed { .. });
+        let diagnosis = boot.as_ref().filter(|_| failed).and_then(|boot| boot.diagnosis.clone());
+        let place = machine.ladder.as_ref();
+        // Of a boot that did not even begin, the ladder knows.
+        let diagnosis = place.and_then(|place| place.diagnosis.clone()).or(diagnosis);
         api::Machine {
             id: machine.id,
             kind: Kind::Machine,
@@ -221,6 +235,8 @@ impl Views {
             spec: machine.spec.clone(),
             stage: machine.stage.name().to_owned(),
             why,
+            diagnosis,
+            ladder: place.map(|place| api::Ladder { tried: place.tried.clone(), ended: place.ended }),
             since: machine.since,
             power: power::word(machine.power.on).to_owned(),
             power_since: machine.power.since,

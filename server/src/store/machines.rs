@@ -24,6 +24,7 @@ struct Columns {
     learned: Option<String>,
     accepted: Option<String>,
     power: Option<String>,
+    ladder: Option<String>,
     version: i64,
 }
 
@@ -49,6 +50,7 @@ impl TryFrom<Columns> for Machine {
             learned: row.learned.map_or(Ok(Vec::new()), |json| codec::from_json("list of MACs", &json))?,
             accepted: row.accepted.map(|json| codec::from_json("acceptance", &json)).transpose()?,
             power: row.power.map_or_else(|| Ok(Power::default()), |json| codec::from_json("power", &json))?,
+            ladder: row.ladder.map(|json| codec::from_json("place on the ladder", &json)).transpose()?,
             version: row.version,
         })
     }
@@ -59,7 +61,7 @@ impl Tx {
     pub async fn machines(&mut self) -> Result<Vec<Machine>, StoreError> {
         let rows: Vec<Columns> = on!(self, conn => sqlx::query_as(
             "SELECT id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, reply, learned, \
-             accepted, power, version FROM machine ORDER BY name").fetch_all(conn).await)
+             accepted, power, ladder, version FROM machine ORDER BY name").fetch_all(conn).await)
         .map_err(StoreError::backend("reading machines"))?;
         rows.into_iter().map(Machine::try_from).collect()
     }
@@ -78,22 +80,24 @@ impl Tx {
         let accepted = machine.accepted.as_ref().map(|by| codec::to_json("acceptance", by)).transpose()?;
         let power = (machine.power != Power::default()).then(|| codec::to_json("power", &machine.power));
         let power = power.transpose()?;
+        let ladder = machine.ladder.as_ref().map(|place| codec::to_json("place on the ladder", place));
+        let ladder = ladder.transpose()?;
         let labels = codec::to_json("set of labels", &machine.labels)?;
         let spec = codec::to_json("machine", &machine.spec)?;
         let stage = codec::to_json("stage", &machine.stage)?;
         // One that was deleted meanwhile must not come back: only the first version is inserted.
         let text = if machine.version == 1 {
             "INSERT INTO machine (id, name, labels, spec, stage, since, hold, running, facts, facts_at, seen, version, reply, learned, \
-             accepted, power) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+             accepted, power, ladder) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
         } else {
             "UPDATE machine SET name = $2, labels = $3, spec = $4, stage = $5, since = $6, hold = $7, running = $8, \
              facts = $9, facts_at = $10, seen = $11, version = $12, reply = $13, learned = $14, accepted = $15, \
-             power = $16 WHERE id = $1 AND version = $12 - 1"
+             power = $16, ladder = $17 WHERE id = $1 AND version = $12 - 1"
         };
         let changed = on!(self, conn => sqlx::query(text)
             .bind(&id).bind(machine.name.as_str()).bind(labels).bind(spec).bind(stage).bind(machine.since.micros())
             .bind(hold).bind(running).bind(facts).bind(machine.facts.as_ref().map(|r| r.at.micros()))
-            .bind(machine.seen.map(Timestamp::micros)).bind(machine.version).bind(reply).bind(learned).bind(accepted).bind(power)
+            .bind(machine.seen.map(Timestamp::micros)).bind(machine.version).bind(reply).bind(learned).bind(accepted).bind(power).bind(ladder)
             .execute(conn).await.map(|done| done.rows_affected()))
         .map_err(|e| conflict(e, "writing a machine", what))?;
         if changed != 1 {

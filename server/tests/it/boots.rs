@@ -1,9 +1,9 @@
 //! Boots: what was seen, in which boot, and that it is durable before the machine is told.
 use crate::rig::{MAC1, OURS, Rig, machine, on_both, operator};
 use pilotlight::{
-    domain::attempt::Pinned,
+    domain::{attempt::Pinned, deadlines::Bounds},
     reconcile::{Reconcile, Stalls},
-    service::boots::Seen,
+    service::{boots::Seen, deadlines::Deadlines, diagnoses::Diagnoses},
 };
 use pilotlight_types::{
     BootId,
@@ -216,12 +216,25 @@ async fn a_boot_from_disk_is_over_with_its_script(rig: Rig) {
     assert!(rig.restarted().await.boots.open().is_empty());
 }
 
+pub fn deadlines(rig: &Rig) -> Deadlines {
+    let (floor, ceiling) = (Duration::from_secs(60), Duration::from_secs(600));
+    let (roster, boots, journal) = (rig.roster.clone(), rig.boots.clone(), rig.journal.clone());
+    Deadlines::new(roster, boots, journal, Bounds { floor, ceiling }, ceiling)
+}
+
+pub fn diagnoses(rig: &Rig) -> Diagnoses {
+    let (boots, console) = (rig.boots.clone(), rig.console.clone());
+    Diagnoses::new(rig.roster.clone(), boots, console, rig.sightings.clone(), rig.journal.clone())
+}
+
 pub fn stalls(rig: &Rig) -> Stalls {
     Stalls {
         boots: rig.boots.clone(),
+        roster: rig.roster.clone(),
         console: rig.console.clone(),
         journal: rig.journal.clone(),
-        patience: Duration::from_secs(600),
+        deadlines: deadlines(rig),
+        diagnoses: diagnoses(rig),
     }
 }
 
@@ -237,9 +250,15 @@ async fn a_boot_that_fell_silent_fails_and_the_next_one_tries_again(rig: Rig) {
     assert_eq!(rig.stage("n1"), "failed");
     let Some(Outcome::Failed { why }) = rig.boot(boot).outcome else { panic!("it failed") };
     assert!(why.contains("config.ign was lost"), "{why}");
+    let diagnosis = rig.views.machine("n1").unwrap().diagnosis.expect("a diagnosis");
+    assert_eq!(diagnosis.code, "config-not-asked");
+    assert!(diagnosis.evidence[0].link.as_ref().unwrap().ends_with(&boot.to_string()), "{diagnosis:?}");
+    let failed = rig.events().await.into_iter().find(|event| event.kind == "boot.failed").unwrap();
+    assert_eq!(failed.data["diagnosis"], "config-not-asked");
     assert!(rig.kinds().await.contains(&"machine.failed".into()));
     let rig = rig.restarted().await;
     assert_eq!(rig.stage("n1"), "failed");
+    assert_eq!(rig.boot(boot).diagnosis.map(|it| it.code).as_deref(), Some("config-not-asked"));
     let (next, script) = rig.script(MAC1, FROM).await;
     assert!(next != boot && script.contains("kernel ${base}/kernel"), "it is armed still: {script}");
     assert_eq!(rig.stage("n1"), "provisioning");

@@ -20,7 +20,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-fn power(rig: &Rig) -> Power {
+pub fn power(rig: &Rig) -> Power {
     let bmcs = Bmcs::new(rig.roster.clone(), rig.journal.clone(), rig.secrets.clone(), "test".into());
     Power::new(rig.machines.clone(), bmcs, rig.journal.clone())
 }
@@ -36,6 +36,7 @@ fn health(rig: &Rig) -> Health {
         secrets: rig.secrets.clone(),
         webhooks: rig.webhooks.clone(),
         power: power(rig),
+        ladder: Default::default(),
         sightings: rig.sightings.clone(),
         journal: rig.journal.clone(),
         serving: Arc::default(),

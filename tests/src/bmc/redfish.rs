@@ -75,7 +75,7 @@ pub struct State {
     pub most_sessions: usize,
     /// How many were opened.
     pub opened: u64,
-    /// Each reset that it took.
+    /// Each reset that it took, and `Manager` for one of its own.
     pub resets: Vec<String>,
     /// Whether its light is lit.
     pub lit: bool,

@@ -3,6 +3,7 @@
 
 mod faults;
 mod ipmi;
+mod ladder;
 mod sushy;
 
 use std::fs;

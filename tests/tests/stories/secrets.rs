@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pilotlight_types::api::{Event, Outcome, Phase};
+use pilotlight_types::api::{Diagnosis, Event, Outcome, Phase};
 use serde_json::{Value, json};
 
 use crate::net::Net;
@@ -192,6 +192,11 @@ async fn a_boot_keeps_its_profile_when_that_is_changed_half_way() -> Result<()> 
     Ok(())
 }
 
+/// What programs are told of a machine that does not get on.
+fn code(diagnosis: Option<&Diagnosis>) -> Option<&str> {
+    diagnosis.map(|diagnosis| diagnosis.code.as_str())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_whose_config_is_lost_has_failed_and_says_why_and_may_try_again() -> Result<()> {
     if skipped("network") {
@@ -207,6 +212,8 @@ async fn a_machine_whose_config_is_lost_has_failed_and_says_why_and_may_try_agai
     let boot = failed.boot.context("no boot")?;
     assert!(matches!(&boot.outcome, Some(Outcome::Failed { why }) if why.contains("config.ign")), "{boot:?}");
     assert_eq!(boot.furthest(), Some(Phase::Rootfs));
+    assert_eq!(code(boot.diagnosis.as_ref()), Some("config-not-asked"));
+    assert_eq!(code(failed.diagnosis.as_ref()), Some("config-not-asked"));
     let events = admin.events(0).await?;
     assert!(events.iter().any(|event| event.kind == "boot.failed" && event.boot == Some(boot.id)));
 
@@ -230,6 +237,7 @@ async fn each_silence_of_a_machine_has_its_own_diagnosis() -> Result<()> {
     player.offered()?;
     let failed = net.rig.admin.wait_for("n1", "failed", Duration::from_secs(25)).await?;
     assert!(failed.why.as_deref().is_some_and(|why| why.contains("did not take it")), "{:?}", failed.why);
+    assert_eq!(code(failed.diagnosis.as_ref()), Some("offer-not-taken"));
     let script = player.script()?;
     assert!(script.contains("/kernel "), "{script}");
     net.rig.admin.wait_for("n1", "provisioning", SOON).await?;
@@ -239,5 +247,6 @@ async fn each_silence_of_a_machine_has_its_own_diagnosis() -> Result<()> {
         "{:?}",
         failed.why
     );
+    assert_eq!(code(failed.diagnosis.as_ref()), Some("no-kernel"));
     Ok(())
 }

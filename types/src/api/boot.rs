@@ -1,4 +1,5 @@
 //! Boots, as the REST API shows them and the database keeps them.
+use super::Diagnosis;
 use crate::{BootId, Mac, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,12 @@ pub struct Boot {
     pub ended: Option<Timestamp>,
     /// How it ended; none while it goes on.
     pub outcome: Option<Outcome>,
+    /// Why it did not get on, where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
+    /// When its machine was last switched on before it, where its BMC tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub powered: Option<Timestamp>,
     /// What was decided, and from what.
     #[schemars(with = "serde_json::Value")]
     pub decision: DecisionRecord,

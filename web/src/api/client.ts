@@ -6,6 +6,7 @@ import { authorized } from "./session";
 type Schemas = components["schemas"];
 export type Machine = Schemas["Machine"];
 export type Boot = Schemas["Boot"];
+export type Diagnosis = Schemas["Diagnosis"];
 export type PhaseRecord = Schemas["PhaseRecord"];
 export type Phase = Schemas["Phase"];
 export type Event = Schemas["Event"];

@@ -282,12 +282,13 @@ function Ended({ failed, find }: { failed: boolean; find: string }) {
             key: "outcome",
             title: words.outcome,
             width: "minmax(220px, 3fr)",
-            cell: ({ outcome }) =>
+            cell: ({ outcome, diagnosis }) =>
               outcome && (
                 <span
                   className={outcome.result === "failed" ? "stage-failed" : undefined}
                   title={outcome.result === "failed" ? outcome.why : undefined}
                 >
+                  {diagnosis != null && `${diagnosis.code} · `}
                   {common.outcome(
                     outcome.result,
                     outcome.result === "failed"

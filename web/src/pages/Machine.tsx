@@ -10,6 +10,7 @@ import { ACTIONS, refusal } from "../logic/action";
 import type { Call } from "../logic/code";
 import { field, rowOf } from "../logic/row";
 import { ActionButton, ActionDialog } from "../parts/Actions";
+import { Diagnosed } from "../parts/Diagnosed";
 import { EventList } from "../parts/EventList";
 import { Disks, Interfaces } from "../parts/Interfaces";
 import { Page } from "../parts/Page";
@@ -101,6 +102,24 @@ function Body({ machine }: { machine: Machine }) {
       {machine.why != null && (
         <Alert color="red" title={words.failed} className="wrap">
           {machine.why}
+          {machine.diagnosis != null && <Diagnosed diagnosis={machine.diagnosis} />}
+        </Alert>
+      )}
+      {machine.why == null && machine.diagnosis != null && (
+        <Alert color="red" title={words.noBoot} className="wrap">
+          <Diagnosed diagnosis={machine.diagnosis} />
+        </Alert>
+      )}
+      {machine.ladder != null && (
+        <Alert color="yellow" title={words.ladder} className="wrap">
+          <ol>
+            {machine.ladder.tried.map((one) => (
+              <li key={one.at}>
+                {words.steps[one.step]} ({one.for}), <Ago at={one.at} />
+              </li>
+            ))}
+          </ol>
+          {machine.ladder.ended != null && words.ladderEnd}
         </Alert>
       )}
       {(machine.conflicts?.length ?? 0) > 0 && (

@@ -93,6 +93,15 @@ export const machine = {
   },
   held: (by: string, reason: string) => `On hold by ${by}: ${reason}`,
   failed: "Why it failed",
+  noBoot: "It does not boot",
+  ladder: "What was tried so that it boots",
+  ladderEnd: "Nothing is left to try: it is held. Release it, and it is tried from the first step again.",
+  steps: {
+    restart: "told to boot from the network, and restarted",
+    cycle: "told to boot from the network, and switched off and on",
+    "bmc-reset": "its BMC restarted",
+    http: "told to boot from the network by HTTP, and switched off and on",
+  },
   conflicts: "It is not who it says",
   summary: {
     heading: "Now",
@@ -133,6 +142,8 @@ export const machine = {
     why: "Why it booted that",
     decision: "The decision in full",
     details: "What was served or said last",
+    diagnosis: "Diagnosis",
+    lookAt: "Look at:",
   },
   timeline: {
     none: "Nothing has happened to it yet",

@@ -136,7 +136,7 @@ pub const PROVISIONING: Row = Row {
     means: "armed: its next boot gets that revision",
     next: [Refused, Armed, Stays, Active, Failed, Retired],
     deadline: Some(HOUR),
-    tried: "a boot that falls silent is failed, with a diagnosis; the next one is given the same",
+    tried: "a boot that falls silent is failed, with a diagnosis; where there is a BMC, the ladder starts it again; the next boot is given the same",
     exits: &[Asks::Provision, Asks::Retire],
 };
 
@@ -156,7 +156,7 @@ pub const FAILED: Row = Row {
     means: "a boot did not get there; it is armed still",
     next: [Refused, Armed, Again, Active, Failed, Retired],
     deadline: Some(DAY),
-    tried: "its next boot, whoever starts it, is given the same revision",
+    tried: "the ladder starts it again, where there is a BMC; its next boot, whoever starts it, is given the same revision",
     exits: &[Asks::Provision, Asks::Retire],
 };
 

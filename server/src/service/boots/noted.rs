@@ -74,10 +74,10 @@ impl Boots {
         let (mut boot, began) = match (goes_on, current) {
             (Some(boot), _) => (boot.clone(), false),
             (None, before) => {
-                if let Some(before) = before.filter(|boot| boot.ended.is_none()) {
-                    writes.extend(self.ended(machine, restarted(before, now)));
+                if let Some(open) = before.filter(|boot| boot.ended.is_none()) {
+                    writes.extend(self.ended(machine, restarted(open, now)));
                 }
-                let (boot, told) = self.begun(asked, machine, now);
+                let (boot, told) = self.begun(asked, machine, before.map(|boot| boot.started), now);
                 writes.push(told);
                 (boot, true)
             }
@@ -97,12 +97,21 @@ impl Boots {
         (Noted { boot: id, writes, again: false, machine: machine.id, decision }, began)
     }
 
-    fn begun(&self, asked: &Asked, machine: &Machine, now: Timestamp) -> (Arc<Boot>, Write) {
+    fn begun(
+        &self,
+        asked: &Asked,
+        machine: &Machine,
+        before: Option<Timestamp>,
+        now: Timestamp,
+    ) -> (Arc<Boot>, Write) {
         let (id, mac) = (BootId::new(now, random()), asked.request.mac);
         let message = format!("{} boots from {mac} ({})", machine.name, asked.decision.plan);
         let object = object(&machine.name);
         let told = self.journal.event("boot.started", &object, &Actor::machine(), Some(id), message);
-        (Arc::new(attempt::new(id, &machine.name, mac, now)), told)
+        let mut boot = attempt::new(id, &machine.name, mac, now);
+        // Of a machine that started by itself its BMC tells nothing: then it was switched on for an earlier boot.
+        boot.powered = machine.power.switched_on().filter(|on| before.is_none_or(|before| *on > before));
+        (Arc::new(boot), told)
     }
 }
 

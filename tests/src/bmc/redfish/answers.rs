@@ -15,6 +15,7 @@ use super::{Fault, Make, Redfish, State};
 
 const SYSTEM: &str = "/redfish/v1/Systems/1";
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
+const MANAGER_RESET: &str = "/redfish/v1/Managers/1/Actions/Manager.Reset";
 const RESETS: [&str; 4] = ["On", "ForceOff", "GracefulShutdown", "ForceRestart"];
 
 pub(super) fn router(state: Arc<Mutex<State>>) -> Router {
@@ -136,6 +137,8 @@ impl State {
         let tagged = |value: Value| ([(header::ETAG, self.etag())], axum::Json(value)).into_response();
         match path.strip_prefix("/redfish/v1/").unwrap_or_default() {
             "Systems" => json(json!({"Members": [{"@odata.id": SYSTEM}]})),
+            "Managers/1" => json(json!({"Id": "1", "Actions": {"#Manager.Reset": {"target": MANAGER_RESET,
+                "ResetType@Redfish.AllowableValues": ["GracefulRestart"]}}})),
             "Systems/1" => tagged(self.system()),
             "Systems/1/SD" if self.make == Make::Ami => tagged(json!({"Id": "SD", "Boot": self.boot})),
             "Chassis/1" => {
@@ -169,7 +172,8 @@ impl State {
         let mut system = json!({
             "@odata.id": SYSTEM, "Id": "1", "Name": "node", "PowerState": if self.on { "On" } else { "Off" },
             "Boot": self.boot, "Actions": actions, "LocationIndicatorActive": self.lit,
-            "Links": {"Chassis": [{"@odata.id": "/redfish/v1/Chassis/1"}]},
+            "Links": {"Chassis": [{"@odata.id": "/redfish/v1/Chassis/1"}],
+                "ManagedBy": [{"@odata.id": "/redfish/v1/Managers/1"}]},
             "LogServices": {"@odata.id": format!("{SYSTEM}/LogServices")},
         });
         if self.make == Make::Ami {
@@ -210,6 +214,12 @@ impl State {
 
     fn post(&mut self, path: &str, body: &Value) -> Response {
         let kind = body["ResetType"].as_str().unwrap_or_default().to_owned();
+        if path == MANAGER_RESET && kind == "GracefulRestart" {
+            // It comes back and knows nobody.
+            self.resets.push("Manager".to_owned());
+            self.sessions.clear();
+            return StatusCode::NO_CONTENT.into_response();
+        }
         if path != format!("{SYSTEM}/Actions/ComputerSystem.Reset") {
             return problem(StatusCode::NOT_FOUND, "ResourceMissingAtURI");
         }

@@ -5,6 +5,7 @@ import type { Boot, Machine } from "../../api/client";
 import { type ClassBy, mediansQuery } from "../../api/site";
 import { bootQuery, machineBootsQuery } from "../../api/queries";
 import { span } from "../../logic/time";
+import { Diagnosed } from "../../parts/Diagnosed";
 import { Snippet } from "../../parts/Page";
 import { Moment } from "../../parts/Time";
 import { Empty, Loaded } from "../../parts/Trouble";
@@ -100,6 +101,7 @@ function OneBoot({ id, usual }: { id: string; usual: BootMedians | undefined }) 
           <div className="panels">
             <section className="panel wide">
               <BootHead boot={boot} />
+              {boot.diagnosis != null && <Diagnosed diagnosis={boot.diagnosis} />}
               <Waterfall boot={boot} usual={usual} />
               {usual !== undefined && <Compared usual={usual} />}
             </section>
