@@ -8,57 +8,53 @@ export interface PlainColumn<T> {
   className?: string | ((row: T) => string | undefined);
 }
 
-/** A table of few rows, as wide as its text, that scrolls sideways by itself where the window is narrow. */
+/**
+ * A table of few rows, as wide as its text. Where the window is narrow each row is a card, and each cell a line of it with its title: the
+ * roles are said, since what is laid out in another way is a table no more to browsers.
+ */
 export function PlainTable<T>({
   label,
   rows,
   columns,
   id,
-  fits = false,
 }: {
   label: string;
   rows: readonly T[];
   columns: readonly PlainColumn<T>[];
   id: (row: T, index: number) => string | number;
-  /** Its columns are few and short: it need not scroll on a phone. */
-  fits?: boolean;
 }) {
-  const table = (
-    <table className="plain">
-      <caption className="unseen">{label}</caption>
-      <thead>
-        <tr>
-          {columns.map(({ title }) => (
-            <th key={title} scope="col">
-              {title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((row, index) => (
-          <tr key={id(row, index)}>
-            {columns.map(({ title, cell, names = false, className }) => {
-              const named = typeof className === "function" ? className(row) : className;
-              return names ? (
-                <th key={title} scope="row" className={named}>
-                  {cell(row)}
-                </th>
-              ) : (
-                <td key={title} className={named}>
-                  {cell(row)}
-                </td>
-              );
-            })}
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-  if (fits) return table;
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label={label}>
-      {table}
+      <table className="plain cards" role="table">
+        <caption className="unseen">{label}</caption>
+        <thead role="rowgroup">
+          <tr role="row">
+            {columns.map(({ title }) => (
+              <th key={title} scope="col" role="columnheader">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {rows.map((row, index) => (
+            <tr key={id(row, index)} role="row">
+              {columns.map(({ title, cell, names = false, className }) => {
+                const named = typeof className === "function" ? className(row) : className;
+                return names ? (
+                  <th key={title} scope="row" role="rowheader" className={named}>
+                    {cell(row)}
+                  </th>
+                ) : (
+                  <td key={title} role="cell" data-title={title} className={named}>
+                    <div>{cell(row)}</div>
+                  </td>
+                );
+              })}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }

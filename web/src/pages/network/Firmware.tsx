@@ -53,7 +53,7 @@ export function FirmwareTab() {
         {learned.length === 0 ? (
           <Text size="sm">{words.none}</Text>
         ) : (
-          <PlainTable label={words.learned} rows={learned} columns={LEARNED} id={(row) => row.name} fits />
+          <PlainTable label={words.learned} rows={learned} columns={LEARNED} id={(row) => row.name} />
         )}
       </section>
       <section className="panel">

@@ -71,7 +71,7 @@ function Sightings({ label, rows, none, hint }: { label: string; rows: readonly 
           {hint}
         </Text>
       )}
-      <PlainTable label={label} rows={rows} columns={COLUMNS} id={(row) => `${row.subnet} ${row.address}`} fits />
+      <PlainTable label={label} rows={rows} columns={COLUMNS} id={(row) => `${row.subnet} ${row.address}`} />
     </>
   );
 }

@@ -208,7 +208,7 @@ function Told({ name }: { name: string }) {
         closeButtonProps={{ "aria-label": shell.close }}
       >
         {shown !== undefined && (
-          <PlainTable label={words.attempts} rows={shown.attempts} columns={TRIES} id={(one) => one.at} fits />
+          <PlainTable label={words.attempts} rows={shown.attempts} columns={TRIES} id={(one) => one.at} />
         )}
       </Drawer>
     </>
