@@ -179,6 +179,39 @@ test("a viewer cannot do what editors can, and is told why", async () => {
   expect(rig.cli("get", "profiles", "worker", "-o", "json")).not.toContain("mine");
 });
 
+test("who may see roles, users and tokens, and not change them, finds the buttons off, and why", async () => {
+  rig.apply(
+    `kind: Role\nname: auditor\nspec: {rules: [{verbs: [get], kinds: ["*"]}, {verbs: [delete], kinds: [Token]}]}\n`,
+  );
+  const made = await rig.ask(
+    "POST",
+    "/api/v1/users",
+    JSON.stringify({ name: "bob", password: "a long sentence of his", role: "viewer" }),
+  );
+  expect(made.status).toBe(201);
+  const token = rig.cli("token", "create", "looks", "--role", "auditor").trim().split(/\s+/).pop() ?? "";
+  const page = await open("/access?tab=users", token);
+  const off = async (name: string) => {
+    const button = page.getByRole("button", { name, exact: true });
+    await expect.poll(() => button.getAttribute("aria-disabled"), { message: name, timeout: 15_000 }).toBe("true");
+    expect(await button.getAttribute("aria-description"), name).toContain("The role auditor does not allow you to");
+    await button.click({ force: true });
+    expect(await page.getByRole("dialog").count(), name).toBe(0);
+  };
+  for (const name of ["New user", "Change bob", "Give bob another password", "Delete bob"]) await off(name);
+  await page.getByRole("tab", { name: "Roles" }).click();
+  for (const name of ["New role", "Edit auditor", "Delete auditor"]) await off(name);
+  await page.getByRole("tab", { name: "Tokens" }).click();
+  await off("New token");
+  // What it does allow is on.
+  await page.getByRole("button", { name: "End looks-only" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "End", exact: true }).click();
+  await page.getByRole("button", { name: "End looks-only" }).waitFor({ state: "detached" });
+  expect((await rig.ask("DELETE", "/api/v1/users/bob")).status).toBeLessThan(300);
+  rig.cli("token", "delete", "looks");
+  rig.cli("delete", "roles", "auditor");
+});
+
 test("a dead letter is replayed", async () => {
   rig.apply(`kind: Webhook\nname: alerts\nspec: {url: "http://${SERVER}:9009/", events: [machine.held]}\n`);
   rig.cli("machine", "hold", "n2", "--reason", "the switch is replaced");
@@ -248,6 +281,44 @@ test("a role is made by its rules, and allows just that", async () => {
   const theirs = await open("/machines", token);
   await theirs.getByText("1 machine", { exact: true }).waitFor();
   await theirs.getByRole("link", { name: "n2" }).waitFor();
+});
+
+test("two who edit one role meet, and neither loses a text without a word", async () => {
+  const role = (what: string) =>
+    `kind: Role\nname: rack-team\nspec: {description: ${what}, rules: [{verbs: [get, hold], kinds: [Machine]}]}\n`;
+  rig.apply(role("first"));
+  const page = await open("/access?tab=roles");
+  await page.getByRole("button", { name: "Edit rack-team" }).click();
+  const dialog = page.getByRole("dialog", { name: "Edit rack-team" });
+  const what = dialog.getByLabel("What it is for");
+  // What was not touched follows what is there.
+  rig.apply(role("second"));
+  await expect.poll(() => what.inputValue(), { timeout: 15_000 }).toBe("second");
+  await what.fill("mine");
+  rig.apply(role("theirs"));
+  const alert = dialog.getByRole("alert").filter({ hasText: "Somebody else has saved revision" });
+  await alert.getByText('+  "description": "theirs"').waitFor();
+  await alert.getByRole("button", { name: "Go on with mine" }).click();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  expect(rig.cli("get", "roles", "rack-team", "-o", "json")).toContain("mine");
+
+  // The other saves in the very moment: the page has not heard of it, and the daemon refuses the later one.
+  await page.getByRole("button", { name: "Edit rack-team" }).click();
+  await what.fill("mine again");
+  let hear: () => void = () => undefined;
+  const heard = new Promise<void>((resolve) => (hear = resolve));
+  await page.route(/roles\?limit/, (route) => heard.then(() => route.fallback()));
+  rig.apply(role("theirs again"));
+  const refused = page.waitForResponse((answer) => answer.request().method() === "PUT" && answer.status() === 412);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await refused;
+  hear();
+  await alert.getByText('+  "description": "theirs again"').waitFor();
+  await alert.getByRole("button", { name: "Take theirs" }).click();
+  await expect.poll(() => what.inputValue()).toBe("theirs again");
+  expect(await dialog.getByRole("alert").count()).toBe(0);
+  expect(rig.cli("get", "roles", "rack-team", "-o", "json")).not.toContain("mine");
 });
 
 test("the support bundle is downloaded, and holds no secret", async () => {

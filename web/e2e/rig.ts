@@ -8,7 +8,14 @@ import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node
 import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+  type Route,
+} from "playwright-core";
 
 const BIN = process.env.PILOTLIGHT_BIN ?? "../target/debug/pilotlight";
 const FLEET = process.env.PILOTLIGHT_FLEET_BIN ?? "../target/debug/fleet";
@@ -20,6 +27,8 @@ export const ORIGIN = `https://${SERVER}:8443`;
 const FAR = process.env.PILOTLIGHT_FAR ?? "";
 /** How long something may take to appear: more where the machine is busy with other things. */
 const PATIENCE = Number(process.env.E2E_PATIENCE ?? 15_000);
+/** A build of the pages (`dist/ui`) in place of what the daemon has in it: for a try while they are changed. */
+const UI = process.env.E2E_UI;
 const NETWORK = "10.80.0.0/16";
 const RELAY = "10.80.0.1";
 
@@ -62,6 +71,19 @@ export const machine = (n: number, name = `n${n}`, labels = `{role: worker, rack
   `kind: Machine\nname: ${name}\nlabels: ${labels}\nspec: {macs: ["52:54:01:77:${hex(n >> 8)}:${hex(n & 255)}"], rack: r${1 + (n % 4)}, unit: ${1 + (n % 40)}, serial: FLT${String(n).padStart(5, "0")}}\n`;
 
 const hex = (n: number) => n.toString(16).padStart(2, "0");
+
+/** The pages of that build under the daemon's own headers; everything else is the daemon's. */
+async function instead(route: Route, folder: string): Promise<void> {
+  const { pathname } = new URL(route.request().url());
+  const document = route.request().resourceType() === "document" && !pathname.startsWith("/status");
+  if (!document && !pathname.startsWith("/assets/")) return route.fallback();
+  if (!document) return route.fulfill({ path: join(folder, pathname) });
+  const response = await route.fetch({ maxRetries: 3 }).catch(() => undefined);
+  if (response === undefined) return route.abort();
+  const nonce = /'nonce-([^']+)'/.exec(response.headers()["content-security-policy"] ?? "")?.[1] ?? "";
+  const body = readFileSync(join(folder, "index.html"), "utf8").replaceAll("NONCE-OF-THIS-RESPONSE", nonce);
+  return route.fulfill({ response, body });
+}
 
 export class Rig {
   readonly folder = mkdtempSync(join(tmpdir(), "pilotlight-web-"));
@@ -188,6 +210,7 @@ export class Rig {
       ...rest,
     });
     context.setDefaultTimeout(PATIENCE);
+    if (UI !== undefined) await context.route(`${ORIGIN}/**`, (route) => instead(route, UI));
     const page = await context.newPage();
     const problems: string[] = [];
     // What the policy keeps away, and what a script throws, is a failure of the story whoever looks for it.

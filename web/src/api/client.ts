@@ -40,6 +40,7 @@ export type WebhookStatus = Schemas["WebhookStatus"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryState = Schemas["DeliveryState"];
 export type Attempt = Schemas["Attempt"];
+export type Scope = Schemas["Scope"];
 export type User = Schemas["User"];
 export type Role = Schemas["Role"];
 export type RoleRule = Schemas["RoleRule"];

@@ -16,11 +16,12 @@ export const rightsQuery = (who: string | undefined) =>
     queryFn: async (): Promise<Rights> => (await data(client.GET("/api/v1/me/rights"))) as Rights,
   });
 
-/** Which built-in role is the least that allows a verb on machines. */
+/** Which built-in role is the least that allows a verb. */
 const LEAST: Partial<Record<Verb, string>> = { write: "editor", delete: "editor" };
+const ADMINS = ["Webhook", "Role", "Token", "User"];
 const BUILT_IN = ["viewer", "operator", "editor", "admin"];
 
-/** Says why a verb is not allowed on something with these labels and fields; nothing if it is, or is not known yet. */
+/** Says why a verb is not allowed on something with these labels and fields, or on any; nothing if it is, or is not known yet. */
 export function useForbidden(): (verb: Verb, kind: string, lookup?: Lookup) => string | undefined {
   const me = useSyncExternalStore(session.subscribe, session.me);
   const { data: rights } = useQuery(rightsQuery(me?.name));
@@ -30,7 +31,10 @@ export function useForbidden(): (verb: Verb, kind: string, lookup?: Lookup) => s
     if (by === undefined) return undefined;
     if (by === "scope") return words.scope(verb);
     return BUILT_IN.includes(rights.role)
-      ? shell.takesRole(LEAST[verb] ?? "operator", rights.role)
+      ? shell.takesRole(
+          LEAST[verb] === undefined ? "operator" : ADMINS.includes(kind) ? "admin" : LEAST[verb],
+          rights.role,
+        )
       : words.not(rights.role, verb);
   };
 }

@@ -38,6 +38,9 @@ describe("rights", () => {
     expect(forbids({ role: "r", rules: [rule] }, "hold", "Machine", of("r2"))).toBe("role");
     expect(forbids({ role: "r", rules: [rule] }, "retire", "Machine", of("r1"))).toBe("role");
     expect(forbids({ role: "r", rules: [{ verbs: ["*"], kinds: ["*"] }] }, "retire", "Machine")).toBeUndefined();
+    // On some it is allowed.
+    expect(forbids({ role: "r", rules: [rule] }, "hold", "Machine")).toBeUndefined();
+    expect(forbids({ role: "r", rules: [rule] }, "hold", "Profile")).toBe("role");
   });
 
   test("are narrowed by the scope of a token", () => {

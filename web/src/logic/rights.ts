@@ -13,19 +13,14 @@ export interface Rights {
   scope?: { verbs?: readonly string[]; kinds?: readonly string[]; selector?: string };
 }
 
-const takes = (selector: string | undefined, lookup: Lookup): boolean => {
-  if (selector === undefined || selector === "") return true;
+const takes = (selector: string | undefined, lookup: Lookup | undefined): boolean => {
+  if (selector === undefined || selector === "" || lookup === undefined) return true;
   const terms = parseSelector(selector);
   return typeof terms !== "string" && holds(terms, lookup);
 };
 
-/** `role` or `scope`, whichever does not allow it; nothing if both do. */
-export function forbids(
-  rights: Rights,
-  verb: string,
-  kind: string,
-  lookup: Lookup = () => undefined,
-): "role" | "scope" | undefined {
+/** `role` or `scope`, whichever does not allow it; nothing if both do. Without a lookup: whether it is allowed on some at all. */
+export function forbids(rights: Rights, verb: string, kind: string, lookup?: Lookup): "role" | "scope" | undefined {
   const allowed = rights.rules.some(
     (rule) =>
       (rule.verbs.includes(verb) || rule.verbs.includes("*")) &&

@@ -1,7 +1,7 @@
-import { Tabs } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
 import type { Call } from "../logic/code";
 import { Page } from "../parts/Page";
+import { PageTabs } from "../parts/PageTabs";
 import { people } from "../words/access";
 import { access as words } from "../words/pages";
 import { Roles } from "./access/Roles";
@@ -10,6 +10,7 @@ import { Users } from "./access/Users";
 
 const route = getRouteApi("/access");
 const TABS = ["users", "tokens", "roles"] as const;
+const BODIES = { users: () => <Users />, tokens: () => <Tokens />, roles: () => <Roles /> };
 
 const CALLS: Record<(typeof TABS)[number], readonly Call[]> = {
   users: [
@@ -67,30 +68,11 @@ export function Access() {
   const tab = TABS.find((known) => known === search.tab) ?? "tokens";
   return (
     <Page title={words.title} calls={CALLS[tab]}>
-      <Tabs
-        value={tab}
-        onChange={(value) => void navigate({ search: value === "tokens" ? {} : { tab: value ?? "" } })}
-        keepMounted={false}
-      >
-        <Tabs.List>
-          {TABS.map((one) => (
-            <Tabs.Tab key={one} value={one}>
-              {people.tabs[one]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <div className="tabbody">
-          <Tabs.Panel value="users">
-            <Users />
-          </Tabs.Panel>
-          <Tabs.Panel value="tokens">
-            <Tokens />
-          </Tabs.Panel>
-          <Tabs.Panel value="roles">
-            <Roles />
-          </Tabs.Panel>
-        </div>
-      </Tabs>
+      <PageTabs
+        tabs={TABS.map((key) => ({ key, title: people.tabs[key], body: BODIES[key] }))}
+        open={tab}
+        choose={(key) => void navigate({ search: key === "tokens" ? {} : { tab: key } })}
+      />
     </Page>
   );
 }

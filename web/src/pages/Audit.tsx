@@ -9,6 +9,7 @@ import { csv, download } from "../logic/table";
 import { Diff } from "../parts/Diff";
 import { ObjectLink } from "../parts/EventList";
 import { Page } from "../parts/Page";
+import { type PlainColumn, PlainTable } from "../parts/PlainTable";
 import { Moment } from "../parts/Time";
 import { Empty, ErrorBox, Waiting } from "../parts/Trouble";
 import { common } from "../words/common";
@@ -68,6 +69,27 @@ export function Audit() {
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const all = list.data?.pages.flatMap((page) => page.items) ?? [];
   const rows = all.filter(like);
+  const columns: readonly PlainColumn<AuditEntry>[] = [
+    { title: words.time, cell: (row) => <Moment at={row.at} /> },
+    { title: words.actor, cell: (row) => row.actor },
+    { title: words.action, cell: (row) => <code>{row.action}</code> },
+    { title: words.object, cell: (row) => <ObjectLink object={row.object} /> },
+    { title: words.remote, className: "mono", cell: (row) => row.remote ?? common.none },
+    {
+      title: words.before,
+      cell: (row) =>
+        (row.before != null || row.after != null) && (
+          <Button
+            size="compact-xs"
+            variant="default"
+            aria-label={words.show(`${row.action} ${row.object}`)}
+            onClick={() => setShown(row)}
+          >
+            {words.button}
+          </Button>
+        ),
+    },
+  ];
   return (
     <Page
       title={words.title}
@@ -151,51 +173,7 @@ export function Audit() {
       {list.isSuccess && rows.length === 0 && (
         <Empty title={Object.values(search).some(Boolean) ? words.noneFound : words.none} />
       )}
-      {rows.length > 0 && (
-        <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-          <table className="plain">
-            <caption className="unseen">{words.table}</caption>
-            <thead>
-              <tr>
-                {[words.time, words.actor, words.action, words.object, words.remote, words.before].map((title) => (
-                  <th key={title} scope="col">
-                    {title}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr key={row.seq}>
-                  <td>
-                    <Moment at={row.at} />
-                  </td>
-                  <td>{row.actor}</td>
-                  <td>
-                    <code>{row.action}</code>
-                  </td>
-                  <td>
-                    <ObjectLink object={row.object} />
-                  </td>
-                  <td className="mono">{row.remote ?? common.none}</td>
-                  <td>
-                    {(row.before != null || row.after != null) && (
-                      <Button
-                        size="compact-xs"
-                        variant="default"
-                        aria-label={words.show(`${row.action} ${row.object}`)}
-                        onClick={() => setShown(row)}
-                      >
-                        {words.button}
-                      </Button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      {rows.length > 0 && <PlainTable label={words.table} rows={rows} columns={columns} id={(row) => row.seq} />}
       {list.hasNextPage && (
         <Button
           size="xs"

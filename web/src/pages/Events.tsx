@@ -1,5 +1,5 @@
 import { Button, Group, Select, Text, TextInput } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { useDebouncedValue, useMediaQuery } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
 import type { Event } from "../api/client";
@@ -38,7 +38,13 @@ const COLUMNS: readonly Column<Event>[] = [
   },
 ];
 
+/** On a phone what happened comes first, and the rest is scrolled to. */
+const NARROW: readonly Column<Event>[] = ["time", "what", "object", "kind", "by"]
+  .flatMap((key) => COLUMNS.filter((column) => column.key === key))
+  .map((column) => (column.key === "time" ? { ...column, width: "80px" } : column));
+
 export function Events() {
+  const narrow = useMediaQuery("(max-width: 48em)");
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const set = (change: Partial<Record<"find" | "kind" | "object", string>>) =>
@@ -113,7 +119,12 @@ export function Events() {
                   {words.export}
                 </Button>
               </Group>
-              <VirtualTable label={words.table} rows={shown} columns={COLUMNS} id={(event) => String(event.seq)} />
+              <VirtualTable
+                label={words.table}
+                rows={shown}
+                columns={narrow ? NARROW : COLUMNS}
+                id={(event) => String(event.seq)}
+              />
             </>
           );
         }}

@@ -1,7 +1,7 @@
-import { Alert, Group, Tabs, Text } from "@mantine/core";
+import { Alert, Group, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 import type { Machine, MachineAction } from "../api/client";
 import { mediansQuery } from "../api/site";
 import { machineEventsQuery, machineQuery } from "../api/queries";
@@ -14,6 +14,7 @@ import { Diagnosed } from "../parts/Diagnosed";
 import { EventList } from "../parts/EventList";
 import { Disks, Interfaces } from "../parts/Interfaces";
 import { Page } from "../parts/Page";
+import { PageTabs } from "../parts/PageTabs";
 import { StageMark } from "../parts/Stage";
 import { Ago } from "../parts/Time";
 import { Loaded, Waiting } from "../parts/Trouble";
@@ -30,6 +31,19 @@ import { Timeline } from "./machine/Timeline";
 const Source = lazy(() => import("./machine/Source").then((module) => ({ default: module.Source })));
 const route = getRouteApi("/machines/$name");
 const TABS = ["summary", "boot", "timeline", "facts", "gets", "console", "source"] as const;
+const BODIES: Record<(typeof TABS)[number], (machine: Machine) => ReactNode> = {
+  summary: (machine) => <Summary machine={machine} />,
+  boot: (machine) => <Boots machine={machine} />,
+  timeline: (machine) => <Timeline machine={machine} />,
+  facts: (machine) => <FactsTab machine={machine} />,
+  gets: (machine) => <Gets machine={machine} />,
+  console: (machine) => <Console machine={machine} />,
+  source: (machine) => (
+    <Suspense fallback={<Waiting what={common.reading(words.reading)} />}>
+      <Source machine={machine} />
+    </Suspense>
+  ),
+};
 
 export function MachinePage() {
   const { name } = route.useParams();
@@ -129,44 +143,11 @@ function Body({ machine }: { machine: Machine }) {
           ))}
         </Alert>
       )}
-      <Tabs
-        value={tab}
-        onChange={(value) => void navigate({ search: value === null || value === "summary" ? {} : { tab: value } })}
-        keepMounted={false}
-      >
-        <Tabs.List>
-          {TABS.map((one) => (
-            <Tabs.Tab key={one} value={one}>
-              {words.tabs[one]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <div className="tabbody">
-          <Tabs.Panel value="summary">
-            <Summary machine={machine} />
-          </Tabs.Panel>
-          <Tabs.Panel value="boot">
-            <Boots machine={machine} />
-          </Tabs.Panel>
-          <Tabs.Panel value="timeline">
-            <Timeline machine={machine} />
-          </Tabs.Panel>
-          <Tabs.Panel value="facts">
-            <FactsTab machine={machine} />
-          </Tabs.Panel>
-          <Tabs.Panel value="gets">
-            <Gets machine={machine} />
-          </Tabs.Panel>
-          <Tabs.Panel value="console">
-            <Console machine={machine} />
-          </Tabs.Panel>
-          <Tabs.Panel value="source">
-            <Suspense fallback={<Waiting what={common.reading(words.reading)} />}>
-              <Source machine={machine} />
-            </Suspense>
-          </Tabs.Panel>
-        </div>
-      </Tabs>
+      <PageTabs
+        tabs={TABS.map((key) => ({ key, title: words.tabs[key], body: () => BODIES[key](machine) }))}
+        open={tab}
+        choose={(key) => void navigate({ search: key === "summary" ? {} : { tab: key } })}
+      />
     </>
   );
 }

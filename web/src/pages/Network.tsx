@@ -1,6 +1,6 @@
-import { Tabs } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
 import { Page } from "../parts/Page";
+import { PageTabs } from "../parts/PageTabs";
 import { addresses as words } from "../words/network";
 import { network } from "../words/pages";
 import { FirmwareTab } from "./network/Firmware";
@@ -11,6 +11,13 @@ import { Subnets } from "./network/Subnets";
 
 const route = getRouteApi("/network");
 const TABS = ["subnets", "leases", "seen", "firmware", "inspector"] as const;
+const BODIES = {
+  subnets: () => <Subnets />,
+  leases: () => <Leases />,
+  seen: () => <Seen />,
+  firmware: () => <FirmwareTab />,
+  inspector: () => <Inspector />,
+};
 
 export function Network() {
   const search = route.useSearch();
@@ -39,36 +46,11 @@ export function Network() {
         },
       ]}
     >
-      <Tabs
-        value={tab}
-        onChange={(value) => void navigate({ search: value === "subnets" ? {} : { tab: value ?? "" } })}
-        keepMounted={false}
-      >
-        <Tabs.List>
-          {TABS.map((one) => (
-            <Tabs.Tab key={one} value={one}>
-              {words.tabs[one]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <div className="tabbody">
-          <Tabs.Panel value="subnets">
-            <Subnets />
-          </Tabs.Panel>
-          <Tabs.Panel value="leases">
-            <Leases />
-          </Tabs.Panel>
-          <Tabs.Panel value="seen">
-            <Seen />
-          </Tabs.Panel>
-          <Tabs.Panel value="firmware">
-            <FirmwareTab />
-          </Tabs.Panel>
-          <Tabs.Panel value="inspector">
-            <Inspector />
-          </Tabs.Panel>
-        </div>
-      </Tabs>
+      <PageTabs
+        tabs={TABS.map((key) => ({ key, title: words.tabs[key], body: BODIES[key] }))}
+        open={tab}
+        choose={(key) => void navigate({ search: key === "subnets" ? {} : { tab: key } })}
+      />
     </Page>
   );
 }

@@ -1,7 +1,7 @@
-import { Alert, Button, Group as Row, Select, Tabs, Text } from "@mantine/core";
+import { Button, Select, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import type { Group, Image, Plural, Resource } from "../api/client";
 import { fleetQuery } from "../api/fleet";
 import { listQuery, resourceQuery, revisionQuery, revisionsQuery } from "../api/queries";
@@ -11,6 +11,8 @@ import { documentText } from "../logic/documents";
 import { TEMPLATES } from "../logic/templates";
 import { Diff } from "../parts/Diff";
 import { Page } from "../parts/Page";
+import { PageTabs } from "../parts/PageTabs";
+import { Theirs } from "../parts/Theirs";
 import { Ago } from "../parts/Time";
 import { Empty, Loaded, Waiting } from "../parts/Trouble";
 import { common } from "../words/common";
@@ -77,6 +79,15 @@ function Existing({ kind, name }: { kind: Plural; name: string }) {
   const tabs = tabsOf(kind);
   const tab = tabs.find((known) => known === search.tab) ?? tabs[0] ?? "edit";
   const path = `${kind}/${name}`;
+  const bodies: Record<Tab, (resource: Resource) => ReactNode> = {
+    edit: (resource) => (
+      <Suspense fallback={<Waiting what={editorWords.loading} />}>
+        <Edit kind={kind} resource={resource} />
+      </Suspense>
+    ),
+    revisions: (resource) => <Revisions kind={kind} resource={resource} />,
+    use: (resource) => <UseOf kind={kind} resource={resource} />,
+  };
   return (
     <Page
       title={`${words.one[kind]} ${name}`}
@@ -102,34 +113,15 @@ function Existing({ kind, name }: { kind: Plural; name: string }) {
     >
       <Loaded query={query} what={common.reading(words.one[kind].toLowerCase())}>
         {(resource) => (
-          <Tabs
-            value={tab}
-            onChange={(value) =>
-              void navigate({ to: ".", search: (value === tabs[0] ? {} : { tab: value ?? undefined }) as never })
-            }
-            keepMounted={false}
-          >
-            <Tabs.List>
-              {tabs.map((one) => (
-                <Tabs.Tab key={one} value={one}>
-                  {one === "use" ? USE[kind] : words.tabs[one]}
-                </Tabs.Tab>
-              ))}
-            </Tabs.List>
-            <div className="tabbody">
-              <Tabs.Panel value="edit">
-                <Suspense fallback={<Waiting what={editorWords.loading} />}>
-                  <Edit kind={kind} resource={resource} />
-                </Suspense>
-              </Tabs.Panel>
-              <Tabs.Panel value="revisions">
-                <Revisions kind={kind} resource={resource} />
-              </Tabs.Panel>
-              <Tabs.Panel value="use">
-                <UseOf kind={kind} resource={resource} />
-              </Tabs.Panel>
-            </div>
-          </Tabs>
+          <PageTabs
+            tabs={tabs.map((key) => ({
+              key,
+              title: key === "use" ? USE[kind] : words.tabs[key],
+              body: () => bodies[key](resource),
+            }))}
+            open={tab}
+            choose={(key) => void navigate({ to: ".", search: (key === tabs[0] ? {} : { tab: key }) as never })}
+          />
         )}
       </Loaded>
     </Page>
@@ -153,26 +145,17 @@ function Edit({ kind, resource }: { kind: Plural; resource: Resource }) {
   return (
     <>
       {moved && dirty && (
-        <Alert color="yellow" mb="sm" role="alert" title={words.changedMeanwhile(resource.revision)}>
-          <Text size="sm">{words.theirsDiff}</Text>
-          <Diff label={words.theirsDiff} lines={diff(documentText(base), documentText(resource))} />
-          <Row gap="xs">
-            <Button
-              size="xs"
-              variant="default"
-              onClick={() => {
-                forget(draft);
-                setDirty(false);
-                begin(resource);
-              }}
-            >
-              {words.theirs}
-            </Button>
-            <Button size="xs" variant="default" onClick={() => setBase(resource)}>
-              {words.mine}
-            </Button>
-          </Row>
-        </Alert>
+        <Theirs
+          revision={resource.revision}
+          began={documentText(base)}
+          theirs={documentText(resource)}
+          take={() => {
+            forget(draft);
+            setDirty(false);
+            begin(resource);
+          }}
+          goOn={() => setBase(resource)}
+        />
       )}
       <Editor
         key={round}

@@ -6,7 +6,8 @@ import { fleetQuery } from "../api/fleet";
 import { listQuery } from "../api/queries";
 import type { Call } from "../logic/code";
 import type { Row } from "../logic/row";
-import { ActionButton, useRoleReason } from "../parts/Actions";
+import { useForbidden } from "../api/rights";
+import { ActionButton } from "../parts/Actions";
 import { Page } from "../parts/Page";
 import { Ago } from "../parts/Time";
 import { Empty, Loaded } from "../parts/Trouble";
@@ -41,7 +42,7 @@ function List<T extends Resource>({
   calls?: readonly Call[];
   children?: ReactNode;
 }) {
-  const role = useRoleReason("editor");
+  const forbidden = useForbidden();
   const query = useQuery(listQuery<T>(kind));
   const navigate = useNavigate();
   const create = () =>
@@ -49,7 +50,7 @@ function List<T extends Resource>({
   return (
     <Page
       title={words.title[kind]}
-      aside={<ActionButton label={words.create[kind]} reason={role} onClick={create} />}
+      aside={<ActionButton label={words.create[kind]} reason={forbidden("write", words.one[kind])} onClick={create} />}
       calls={[
         { what: words.title[kind], path: kind, cli: `pilotlight get ${kind}` },
         {

@@ -1,7 +1,7 @@
-import { Alert, Tabs, Text } from "@mantine/core";
+import { Alert, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { client, data, type Daemon as System, type Findings, type Task } from "../api/client";
+import { client, data, type Daemon as System, type Findings, type Operation, type Task } from "../api/client";
 import { findingsQuery, operationsQuery, systemQuery, tasksQuery } from "../api/more";
 import { download } from "../logic/table";
 import { bytes, span } from "../logic/time";
@@ -9,6 +9,8 @@ import { ActionButton, useRoleReason } from "../parts/Actions";
 import { Fetching } from "../parts/editor/Fetching";
 import { Icon } from "../parts/Icon";
 import { Page } from "../parts/Page";
+import { PageTabs } from "../parts/PageTabs";
+import { type PlainColumn, PlainTable } from "../parts/PlainTable";
 import { Ago, Moment } from "../parts/Time";
 import { Empty, ErrorBox, Loaded, Waiting } from "../parts/Trouble";
 import { common } from "../words/common";
@@ -16,6 +18,12 @@ import { system as words } from "../words/system";
 
 const route = getRouteApi("/system");
 const TABS = ["about", "doctor", "tasks", "operations"] as const;
+const BODIES = {
+  about: () => <About />,
+  doctor: () => <Doctor />,
+  tasks: () => <Tasks />,
+  operations: () => <Operations />,
+};
 /** Clocks that differ by this much are worth a word. */
 const OFF = 5000;
 
@@ -34,33 +42,11 @@ export function SystemPage() {
         { what: "The support bundle", path: "support-bundle", cli: "pilotlight support-bundle" },
       ]}
     >
-      <Tabs
-        value={tab}
-        onChange={(value) => void navigate({ search: value === "about" ? {} : { tab: value ?? "" } })}
-        keepMounted={false}
-      >
-        <Tabs.List>
-          {TABS.map((one) => (
-            <Tabs.Tab key={one} value={one}>
-              {words.tabs[one]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <div className="tabbody">
-          <Tabs.Panel value="about">
-            <About />
-          </Tabs.Panel>
-          <Tabs.Panel value="doctor">
-            <Doctor />
-          </Tabs.Panel>
-          <Tabs.Panel value="tasks">
-            <Tasks />
-          </Tabs.Panel>
-          <Tabs.Panel value="operations">
-            <Operations />
-          </Tabs.Panel>
-        </div>
-      </Tabs>
+      <PageTabs
+        tabs={TABS.map((key) => ({ key, title: words.tabs[key], body: BODIES[key] }))}
+        open={tab}
+        choose={(key) => void navigate({ search: key === "about" ? {} : { tab: key } })}
+      />
     </Page>
   );
 }
@@ -195,7 +181,23 @@ function Doctor() {
   );
 }
 
+type Check = Findings["checks"][number];
 const MARKS = { ok: "check", warn: "warning", fail: "cross" } as const;
+
+const CHECKS: readonly PlainColumn<Check>[] = [
+  { title: words.doctor.check, names: true, cell: (one) => one.check },
+  {
+    title: words.doctor.status,
+    className: (one) => `nowrap check-${one.status}`,
+    cell: (one) => (
+      <>
+        <Icon name={MARKS[one.status]} size={13} /> {words.doctor.states[one.status]}
+      </>
+    ),
+  },
+  { title: words.doctor.seen, className: "wrap", cell: (one) => one.seen },
+  { title: words.doctor.fix, className: "wrap", cell: (one) => one.fix },
+];
 
 function Found({ found, at }: { found: Findings; at: string }) {
   const count = (status: string) => found.checks.filter((one) => one.status === status).length;
@@ -213,93 +215,72 @@ function Found({ found, at }: { found: Findings; at: string }) {
       >
         {words.doctor.at} <Ago at={at} />
       </Alert>
-      <div className="scroll" tabIndex={0} role="region" aria-label={words.doctor.table}>
-        <table className="plain">
-          <caption className="unseen">{words.doctor.table}</caption>
-          <thead>
-            <tr>
-              {[words.doctor.check, words.doctor.status, words.doctor.seen, words.doctor.fix].map((title) => (
-                <th key={title} scope="col">
-                  {title}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {checks.map((one, index) => (
-              <tr key={index}>
-                <th scope="row">{one.check}</th>
-                <td className={`nowrap check-${one.status}`}>
-                  <Icon name={MARKS[one.status]} size={13} /> {words.doctor.states[one.status]}
-                </td>
-                <td className="wrap">{one.seen}</td>
-                <td className="wrap">{one.fix}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <PlainTable label={words.doctor.table} rows={checks} columns={CHECKS} id={(_, index) => index} />
     </>
   );
 }
 
-function Tasks() {
-  const query = useQuery(tasksQuery);
-  return (
-    <Loaded query={query} what={common.reading(words.readingTasks)}>
-      {(tasks) => (
-        <div className="scroll" tabIndex={0} role="region" aria-label={words.tasks.table}>
-          <table className="plain">
-            <caption className="unseen">{words.tasks.table}</caption>
-            <thead>
-              <tr>
-                {[
-                  words.tasks.name,
-                  words.tasks.does,
-                  words.tasks.every,
-                  words.tasks.last,
-                  words.tasks.took,
-                  words.tasks.passes,
-                  words.tasks.failed,
-                ].map((title) => (
-                  <th key={title} scope="col">
-                    {title}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {tasks.map((task) => (
-                <Pass key={task.name} task={task} />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </Loaded>
-  );
-}
-
-function Pass({ task }: { task: Task }) {
-  return (
-    <tr>
-      <th scope="row">{task.name}</th>
-      <td>
+const PASSES: readonly PlainColumn<Task>[] = [
+  { title: words.tasks.name, names: true, cell: (task) => task.name },
+  {
+    title: words.tasks.does,
+    cell: (task) => (
+      <>
         {task.does}
         {task.error != null && (
           <div className="stage-failed wrap">
             {words.tasks.error}: {task.error}
           </div>
         )}
-      </td>
-      <td className="nowrap">{span(task.every * 1000)}</td>
-      <td>{task.last == null ? words.tasks.notYet : <Ago at={task.last} />}</td>
-      <td className="nowrap">{task.millis == null ? common.none : `${task.millis.toLocaleString("en")} ms`}</td>
-      <td>{task.passes.toLocaleString("en")}</td>
-      <td className={task.failed > 0 ? "stage-failed" : undefined}>{task.failed.toLocaleString("en")}</td>
-    </tr>
+      </>
+    ),
+  },
+  { title: words.tasks.every, className: "nowrap", cell: (task) => span(task.every * 1000) },
+  {
+    title: words.tasks.last,
+    cell: (task) => (task.last == null ? words.tasks.notYet : <Ago at={task.last} />),
+  },
+  {
+    title: words.tasks.took,
+    className: "nowrap",
+    cell: (task) => (task.millis == null ? common.none : `${task.millis.toLocaleString("en")} ms`),
+  },
+  { title: words.tasks.passes, cell: (task) => task.passes.toLocaleString("en") },
+  {
+    title: words.tasks.failed,
+    className: (task) => (task.failed > 0 ? "stage-failed" : undefined),
+    cell: (task) => task.failed.toLocaleString("en"),
+  },
+];
+
+function Tasks() {
+  const query = useQuery(tasksQuery);
+  return (
+    <Loaded query={query} what={common.reading(words.readingTasks)}>
+      {(tasks) => <PlainTable label={words.tasks.table} rows={tasks} columns={PASSES} id={(task) => task.name} />}
+    </Loaded>
   );
 }
+
+const OPERATIONS: readonly PlainColumn<Operation>[] = [
+  { title: words.operations.what, names: true, cell: (one) => one.what },
+  { title: words.operations.by, cell: (one) => one.by },
+  {
+    title: words.operations.state,
+    className: (one) => (one.state === "failed" ? "stage-failed" : undefined),
+    cell: (one) => (
+      <>
+        {words.operations.states[one.state]}
+        {one.problem != null && <div className="wrap">{one.problem.detail}</div>}
+      </>
+    ),
+  },
+  { title: words.operations.started, cell: (one) => <Ago at={one.started} /> },
+  {
+    title: words.operations.progress,
+    cell: (one) => ((one.transfers ?? []).length > 0 ? <Fetching operation={one} /> : common.none),
+  },
+];
 
 function Operations() {
   const query = useQuery(operationsQuery);
@@ -309,42 +290,7 @@ function Operations() {
         all.length === 0 ? (
           <Empty title={words.operations.none}>{words.operations.noneHint}</Empty>
         ) : (
-          <div className="scroll" tabIndex={0} role="region" aria-label={words.operations.table}>
-            <table className="plain">
-              <caption className="unseen">{words.operations.table}</caption>
-              <thead>
-                <tr>
-                  {[
-                    words.operations.what,
-                    words.operations.by,
-                    words.operations.state,
-                    words.operations.started,
-                    words.operations.progress,
-                  ].map((title) => (
-                    <th key={title} scope="col">
-                      {title}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {all.map((one) => (
-                  <tr key={one.id}>
-                    <th scope="row">{one.what}</th>
-                    <td>{one.by}</td>
-                    <td className={one.state === "failed" ? "stage-failed" : undefined}>
-                      {words.operations.states[one.state]}
-                      {one.problem != null && <div className="wrap">{one.problem.detail}</div>}
-                    </td>
-                    <td>
-                      <Ago at={one.started} />
-                    </td>
-                    <td>{(one.transfers ?? []).length > 0 ? <Fetching operation={one} /> : common.none}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <PlainTable label={words.operations.table} rows={all} columns={OPERATIONS} id={(one) => one.id} />
         )
       }
     </Loaded>

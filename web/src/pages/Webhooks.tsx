@@ -3,18 +3,68 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import type { Webhook, WebhookStatus } from "../api/client";
 import { webhookStatusQuery } from "../api/more";
 import { listQuery } from "../api/queries";
-import { ActionButton, useRoleReason } from "../parts/Actions";
+import { useForbidden } from "../api/rights";
+import { ActionButton } from "../parts/Actions";
 import { Page } from "../parts/Page";
+import { type PlainColumn, PlainTable } from "../parts/PlainTable";
 import { Ago } from "../parts/Time";
 import { Empty, Loaded } from "../parts/Trouble";
 import { common } from "../words/common";
 import { webhooks as words } from "../words/webhooks";
 import { NEW } from "./Resources";
 
+interface Row {
+  webhook: Webhook;
+  status: WebhookStatus | undefined;
+}
+
+const count = (n: number | undefined) => n?.toLocaleString("en") ?? "";
+
+const COLUMNS: readonly PlainColumn<Row>[] = [
+  {
+    title: words.name,
+    names: true,
+    cell: ({ webhook: { name } }) => (
+      <Link to="/webhooks/$name" params={{ name }}>
+        {name}
+      </Link>
+    ),
+  },
+  {
+    title: words.state,
+    cell: ({ status }) =>
+      status?.paused != null ? (
+        <span className="tag tag-warn" title={status.paused}>
+          {words.paused}
+        </span>
+      ) : (
+        words.sending
+      ),
+  },
+  { title: words.pending, cell: ({ status }) => count(status?.pending) },
+  { title: words.delivered, cell: ({ status }) => count(status?.delivered) },
+  {
+    title: words.dead,
+    cell: ({ webhook: { name }, status }) =>
+      (status?.dead ?? 0) > 0 ? (
+        <Link to="/webhooks/$name" params={{ name }} search={{ state: "dead" }} className="stage-failed">
+          {count(status?.dead)}
+        </Link>
+      ) : (
+        count(status?.dead)
+      ),
+  },
+  {
+    title: words.oldest,
+    cell: ({ status }) => (status?.oldest_pending == null ? common.none : <Ago at={status.oldest_pending} bare />),
+  },
+  { title: words.events, cell: ({ webhook }) => <code className="wrap">{webhook.spec.events.join(", ")}</code> },
+];
+
 export function Webhooks() {
   const query = useQuery(listQuery<Webhook>("webhooks"));
   const navigate = useNavigate();
-  const role = useRoleReason("admin");
+  const forbidden = useForbidden();
   const names = query.data?.map((one) => one.name) ?? [];
   const states = useQueries({ queries: names.map((name) => webhookStatusQuery(name)) });
   const status = new Map(names.map((name, index) => [name, states[index]?.data]));
@@ -24,7 +74,7 @@ export function Webhooks() {
       aside={
         <ActionButton
           label={words.create}
-          reason={role}
+          reason={forbidden("write", "Webhook")}
           onClick={() => void navigate({ to: "/webhooks/$name", params: { name: NEW } })}
         />
       }
@@ -48,78 +98,15 @@ export function Webhooks() {
           webhooks.length === 0 ? (
             <Empty title={words.none}>{words.noneHint}</Empty>
           ) : (
-            <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-              <table className="plain">
-                <caption className="unseen">{words.table}</caption>
-                <thead>
-                  <tr>
-                    {[
-                      words.name,
-                      words.state,
-                      words.pending,
-                      words.delivered,
-                      words.dead,
-                      words.oldest,
-                      words.events,
-                    ].map((title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
-                <tbody>
-                  {webhooks.map((one) => (
-                    <Row key={one.name} webhook={one} status={status.get(one.name)} />
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <PlainTable
+              label={words.table}
+              rows={webhooks.map((webhook) => ({ webhook, status: status.get(webhook.name) }))}
+              columns={COLUMNS}
+              id={({ webhook }) => webhook.name}
+            />
           )
         }
       </Loaded>
     </Page>
-  );
-}
-
-function Row({ webhook, status }: { webhook: Webhook; status: WebhookStatus | undefined }) {
-  const count = (n: number | undefined) => n?.toLocaleString("en") ?? "";
-  return (
-    <tr>
-      <th scope="row">
-        <Link to="/webhooks/$name" params={{ name: webhook.name }}>
-          {webhook.name}
-        </Link>
-      </th>
-      <td>
-        {status?.paused != null ? (
-          <span className="tag tag-warn" title={status.paused}>
-            {words.paused}
-          </span>
-        ) : (
-          words.sending
-        )}
-      </td>
-      <td>{count(status?.pending)}</td>
-      <td>{count(status?.delivered)}</td>
-      <td>
-        {(status?.dead ?? 0) > 0 ? (
-          <Link
-            to="/webhooks/$name"
-            params={{ name: webhook.name }}
-            search={{ state: "dead" }}
-            className="stage-failed"
-          >
-            {count(status?.dead)}
-          </Link>
-        ) : (
-          count(status?.dead)
-        )}
-      </td>
-      <td>{status?.oldest_pending == null ? common.none : <Ago at={status.oldest_pending} bare />}</td>
-      <td>
-        <code className="wrap">{webhook.spec.events.join(", ")}</code>
-      </td>
-    </tr>
   );
 }

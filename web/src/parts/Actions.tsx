@@ -21,11 +21,19 @@ export function ActionButton({
   reason,
   onClick,
   color,
+  name,
+  small = false,
+  busy = false,
 }: {
   label: string;
   reason: string | undefined;
   onClick: () => void;
   color?: string;
+  /** What it is called where several have the same label. */
+  name?: string;
+  /** As it stands in a row of a table. */
+  small?: boolean;
+  busy?: boolean;
 }) {
   return (
     <Tooltip
@@ -36,8 +44,10 @@ export function ActionButton({
       events={{ hover: true, focus: true, touch: true }}
     >
       <Button
-        size="xs"
+        size={small ? "compact-xs" : "xs"}
         variant="default"
+        aria-label={name}
+        disabled={busy}
         {...(color === undefined ? {} : { color })}
         {...(reason === undefined ? {} : { "data-disabled": true, "aria-disabled": true, "aria-description": reason })}
         onClick={(event) => (reason === undefined ? onClick() : event.preventDefault())}

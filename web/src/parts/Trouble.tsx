@@ -82,12 +82,19 @@ export function Loaded<T>({
   return <Waiting what={what} />;
 }
 
+/** A sentence in which `what is between such marks` is code. */
+export function Sentence({ text }: { text: string }) {
+  return text.split(/`([^`]+)`/).map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part));
+}
+
 /** Nothing is there: what to do next. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="empty">
       <Text fw={600}>{title}</Text>
-      {children !== undefined && <div className="dim">{children}</div>}
+      {children !== undefined && (
+        <div className="dim">{typeof children === "string" ? <Sentence text={children} /> : children}</div>
+      )}
     </div>
   );
 }

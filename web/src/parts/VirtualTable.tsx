@@ -1,6 +1,6 @@
 import { Checkbox, UnstyledButton } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type ReactNode, useRef } from "react";
+import { type CSSProperties, type KeyboardEvent, type ReactNode, useRef } from "react";
 import { Icon } from "./Icon";
 
 export interface Column<T> {
@@ -59,10 +59,13 @@ export function VirtualTable<T>({ label, rows, columns, id, rowHeight = 34, sort
       ),
     );
   };
+  // No higher than what is in it, with its head, its borders and what a scroll bar takes.
+  const content = { "--content": `${rows.length * rowHeight + 52}px` } as CSSProperties;
   const chosen = selection?.selected.size ?? 0;
   return (
     <div
       className="vtable"
+      style={content}
       role="table"
       aria-label={label}
       aria-rowcount={rows.length + 1}

@@ -188,5 +188,9 @@ function Account() {
 
 export function NotFound() {
   const { pathname } = useLocation();
-  return <Empty title={shell.notFound(pathname)} />;
+  return (
+    <Empty title={shell.notFound(pathname)}>
+      <Link to="/">{shell.pages.overview}</Link>
+    </Empty>
+  );
 }

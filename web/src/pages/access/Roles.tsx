@@ -1,14 +1,17 @@
-import { Button, MultiSelect, Text, TextInput } from "@mantine/core";
+import { Button, Group, MultiSelect, Text, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { type Role, type RoleRule, sendTo } from "../../api/client";
+import { Refused, type Role, type RoleRule, sendTo } from "../../api/client";
 import { rolesQuery } from "../../api/more";
-import { ActionButton, useRoleReason } from "../../parts/Actions";
+import { useForbidden } from "../../api/rights";
+import { ActionButton } from "../../parts/Actions";
 import { Icon } from "../../parts/Icon";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
+import { Sending } from "../../parts/Sending";
+import { Theirs } from "../../parts/Theirs";
 import { Loaded } from "../../parts/Trouble";
 import { roles as words } from "../../words/access";
 import { common } from "../../words/common";
-import { Sending } from "./Users";
 
 const VERBS = ["get", "write", "delete", "deliver", "accept", "provision", "hold", "release", "power", "retire"];
 const KINDS = [
@@ -33,82 +36,54 @@ const EMPTY: RoleRule = { verbs: ["get"], kinds: ["Machine"] };
 
 export function Roles() {
   const query = useQuery(rolesQuery);
-  const reason = useRoleReason("admin");
+  const forbidden = useForbidden();
   const [editing, setEditing] = useState<Role | "new">();
   const [removing, setRemoving] = useState<Role>();
+  const columns: readonly PlainColumn<Role>[] = [
+    {
+      title: words.name,
+      names: true,
+      cell: (role) => (
+        <>
+          {role.name} {role.revision === 0 && <span className="tag">{words.builtIn}</span>}
+        </>
+      ),
+    },
+    { title: words.description, cell: (role) => role.spec.description },
+    { title: words.rules, cell: (role) => <Rules rules={role.spec.rules} /> },
+    {
+      title: words.edit,
+      className: "nowrap",
+      cell: (role) =>
+        role.revision === 0 ? (
+          <span className="dim">{common.none}</span>
+        ) : (
+          <Group gap={6} wrap="nowrap">
+            <ActionButton
+              small
+              label={words.edit}
+              name={words.editOf(role.name)}
+              reason={forbidden("write", "Role")}
+              onClick={() => setEditing(role)}
+            />
+            <ActionButton
+              small
+              label={words.remove}
+              name={words.removeOf(role.name)}
+              reason={forbidden("delete", "Role")}
+              onClick={() => setRemoving(role)}
+            />
+          </Group>
+        ),
+    },
+  ];
   return (
     <>
       <div className="above">
-        <ActionButton label={words.create} reason={reason} onClick={() => setEditing("new")} />
+        <ActionButton label={words.create} reason={forbidden("write", "Role")} onClick={() => setEditing("new")} />
       </div>
       <Loaded query={query} what={common.reading(words.reading)}>
-        {(roles) => (
-          <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-            <table className="plain">
-              <caption className="unseen">{words.table}</caption>
-              <thead>
-                <tr>
-                  {[words.name, words.description, words.rules, words.edit].map((title) => (
-                    <th key={title} scope="col">
-                      {title}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {roles.map((role) => (
-                  <tr key={role.name}>
-                    <th scope="row">
-                      {role.name} {role.revision === 0 && <span className="tag">{words.builtIn}</span>}
-                    </th>
-                    <td>{role.spec.description}</td>
-                    <td>
-                      <ul className="bare">
-                        {role.spec.rules.map((rule, index) => (
-                          <li key={index}>
-                            <code>{rule.verbs.join(", ")}</code>{" "}
-                            <span className="dim">{words.kinds.toLowerCase()}</span>{" "}
-                            <code>{rule.kinds.join(", ")}</code>
-                            {rule.selector !== undefined && rule.selector !== "" && (
-                              <>
-                                {" "}
-                                <span className="dim">{words.selector.toLowerCase()}</span> <code>{rule.selector}</code>
-                              </>
-                            )}
-                          </li>
-                        ))}
-                      </ul>
-                    </td>
-                    <td className="nowrap">
-                      {role.revision === 0 ? (
-                        <span className="dim">{common.none}</span>
-                      ) : (
-                        <>
-                          <Button
-                            size="compact-xs"
-                            variant="default"
-                            aria-label={words.editOf(role.name)}
-                            onClick={() => setEditing(role)}
-                          >
-                            {words.edit}
-                          </Button>{" "}
-                          <Button
-                            size="compact-xs"
-                            variant="default"
-                            aria-label={words.removeOf(role.name)}
-                            onClick={() => setRemoving(role)}
-                          >
-                            {words.remove}
-                          </Button>
-                        </>
-                      )}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+        {(roles) => <PlainTable label={words.table} rows={roles} columns={columns} id={(role) => role.name} />}
       </Loaded>
       <Text size="sm" className="dim" mt="xs">
         {words.fixed}
@@ -132,19 +107,55 @@ export function Roles() {
   );
 }
 
-/** The rules of a role, one after the other. Two who edit the same one meet: the later is refused, with what is there by then. */
+function Rules({ rules }: { rules: readonly RoleRule[] }) {
+  return (
+    <ul className="bare">
+      {rules.map((rule, index) => (
+        <li key={index}>
+          <code>{rule.verbs.join(", ")}</code> <span className="dim">{words.kinds.toLowerCase()}</span>{" "}
+          <code>{rule.kinds.join(", ")}</code>
+          {rule.selector !== undefined && rule.selector !== "" && (
+            <>
+              {" "}
+              <span className="dim">{words.selector.toLowerCase()}</span> <code>{rule.selector}</code>
+            </>
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const json = (spec: object): string => JSON.stringify(spec, null, 2);
+
+/** The specification that a form says: what is empty is not in it. */
+const written = (description: string, rules: readonly RoleRule[]): Role["spec"] => ({
+  rules: rules.map(({ selector, ...rule }) => (selector?.trim() ? { ...rule, selector: selector.trim() } : rule)),
+  ...(description.trim() === "" ? {} : { description: description.trim() }),
+});
+
+const said = ({ spec }: Role): string => json(written(spec.description ?? "", spec.rules));
+
+/** The rules of a role, one after the other. Two who edit the same one meet: neither text is lost without a word. */
 function Edit({ role, close }: { role: Role | undefined; close: () => void }) {
+  const [base, setBase] = useState(role);
   const [name, setName] = useState(role?.name ?? "");
   const [description, setDescription] = useState(role?.spec.description ?? "");
   const [rules, setRules] = useState<RoleRule[]>(role?.spec.rules ?? [EMPTY]);
+  const there = useQuery(rolesQuery).data?.find((one) => one.name === role?.name);
   const change = (at: number, to: Partial<RoleRule>) =>
     setRules((before) => before.map((rule, index) => (index === at ? { ...rule, ...to } : rule)));
-  const spec = {
-    rules: rules.map(({ selector, ...rule }) => (selector?.trim() ? { ...rule, selector: selector.trim() } : rule)),
-    ...(description.trim() === "" ? {} : { description: description.trim() }),
-  };
+  const spec = written(description, rules);
   const expected: Record<string, string> =
-    role === undefined ? { "if-none-match": "*" } : { "if-match": `"${role.revision}"` };
+    base === undefined ? { "if-none-match": "*" } : { "if-match": `"${base.revision}"` };
+  const begin = (from: Role) => {
+    setBase(from);
+    setDescription(from.spec.description ?? "");
+    setRules(from.spec.rules);
+  };
+  const moved = base !== undefined && there !== undefined && there.revision !== base.revision;
+  // What was not touched follows what is there.
+  if (moved && json(spec) === said(base)) begin(there);
   const any = { value: ANY, label: words.any };
   return (
     <Sending
@@ -152,11 +163,21 @@ function Edit({ role, close }: { role: Role | undefined; close: () => void }) {
       submit={words.save}
       doing={words.saving}
       ready={name.trim() !== "" && rules.every((rule) => rule.verbs.length > 0 && rule.kinds.length > 0)}
+      known={(error) => there !== undefined && error instanceof Refused && error.problem.status === 412}
       send={() =>
-        sendTo("PUT", `roles/${encodeURIComponent(name.trim())}`, { labels: role?.labels ?? {}, spec }, expected)
+        sendTo("PUT", `roles/${encodeURIComponent(name.trim())}`, { labels: base?.labels ?? {}, spec }, expected)
       }
       close={close}
     >
+      {moved && (
+        <Theirs
+          revision={there.revision}
+          began={said(base)}
+          theirs={said(there)}
+          take={() => begin(there)}
+          goOn={() => setBase(there)}
+        />
+      )}
       {role === undefined && (
         <TextInput
           label={words.name}

@@ -3,83 +3,72 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, data, type Kind, type Token } from "../../api/client";
 import { tokensQuery } from "../../api/queries";
-import { ActionButton, useRoleReason } from "../../parts/Actions";
+import { useForbidden } from "../../api/rights";
+import { ActionButton } from "../../parts/Actions";
 import { Snippet } from "../../parts/Page";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
+import { Sending } from "../../parts/Sending";
 import { Ago, Moment } from "../../parts/Time";
 import { ErrorBox, Loaded, Waiting } from "../../parts/Trouble";
 import { common } from "../../words/common";
 import { access as words } from "../../words/pages";
 import { shell } from "../../words/shell";
-import { RoleSelect } from "./Users";
+import { RoleSelect, scopeOf } from "./Users";
 
 const KINDS: readonly Kind[] = ["Machine", "Profile", "Group", "Image", "Subnet", "Firmware"];
 const DAYS = [1, 30, 90, 365];
 
 export function Tokens() {
   const query = useQuery(tokensQuery);
-  const role = useRoleReason("admin");
+  const forbidden = useForbidden();
   const [making, setMaking] = useState(false);
   const [ending, setEnding] = useState<Token>();
+  const columns: readonly PlainColumn<Token>[] = [
+    { title: words.name, names: true, cell: (token) => token.name },
+    { title: words.role, cell: (token) => token.role },
+    { title: words.scope, cell: (token) => scopeOf(token.scope) },
+    { title: words.created, cell: (token) => <Ago at={token.created} /> },
+    {
+      title: words.expires,
+      cell: (token) => (token.expires == null ? words.forever : <Moment at={token.expires} />),
+    },
+    { title: words.used, cell: (token) => <Ago at={token.used} /> },
+    {
+      title: words.end,
+      cell: (token) => (
+        <ActionButton
+          small
+          label={words.end}
+          name={`${words.end} ${token.name}`}
+          reason={forbidden("delete", "Token")}
+          onClick={() => setEnding(token)}
+        />
+      ),
+    },
+  ];
   return (
     <>
       <div className="above">
-        <ActionButton label={words.create} reason={role} onClick={() => setMaking(true)} />
+        <ActionButton label={words.create} reason={forbidden("write", "Token")} onClick={() => setMaking(true)} />
       </div>
       <Loaded query={query} what={common.reading(words.reading)}>
-        {(tokens) => (
-          <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-            <table className="plain">
-              <caption className="unseen">{words.table}</caption>
-              <thead>
-                <tr>
-                  {[words.name, words.role, words.scope, words.created, words.expires, words.used, words.end].map(
-                    (title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ),
-                  )}
-                </tr>
-              </thead>
-              <tbody>
-                {tokens.map((token) => (
-                  <tr key={token.name}>
-                    <th scope="row">{token.name}</th>
-                    <td>{token.role}</td>
-                    <td>{scope(token)}</td>
-                    <td>
-                      <Ago at={token.created} />
-                    </td>
-                    <td>{token.expires == null ? words.forever : <Moment at={token.expires} />}</td>
-                    <td>
-                      <Ago at={token.used} />
-                    </td>
-                    <td>
-                      <Button
-                        size="compact-xs"
-                        variant="default"
-                        aria-label={`${words.end} ${token.name}`}
-                        onClick={() => setEnding(token)}
-                      >
-                        {words.end}
-                      </Button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+        {(tokens) => <PlainTable label={words.table} rows={tokens} columns={columns} id={(token) => token.name} />}
       </Loaded>
       {making && <Make close={() => setMaking(false)} />}
-      {ending !== undefined && <End token={ending} close={() => setEnding(undefined)} />}
+      {ending !== undefined && (
+        <Sending
+          title={words.endTitle(ending.name)}
+          submit={words.end}
+          doing={words.ending}
+          danger
+          send={() => data(client.DELETE("/api/v1/tokens/{name}", { params: { path: { name: ending.name } } }))}
+          close={() => setEnding(undefined)}
+        >
+          <Text size="sm">{words.endText}</Text>
+        </Sending>
+      )}
     </>
   );
-}
-
-function scope(token: Token): string {
-  const parts = [token.scope?.verbs?.join(", "), token.scope?.kinds?.join(", "), token.scope?.selector].filter(Boolean);
-  return parts.length === 0 ? words.everything : parts.join("; ");
 }
 
 function Make({ close }: { close: () => void }) {
@@ -165,34 +154,6 @@ function Make({ close }: { close: () => void }) {
           </Stack>
         </form>
       )}
-    </Modal>
-  );
-}
-
-function End({ token, close }: { token: Token; close: () => void }) {
-  const queries = useQueryClient();
-  const end = useMutation({
-    mutationFn: () => data(client.DELETE("/api/v1/tokens/{name}", { params: { path: { name: token.name } } })),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["resources", "tokens"] });
-      close();
-    },
-  });
-  return (
-    <Modal opened onClose={close} title={words.endTitle(token.name)} closeButtonProps={{ "aria-label": shell.close }}>
-      <Stack gap="sm">
-        <Text size="sm">{words.endText}</Text>
-        {end.isError && <ErrorBox error={end.error} />}
-        {end.isPending && <Waiting what={words.ending} />}
-        <Group justify="flex-end">
-          <Button size="xs" variant="default" onClick={close} data-autofocus>
-            {shell.cancel}
-          </Button>
-          <Button size="xs" color="red" disabled={end.isPending} onClick={() => end.mutate()}>
-            {words.end}
-          </Button>
-        </Group>
-      </Stack>
     </Modal>
   );
 }

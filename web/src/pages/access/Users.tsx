@@ -1,15 +1,17 @@
-import { Button, Checkbox, Group, Modal, PasswordInput, Select, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
-import { client, data, type User } from "../../api/client";
+import { Checkbox, Group, PasswordInput, Select, Text, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { client, data, type Scope, type User } from "../../api/client";
 import { rolesQuery, usersQuery } from "../../api/more";
-import { ActionButton, useRoleReason } from "../../parts/Actions";
+import { useForbidden } from "../../api/rights";
+import { ActionButton } from "../../parts/Actions";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
+import { Sending } from "../../parts/Sending";
 import { Ago } from "../../parts/Time";
-import { Empty, ErrorBox, Loaded, Waiting } from "../../parts/Trouble";
+import { Empty, Loaded } from "../../parts/Trouble";
 import { people as words } from "../../words/access";
 import { common } from "../../words/common";
 import { access } from "../../words/pages";
-import { shell } from "../../words/shell";
 
 const SHORTEST = 12;
 
@@ -17,78 +19,53 @@ type Doing = { what: "create" } | { what: "change" | "reset" | "remove"; user: U
 
 export function Users() {
   const query = useQuery(usersQuery);
-  const role = useRoleReason("admin");
+  const forbidden = useForbidden();
   const [doing, setDoing] = useState<Doing>();
   const close = () => setDoing(undefined);
+  const columns: readonly PlainColumn<User>[] = [
+    { title: words.name, names: true, cell: (user) => user.name },
+    { title: words.role, cell: (user) => user.role },
+    { title: access.scope, cell: (user) => scopeOf(user.scope) },
+    {
+      title: words.state,
+      className: (user) => (user.disabled ? "stage-failed" : undefined),
+      cell: (user) => (user.disabled ? words.no : words.yes),
+    },
+    { title: words.signedIn, cell: (user) => <Ago at={user.signed_in} /> },
+    { title: words.created, cell: (user) => <Ago at={user.created} /> },
+    {
+      title: words.change,
+      cell: (user) => (
+        <Group gap={6} wrap="nowrap">
+          {(["change", "reset", "remove"] as const).map((what) => (
+            <ActionButton
+              key={what}
+              small
+              label={words[what]}
+              name={words[`${what}Of`](user.name)}
+              reason={forbidden(what === "remove" ? "delete" : "write", "User")}
+              onClick={() => setDoing({ what, user })}
+            />
+          ))}
+        </Group>
+      ),
+    },
+  ];
   return (
     <>
       <div className="above">
-        <ActionButton label={words.create} reason={role} onClick={() => setDoing({ what: "create" })} />
+        <ActionButton
+          label={words.create}
+          reason={forbidden("write", "User")}
+          onClick={() => setDoing({ what: "create" })}
+        />
       </div>
       <Loaded query={query} what={common.reading(words.reading)}>
         {(users) =>
           users.length === 0 ? (
             <Empty title={words.none}>{words.noneHint}</Empty>
           ) : (
-            <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-              <table className="plain">
-                <caption className="unseen">{words.table}</caption>
-                <thead>
-                  <tr>
-                    {[
-                      words.name,
-                      words.role,
-                      access.scope,
-                      words.state,
-                      words.signedIn,
-                      words.created,
-                      words.change,
-                    ].map((title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
-                <tbody>
-                  {users.map((user) => (
-                    <tr key={user.name}>
-                      <th scope="row">{user.name}</th>
-                      <td>{user.role}</td>
-                      <td>
-                        {[user.scope?.verbs?.join(", "), user.scope?.kinds?.join(", "), user.scope?.selector]
-                          .filter(Boolean)
-                          .join("; ") || access.everything}
-                      </td>
-                      <td className={user.disabled ? "stage-failed" : undefined}>
-                        {user.disabled ? words.no : words.yes}
-                      </td>
-                      <td>
-                        <Ago at={user.signed_in} />
-                      </td>
-                      <td>
-                        <Ago at={user.created} />
-                      </td>
-                      <td>
-                        <Group gap={6} wrap="nowrap">
-                          {(["change", "reset", "remove"] as const).map((what) => (
-                            <Button
-                              key={what}
-                              size="compact-xs"
-                              variant="default"
-                              aria-label={words[`${what}Of`](user.name)}
-                              onClick={() => setDoing({ what, user })}
-                            >
-                              {words[what]}
-                            </Button>
-                          ))}
-                        </Group>
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <PlainTable label={words.table} rows={users} columns={columns} id={(user) => user.name} />
           )
         }
       </Loaded>
@@ -100,63 +77,10 @@ export function Users() {
   );
 }
 
-/** A dialog that sends something, says that it does, and closes once that is done. */
-export function Sending({
-  title,
-  submit,
-  doing,
-  ready = true,
-  danger = false,
-  send,
-  close,
-  children,
-}: {
-  title: string;
-  submit: string;
-  doing: string;
-  ready?: boolean;
-  danger?: boolean;
-  send: () => Promise<unknown>;
-  close: () => void;
-  children: ReactNode;
-}) {
-  const queries = useQueryClient();
-  const sending = useMutation({
-    mutationFn: send,
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["resources"] });
-      close();
-    },
-  });
-  return (
-    <Modal opened onClose={close} title={title} size="lg" closeButtonProps={{ "aria-label": shell.close }}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          sending.mutate();
-        }}
-      >
-        <Stack gap="sm">
-          {children}
-          {sending.isError && <ErrorBox error={sending.error} />}
-          {sending.isPending && <Waiting what={doing} />}
-          <Group justify="flex-end">
-            <Button size="xs" variant="default" onClick={close}>
-              {shell.cancel}
-            </Button>
-            <Button
-              size="xs"
-              type="submit"
-              {...(danger ? { color: "red" } : {})}
-              disabled={!ready || sending.isPending}
-            >
-              {submit}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
-  );
+/** What the scope of a token or a user leaves of its role. */
+export function scopeOf(scope: Scope | null | undefined): string {
+  const parts = [scope?.verbs?.join(", "), scope?.kinds?.join(", "), scope?.selector].filter(Boolean);
+  return parts.join("; ") || access.everything;
 }
 
 /** The roles that are built in, and those that were declared. */

@@ -4,11 +4,42 @@ import { Link } from "@tanstack/react-router";
 import type { FirmwareRow } from "../../api/client";
 import { fleetQuery } from "../../api/fleet";
 import { firmwareQuery } from "../../api/more";
+import type { Row } from "../../logic/row";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
 import { Loaded } from "../../parts/Trouble";
 import { common } from "../../words/common";
 import { addresses } from "../../words/network";
 
 const words = addresses.firmware;
+
+const LEARNED: readonly PlainColumn<Row>[] = [
+  {
+    title: words.machine,
+    names: true,
+    cell: ({ name }) => (
+      <Link to="/machines/$name" params={{ name }}>
+        {name}
+      </Link>
+    ),
+  },
+  { title: words.model, cell: (row) => row.product ?? common.none },
+  { title: words.style, cell: (row) => words.styles[row.reply ?? ""] ?? row.reply },
+];
+
+const TABLE: readonly PlainColumn<FirmwareRow>[] = [
+  {
+    title: words.row,
+    names: true,
+    cell: (row) => (
+      <>
+        {row.name} {row.revision === 0 && <span className="tag">{words.shipped}</span>}
+      </>
+    ),
+  },
+  { title: words.match, className: "mono", cell: matches },
+  { title: words.replies, cell: (row) => row.spec.replies?.join(", ") ?? common.none },
+  { title: words.programs, className: "mono", cell: (row) => row.spec.programs?.join(", ") ?? common.none },
+];
 
 /** What was learned of machines' firmware, and the table that decides how each is told. */
 export function FirmwareTab() {
@@ -22,62 +53,13 @@ export function FirmwareTab() {
         {learned.length === 0 ? (
           <Text size="sm">{words.none}</Text>
         ) : (
-          <table className="plain">
-            <caption className="unseen">{words.learned}</caption>
-            <thead>
-              <tr>
-                <th scope="col">{words.machine}</th>
-                <th scope="col">{words.model}</th>
-                <th scope="col">{words.style}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {learned.map((row) => (
-                <tr key={row.name}>
-                  <th scope="row">
-                    <Link to="/machines/$name" params={{ name: row.name }}>
-                      {row.name}
-                    </Link>
-                  </th>
-                  <td>{row.product ?? common.none}</td>
-                  <td>{words.styles[row.reply ?? ""] ?? row.reply}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <PlainTable label={words.learned} rows={learned} columns={LEARNED} id={(row) => row.name} />
         )}
       </section>
       <section className="panel">
         <h2>{words.table}</h2>
         <Loaded query={table} what={common.reading(words.reading)}>
-          {(all) => (
-            <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-              <table className="plain">
-                <caption className="unseen">{words.table}</caption>
-                <thead>
-                  <tr>
-                    {[words.row, words.match, words.replies, words.programs].map((title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
-                <tbody>
-                  {all.map((row) => (
-                    <tr key={row.name}>
-                      <th scope="row">
-                        {row.name} {row.revision === 0 && <span className="tag">{words.shipped}</span>}
-                      </th>
-                      <td className="mono">{matches(row)}</td>
-                      <td>{row.spec.replies?.join(", ") ?? common.none}</td>
-                      <td className="mono">{row.spec.programs?.join(", ") ?? common.none}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )}
+          {(all) => <PlainTable label={words.table} rows={all} columns={TABLE} id={(row) => row.name} />}
         </Loaded>
       </section>
     </div>

@@ -6,6 +6,7 @@ import { client, data, type PacketExplanation, type Subnet } from "../../api/cli
 import { listQuery } from "../../api/queries";
 import { type Captured, dhcpPackets } from "../../logic/capture";
 import { Snippet } from "../../parts/Page";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
 import { ErrorBox, Waiting } from "../../parts/Trouble";
 import { addresses } from "../../words/network";
 import { network } from "../../words/pages";
@@ -166,29 +167,22 @@ function Answer({ answer }: { answer: PacketExplanation }) {
   );
 }
 
-function Fields({ view }: { view: PacketExplanation["packet"] }) {
-  return (
-    <div className="scroll" tabIndex={0} role="region" aria-label={view.kind}>
-      <table className="plain">
-        <caption className="unseen">{view.kind}</caption>
-        <thead>
-          <tr>
-            <th scope="col">{words.field}</th>
-            <th scope="col">{words.value}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {view.fields.map((field, index) => (
-            <tr key={index}>
-              <th scope="row" className="nowrap">
-                {field.code != null && <span className="dim">{field.code} </span>}
-                {field.name}
-              </th>
-              <td className="mono">{field.value}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+type View = PacketExplanation["packet"];
+
+const FIELDS: readonly PlainColumn<View["fields"][number]>[] = [
+  {
+    title: words.field,
+    names: true,
+    cell: (field) => (
+      <>
+        {field.code != null && <span className="dim">{field.code} </span>}
+        {field.name}
+      </>
+    ),
+  },
+  { title: words.value, className: "mono", cell: (field) => field.value },
+];
+
+function Fields({ view }: { view: View }) {
+  return <PlainTable label={view.kind} rows={view.fields} columns={FIELDS} id={(_, index) => index} />;
 }

@@ -2,6 +2,7 @@ import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { networkQuery } from "../../api/more";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
 import { Ago } from "../../parts/Time";
 import { Loaded } from "../../parts/Trouble";
 import { common } from "../../words/common";
@@ -14,6 +15,27 @@ interface Row {
   address: string;
   last: string;
 }
+
+const COLUMNS: readonly PlainColumn<Row>[] = [
+  { title: words.address, names: true, className: "mono", cell: (row) => row.address },
+  {
+    title: words.subnet,
+    cell: ({ subnet }) => (
+      <Link to="/network/$name" params={{ name: subnet }}>
+        {subnet}
+      </Link>
+    ),
+  },
+  { title: words.last, cell: (row) => <Ago at={row.last} /> },
+  {
+    title: words.history,
+    cell: ({ subnet }) => (
+      <Link to="/events" search={{ object: `subnet/${subnet}` }}>
+        subnet/{subnet}
+      </Link>
+    ),
+  },
+];
 
 /** Who else is on the networks: relay agents, and other DHCP servers. */
 export function Seen() {
@@ -49,39 +71,7 @@ function Sightings({ label, rows, none, hint }: { label: string; rows: readonly 
           {hint}
         </Text>
       )}
-      <table className="plain">
-        <caption className="unseen">{label}</caption>
-        <thead>
-          <tr>
-            <th scope="col">{words.address}</th>
-            <th scope="col">{words.subnet}</th>
-            <th scope="col">{words.last}</th>
-            <th scope="col">{words.history}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={`${row.subnet} ${row.address}`}>
-              <th scope="row" className="mono">
-                {row.address}
-              </th>
-              <td>
-                <Link to="/network/$name" params={{ name: row.subnet }}>
-                  {row.subnet}
-                </Link>
-              </td>
-              <td>
-                <Ago at={row.last} />
-              </td>
-              <td>
-                <Link to="/events" search={{ object: `subnet/${row.subnet}` }}>
-                  subnet/{row.subnet}
-                </Link>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <PlainTable label={label} rows={rows} columns={COLUMNS} id={(row) => `${row.subnet} ${row.address}`} />
     </>
   );
 }

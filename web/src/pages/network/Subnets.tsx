@@ -6,7 +6,8 @@ import { fleetQuery } from "../../api/fleet";
 import { leasesQuery, networkQuery } from "../../api/more";
 import { listQuery } from "../../api/queries";
 import { blocks, type Held, STATES } from "../../logic/ranges";
-import { ActionButton, useRoleReason } from "../../parts/Actions";
+import { useForbidden } from "../../api/rights";
+import { ActionButton } from "../../parts/Actions";
 import { Empty, ErrorBox, Loaded, Waiting } from "../../parts/Trouble";
 import { common } from "../../words/common";
 import { addresses as words } from "../../words/network";
@@ -22,7 +23,7 @@ export function Subnets() {
   const query = useQuery(listQuery<Subnet>("subnets"));
   const uses = useQuery(networkQuery);
   const navigate = useNavigate();
-  const role = useRoleReason("editor");
+  const forbidden = useForbidden();
   return (
     <Loaded query={query} what={common.reading(resources.reading.subnets)}>
       {(subnets) => (
@@ -30,7 +31,7 @@ export function Subnets() {
           <div className="above">
             <ActionButton
               label={resources.create.subnets}
-              reason={role}
+              reason={forbidden("write", "Subnet")}
               onClick={() => void navigate({ to: "/network/$name", params: { name: NEW } })}
             />
           </div>

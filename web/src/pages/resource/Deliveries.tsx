@@ -2,10 +2,12 @@ import { Alert, Button, Drawer, Group, SegmentedControl, Text } from "@mantine/c
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
-import { client, data, type Delivery, type WebhookStatus } from "../../api/client";
+import { type Attempt, client, data, type Delivery, type WebhookStatus } from "../../api/client";
 import { deliveriesQuery, webhookStatusQuery } from "../../api/more";
-import { ActionButton, useRoleReason } from "../../parts/Actions";
+import { useForbidden } from "../../api/rights";
+import { ActionButton } from "../../parts/Actions";
 import { ObjectLink } from "../../parts/EventList";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
 import { Ago, Moment } from "../../parts/Time";
 import { Empty, ErrorBox, Loaded, Waiting } from "../../parts/Trouble";
 import { common } from "../../words/common";
@@ -32,7 +34,7 @@ export function Deliveries({ name }: { name: string }) {
 function State({ status }: { status: WebhookStatus }) {
   const { name } = status;
   const queries = useQueryClient();
-  const role = useRoleReason("operator");
+  const forbidden = useForbidden();
   const read = () => void queries.invalidateQueries({ queryKey: ["resources", "webhooks", name] });
   const params = { params: { path: { name } } };
   const test = useMutation({ mutationFn: () => data(client.POST("/api/v1/webhooks/{name}/test", params)) });
@@ -65,11 +67,21 @@ function State({ status }: { status: WebhookStatus }) {
           )}
         </Text>
         <Group gap="xs">
-          <ActionButton label={words.test} reason={role} onClick={() => test.mutate()} />
+          <ActionButton label={words.test} reason={forbidden("deliver", "Webhook")} onClick={() => test.mutate()} />
           {status.dead > 0 && (
-            <ActionButton label={words.replayDead(status.dead)} reason={role} onClick={() => replay.mutate()} />
+            <ActionButton
+              label={words.replayDead(status.dead)}
+              reason={forbidden("deliver", "Webhook")}
+              onClick={() => replay.mutate()}
+            />
           )}
-          {status.paused != null && <ActionButton label={words.resume} reason={role} onClick={() => resume.mutate()} />}
+          {status.paused != null && (
+            <ActionButton
+              label={words.resume}
+              reason={forbidden("deliver", "Webhook")}
+              onClick={() => resume.mutate()}
+            />
+          )}
         </Group>
       </Group>
       {test.isPending && <Waiting what={words.testing} />}
@@ -98,7 +110,7 @@ function Told({ name }: { name: string }) {
   const search: { state?: string } = useSearch({ strict: false });
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const role = useRoleReason("operator");
+  const forbidden = useForbidden();
   const list = useQuery(deliveriesQuery(name, search.state));
   const [shown, setShown] = useState<Delivery>();
   const again = useMutation({
@@ -106,6 +118,59 @@ function Told({ name }: { name: string }) {
       data(client.POST("/api/v1/webhooks/{name}/deliveries/{id}/replay", { params: { path: { name, id } } })),
     onSuccess: () => void queries.invalidateQueries({ queryKey: ["resources", "webhooks", name] }),
   });
+  const columns: readonly PlainColumn<Delivery>[] = [
+    { title: words.due, cell: (one) => <Moment at={one.created} /> },
+    { title: words.event, cell: (one) => <code>{one.event}</code> },
+    { title: words.object, cell: (one) => <ObjectLink object={one.object} /> },
+    {
+      title: words.state,
+      className: "nowrap",
+      cell: (one) => (
+        <>
+          <span className={`delivery-${one.state}`}>{words.states[one.state]}</span>
+          {one.due != null && (
+            <div className="dim">
+              {words.next} <Moment at={one.due} />
+            </div>
+          )}
+        </>
+      ),
+    },
+    { title: words.tries, cell: (one) => one.tries },
+    {
+      title: words.last,
+      className: "wrap",
+      cell: (one) => words.answer(one.attempts.at(-1)?.status, one.attempts.at(-1)?.error),
+    },
+    {
+      title: words.act,
+      className: "nowrap",
+      cell: (one) => (
+        <Group gap={6} wrap="nowrap">
+          {one.attempts.length > 0 && (
+            <Button
+              size="compact-xs"
+              variant="default"
+              aria-label={words.showTries(one.event, one.object)}
+              onClick={() => setShown(one)}
+            >
+              {words.show}
+            </Button>
+          )}
+          {one.state !== "pending" && (
+            <ActionButton
+              small
+              label={words.replay}
+              name={words.replayOne(one.event, one.object)}
+              reason={forbidden("deliver", "Webhook")}
+              busy={again.isPending}
+              onClick={() => again.mutate(one.id)}
+            />
+          )}
+        </Group>
+      ),
+    },
+  ];
   return (
     <>
       <SegmentedControl
@@ -130,72 +195,7 @@ function Told({ name }: { name: string }) {
               <Empty title={words.noneLike} />
             )
           ) : (
-            <div className="scroll" tabIndex={0} role="region" aria-label={words.tabs.deliveries}>
-              <table className="plain">
-                <caption className="unseen">{words.tabs.deliveries}</caption>
-                <thead>
-                  <tr>
-                    {[words.due, words.event, words.object, words.state, words.tries, words.last, words.act].map(
-                      (title) => (
-                        <th key={title} scope="col">
-                          {title}
-                        </th>
-                      ),
-                    )}
-                  </tr>
-                </thead>
-                <tbody>
-                  {deliveries.map((one) => (
-                    <tr key={one.id}>
-                      <td>
-                        <Moment at={one.created} />
-                      </td>
-                      <td>
-                        <code>{one.event}</code>
-                      </td>
-                      <td>
-                        <ObjectLink object={one.object} />
-                      </td>
-                      <td className="nowrap">
-                        <span className={`delivery-${one.state}`}>{words.states[one.state]}</span>
-                        {one.due != null && (
-                          <div className="dim">
-                            {words.next} <Moment at={one.due} />
-                          </div>
-                        )}
-                      </td>
-                      <td>{one.tries}</td>
-                      <td className="wrap">{words.answer(one.attempts.at(-1)?.status, one.attempts.at(-1)?.error)}</td>
-                      <td className="nowrap">
-                        <Group gap={6} wrap="nowrap">
-                          {one.attempts.length > 0 && (
-                            <Button
-                              size="compact-xs"
-                              variant="default"
-                              aria-label={words.showTries(one.event, one.object)}
-                              onClick={() => setShown(one)}
-                            >
-                              {words.show}
-                            </Button>
-                          )}
-                          {one.state !== "pending" && role === undefined && (
-                            <Button
-                              size="compact-xs"
-                              variant="default"
-                              aria-label={words.replayOne(one.event, one.object)}
-                              disabled={again.isPending}
-                              onClick={() => again.mutate(one.id)}
-                            >
-                              {words.replay}
-                            </Button>
-                          )}
-                        </Group>
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <PlainTable label={words.tabs.deliveries} rows={deliveries} columns={columns} id={(one) => one.id} />
           )
         }
       </Loaded>
@@ -207,37 +207,17 @@ function Told({ name }: { name: string }) {
         title={shown === undefined ? "" : `${shown.event} ${shown.object}`}
         closeButtonProps={{ "aria-label": shell.close }}
       >
-        {shown !== undefined && <Tries delivery={shown} />}
+        {shown !== undefined && (
+          <PlainTable label={words.attempts} rows={shown.attempts} columns={TRIES} id={(one) => one.at} />
+        )}
       </Drawer>
     </>
   );
 }
 
-function Tries({ delivery }: { delivery: Delivery }) {
-  return (
-    <table className="plain">
-      <caption className="unseen">{words.attempts}</caption>
-      <thead>
-        <tr>
-          {[words.at, words.took, words.status, words.body].map((title) => (
-            <th key={title} scope="col">
-              {title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {delivery.attempts.map((one) => (
-          <tr key={one.at}>
-            <td>
-              <Moment at={one.at} />
-            </td>
-            <td className="nowrap">{one.millis} ms</td>
-            <td className="wrap">{words.answer(one.status, one.error)}</td>
-            <td className="mono wrap">{one.answer}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
+const TRIES: readonly PlainColumn<Attempt>[] = [
+  { title: words.at, cell: (one) => <Moment at={one.at} /> },
+  { title: words.took, className: "nowrap", cell: (one) => `${one.millis} ms` },
+  { title: words.status, className: "wrap", cell: (one) => words.answer(one.status, one.error) },
+  { title: words.body, className: "mono wrap", cell: (one) => one.answer },
+];

@@ -5,9 +5,31 @@ import type { Image, Profile } from "../../api/client";
 import { fleetQuery } from "../../api/fleet";
 import { listQuery } from "../../api/queries";
 import { Icon } from "../../parts/Icon";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
 import { common } from "../../words/common";
 import { resources } from "../../words/pages";
 import { images as words } from "../../words/profiles";
+
+interface File {
+  name: string;
+  url: string;
+  sha256: string;
+}
+
+const FILES: readonly PlainColumn<File>[] = [
+  { title: words.file, names: true, cell: (file) => file.name },
+  { title: words.source, className: "wrap", cell: (file) => file.url },
+  { title: words.sha256, className: "mono wrap", cell: (file) => file.sha256 },
+  {
+    title: words.checked,
+    className: "stage-active nowrap",
+    cell: () => (
+      <>
+        <Icon name="check" size={13} /> {words.verified}
+      </>
+    ),
+  },
+];
 
 /** The files of an image with their hashes, and who uses it. */
 export function ImageUse({ image }: { image: Image }) {
@@ -22,32 +44,7 @@ export function ImageUse({ image }: { image: Image }) {
   const using = rows.filter((row) => profiles.some((profile) => profile.name === row.profile));
   return (
     <>
-      <div className="scroll" tabIndex={0} role="region" aria-label={words.files}>
-        <table className="plain">
-          <caption className="unseen">{words.files}</caption>
-          <thead>
-            <tr>
-              {[words.file, words.source, words.sha256, words.checked].map((title) => (
-                <th key={title} scope="col">
-                  {title}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {files.map((file) => (
-              <tr key={file.name}>
-                <th scope="row">{file.name}</th>
-                <td className="wrap">{file.url}</td>
-                <td className="mono wrap">{file.sha256}</td>
-                <td className="stage-active nowrap">
-                  <Icon name="check" size={13} /> {words.verified}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <PlainTable label={words.files} rows={files} columns={FILES} id={(file) => file.name} />
       <Text size="sm" className="dim" my="xs">
         {words.verifiedHint}
       </Text>

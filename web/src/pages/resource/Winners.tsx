@@ -5,6 +5,7 @@ import type { GroupMachine, MachineGroup } from "../../api/client";
 import { fleetQuery } from "../../api/fleet";
 import { groupsOfMachineQuery, machinesOfGroupQuery } from "../../api/more";
 import { Icon } from "../../parts/Icon";
+import { type PlainColumn, PlainTable } from "../../parts/PlainTable";
 import { Empty, Loaded } from "../../parts/Trouble";
 import { type Column, VirtualTable } from "../../parts/VirtualTable";
 import { common } from "../../words/common";
@@ -43,51 +44,38 @@ function Groups({ machine }: { machine: string }) {
   return (
     <Loaded query={query} what={common.reading(words.reading)}>
       {(groups) =>
-        groups.length === 0 ? <Empty title={words.none}>{words.noneHint}</Empty> : <Order groups={groups} />
+        groups.length === 0 ? (
+          <Empty title={words.none}>{words.noneHint}</Empty>
+        ) : (
+          <PlainTable label={words.table} rows={groups} columns={ORDER} id={(one) => one.group} />
+        )
       }
     </Loaded>
   );
 }
 
-function Order({ groups }: { groups: readonly MachineGroup[] }) {
-  return (
-    <div className="scroll" tabIndex={0} role="region" aria-label={words.table}>
-      <table className="plain">
-        <caption className="unseen">{words.table}</caption>
-        <thead>
-          <tr>
-            {[words.group, words.winner, words.profile, words.priority, words.because].map((title) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {groups.map((one) => (
-            <tr key={one.group}>
-              <th scope="row">
-                <Link to="/groups/$name" params={{ name: one.group }}>
-                  {one.group}
-                </Link>
-              </th>
-              <td>
-                <Counts wins={one.wins} />
-              </td>
-              <td>
-                <Link to="/profiles/$name" params={{ name: one.profile }}>
-                  {one.profile}
-                </Link>
-              </td>
-              <td>{one.priority}</td>
-              <td>{one.because}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
+const ORDER: readonly PlainColumn<MachineGroup>[] = [
+  {
+    title: words.group,
+    names: true,
+    cell: (one) => (
+      <Link to="/groups/$name" params={{ name: one.group }}>
+        {one.group}
+      </Link>
+    ),
+  },
+  { title: words.winner, cell: (one) => <Counts wins={one.wins} /> },
+  {
+    title: words.profile,
+    cell: (one) => (
+      <Link to="/profiles/$name" params={{ name: one.profile }}>
+        {one.profile}
+      </Link>
+    ),
+  },
+  { title: words.priority, cell: (one) => one.priority },
+  { title: words.because, cell: (one) => one.because },
+];
 
 function Counts({ wins }: { wins: boolean }) {
   return wins ? (
