@@ -26,8 +26,9 @@ const BMC: &str = "52:54:00:00:00:21";
 
 fn with_bmc(name: &str, mac: &str) -> serde_json::Value {
     let mut machine = machine(name, mac);
+    let password = json!({"env": "PILOTLIGHT_SECRET_NOTHING"});
     machine["spec"]["bmc"] =
-        json!({"type": "redfish", "address": "192.0.2.1", "username": "a", "password": {"env": "NOTHING"}});
+        json!({"type": "redfish", "address": "192.0.2.1", "username": "a", "password": password});
     machine
 }
 

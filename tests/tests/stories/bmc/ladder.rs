@@ -1,5 +1,7 @@
 //! Machines that are to boot and do not: what is tried with them, step by step, and that they are held in the end, with the right reason.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use pilotlight_tests::bmc::{Fault, Make, Redfish};
 use pilotlight_tests::daemon::Builder;
@@ -8,6 +10,9 @@ use serde_json::json;
 
 use super::{SOON, declare, events, switched};
 use crate::rig::{Plan, Rig, skipped, small_site};
+
+/// How long the whole ladder may take: a BMC that was not told before the kill is told again half a minute later.
+const END: Duration = Duration::from_secs(300);
 
 /// A daemon that waits for nobody, with `n1` armed, and its BMC.
 async fn armed(change: impl FnOnce(Builder) -> Builder) -> Result<(Redfish, Rig)> {
@@ -53,7 +58,7 @@ async fn a_machine_that_never_boots_goes_up_the_ladder_through_kills_and_is_held
     }
     let (bmc, mut rig) = armed(|builder| builder).await?;
     // Nobody asked it to boot yet: it is left alone.
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(tried(&rig.admin.machine("n1").await?), []);
     switched(&rig, json!({"action": "on", "boot": "pxe"})).await?;
 
@@ -65,7 +70,7 @@ async fn a_machine_that_never_boots_goes_up_the_ladder_through_kills_and_is_held
         rig.daemon.restart().await?;
         rig.admin = rig.daemon.client()?;
     }
-    let machine = rig.admin.wait_until("n1", "held", SOON, is_held).await?;
+    let machine = rig.admin.wait_until("n1", "held", END, is_held).await?;
     assert_eq!(tried(&machine), [Restart, Restart, Cycle, BmcReset, Cycle, Http]);
     assert!(machine.ladder.as_ref().is_some_and(|ladder| ladder.ended.is_some()));
     let hold = machine.hold.as_ref().context("a hold")?;
@@ -83,7 +88,8 @@ async fn a_machine_that_never_boots_goes_up_the_ladder_through_kills_and_is_held
     );
 
     // Nothing was done twice. Of a reset in whose middle the daemon was killed nobody knows, so it is not sent again.
-    let (resets, boots) = (bmc.state().resets.clone(), bmc.state().boots.clone());
+    let resets = bmc.state().resets.clone();
+    let boots = bmc.state().boots.clone();
     let count = |kind: &str| resets.iter().filter(|one| *one == kind).count();
     assert!((1..=2).contains(&count("ForceRestart")), "{resets:?}");
     assert_eq!((count("ForceOff"), count("On"), count("Manager")), (3, 4, 1), "{resets:?}");
@@ -132,7 +138,7 @@ async fn a_site_that_wants_no_ladder_has_none() -> Result<()> {
     }
     let (bmc, rig) = armed(|builder| builder.set("ladder.enabled", false)).await?;
     switched(&rig, json!({"action": "on", "boot": "pxe"})).await?;
-    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
     let machine = rig.admin.machine("n1").await?;
     assert_eq!((tried(&machine), machine.hold), (Vec::new(), None));
     assert_eq!(bmc.state().resets, ["On"]);
