@@ -14,6 +14,7 @@ const PAGES: Record<string, string> = {
   "machine-gets": "/machines/n1?tab=gets",
   "machine-timeline": "/machines/n1?tab=timeline",
   "machine-source": "/machines/n1?tab=source",
+  inbox: "/inbox",
   boots: "/boots",
   "boots-ended": "/boots?show=ended",
   profiles: "/profiles",
