@@ -28,6 +28,7 @@ const PAGES: Record<string, string> = {
   "machine-new-timeline": "/machines/n60?tab=timeline",
   "machine-new-console": "/machines/n60?tab=console",
   "machine-unknown": "/machines/nobody",
+  inbox: "/inbox",
   boots: "/boots",
   "boots-ended": "/boots?show=ended",
   profiles: "/profiles",

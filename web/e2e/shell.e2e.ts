@@ -93,6 +93,7 @@ const PAGES = [
   "/machines/n1?tab=gets",
   "/machines/n1?tab=console",
   "/machines/n1?tab=source",
+  "/inbox",
   "/boots",
   "/boots?show=ended",
   "/profiles",

@@ -37,6 +37,12 @@ export const machine = createRoute({
   validateSearch: texts("tab", "boot", "part", "kind", "source", "at", "by", "act"),
   component: lazyRouteComponent(() => import("./pages/Machine"), "MachinePage"),
 });
+const inbox = createRoute({
+  getParentRoute: parent,
+  path: "/inbox",
+  validateSearch: texts("state"),
+  component: lazyRouteComponent(() => import("./pages/Inbox"), "InboxPage"),
+});
 export const boots = createRoute({
   getParentRoute: parent,
   path: "/boots",
@@ -109,6 +115,7 @@ export const router = createRouter({
     overview,
     machines,
     machine,
+    inbox,
     boots,
     ...lists,
     network,

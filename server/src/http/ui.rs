@@ -32,8 +32,8 @@ const BUILT: &[Asset] = include!(concat!(env!("OUT_DIR"), "/ui.rs"));
 
 /// The first part of each page's path. web/src/routes.tsx has the same; web/src/routes.test.ts compares them.
 const PAGES: &[&str] = &[
-    "access", "audit", "boots", "events", "groups", "images", "machines", "network", "profiles", "start",
-    "system", "webhooks",
+    "access", "audit", "boots", "events", "groups", "images", "inbox", "machines", "network", "profiles",
+    "start", "system", "webhooks",
 ];
 
 /// What web/index.html has where the nonce of a response goes.

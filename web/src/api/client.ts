@@ -48,6 +48,9 @@ export type Operation = Schemas["Operation"];
 export type Daemon = Schemas["Daemon"];
 export type Task = Schemas["Task"];
 export type Findings = Schemas["Findings"];
+export type Inbox = Schemas["Inbox"];
+export type InboxRow = Schemas["InboxRow"];
+export type InboxState = Schemas["InboxState"];
 export type FirmwareRow = Schemas["Firmware"];
 /** A document as `plan` and `apply` take it. */
 export interface Document {

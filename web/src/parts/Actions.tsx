@@ -99,10 +99,16 @@ export function ActionMenu({
   );
 }
 
+/** Why machines are put on hold, and for how long: until somebody releases them, if that is empty. */
+interface Why {
+  reason: string;
+  lasts: string;
+}
+
 async function ask(
   action: MachineAction,
   names: readonly string[],
-  reason: string,
+  { reason, lasts }: Why,
   dryRun: boolean,
 ): Promise<MachinesAnswer> {
   const items: MachinesAnswer["items"] = [];
@@ -111,7 +117,7 @@ async function ask(
       action,
       names: names.slice(from, from + MOST),
       dry_run: dryRun,
-      ...(action === "hold" ? { reason } : {}),
+      ...(action === "hold" ? { reason, ...(lasts === "" ? {} : { for: lasts }) } : {}),
     };
     items.push(...(await data(client.POST("/api/v1/machines/actions", { body }))).items);
   }
@@ -130,16 +136,17 @@ export function ActionDialog({
 }) {
   const queries = useQueryClient();
   const [reason, setReason] = useState("");
+  const [lasts, setLasts] = useState("");
   const [typed, setTyped] = useState("");
   const words = machines.dialog;
   const preview = useQuery({
     queryKey: ["preview", action, names],
     gcTime: 0,
     staleTime: Infinity,
-    queryFn: () => ask(action, names, "?", true),
+    queryFn: () => ask(action, names, { reason: "?", lasts: "" }, true),
   });
   const act = useMutation({
-    mutationFn: () => ask(action, names, reason, false),
+    mutationFn: () => ask(action, names, { reason, lasts: lasts.trim() }, false),
     onSuccess: () => void refresh(queries, new Set(names)),
   });
   const good = preview.data?.items.filter((item) => item.done).length ?? 0;
@@ -179,6 +186,15 @@ export function ActionDialog({
                   required
                   maxLength={500}
                   data-autofocus
+                />
+              )}
+              {action === "hold" && (
+                <TextInput
+                  label={words.lasts}
+                  description={words.lastsHint}
+                  value={lasts}
+                  onChange={(event) => setLasts(event.currentTarget.value)}
+                  maxLength={20}
                 />
               )}
               {isDangerous(action) && good > 1 && (

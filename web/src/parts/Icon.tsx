@@ -2,6 +2,7 @@
 const PATHS = {
   overview: "M3 3h8v8H3zM13 3h8v5h-8zM13 10h8v11h-8zM3 13h8v8H3z",
   machines: "M3 4h18v6H3zM3 14h18v6H3zM7 7h.01M7 17h.01M11 7h6M11 17h6",
+  inbox: "M3 13h5l2 3h4l2-3h5M3 13l3-9h12l3 9v7H3z",
   boots: "M12 3v9M7.5 5.5a8 8 0 1 0 9 0",
   profiles: "M6 3h9l4 4v14H6zM14 3v5h5M9 13h7M9 17h5",
   groups: "M4 6h16M4 12h10M4 18h6M18 12v8M14 16h8",

@@ -10,6 +10,7 @@ export interface PageLink {
 export const PAGES: readonly PageLink[] = [
   { name: "overview", to: "/", section: "fleet" },
   { name: "machines", to: "/machines", section: "fleet" },
+  { name: "inbox", to: "/inbox", section: "fleet" },
   { name: "boots", to: "/boots", section: "fleet" },
   { name: "profiles", to: "/profiles", section: "declared" },
   { name: "groups", to: "/groups", section: "declared" },

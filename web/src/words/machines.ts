@@ -72,6 +72,8 @@ export const machines = {
     nothing: "Nothing would be changed.",
     reason: "Why",
     reasonHint: "Everybody who looks at the machine sees it.",
+    lasts: "For how long",
+    lastsHint: "Such as 30m, 2h or 3d; until somebody releases it, if nothing is said.",
     type: (n: number) => `Type ${n} to go on`,
     doing: "Doing it",
     done: (n: number) => `${common.machines(n)} changed.`,

@@ -5,6 +5,7 @@ export const shell = {
   pages: {
     overview: "Overview",
     machines: "Machines",
+    inbox: "Inbox",
     boots: "Boots",
     profiles: "Profiles",
     groups: "Groups",
