@@ -147,6 +147,15 @@ test("script in what people write is text, wherever it is shown", async () => {
   const bad = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>";
   const long = "x".repeat(300);
   rig.cli("machine", "hold", "n7", "--reason", `${bad} ${long}`);
+  const role = { spec: { description: `${bad} ${long}`, rules: [{ verbs: ["get"], kinds: ["Machine"] }] } };
+  expect((await rig.ask("PUT", "/api/v1/roles/odd", JSON.stringify(role))).status).toBeLessThan(300);
+  const group = {
+    kind: "Group",
+    name: "odd",
+    spec: { match: { labels: { odd: "yes" } }, profile: "worker", variables: { said: `${bad} ${long}` } },
+  };
+  const why = encodeURIComponent(`${bad} ${long}`);
+  expect((await rig.ask("POST", `/api/v1/apply?message=${why}`, JSON.stringify([group]))).status).toBeLessThan(300);
   const page = await open("/");
   await page.getByText(bad).first().waitFor();
   for (const path of [
@@ -157,6 +166,12 @@ test("script in what people write is text, wherever it is shown", async () => {
     `/machines?find=${encodeURIComponent(bad)}`,
     `/machines?selector=${encodeURIComponent(bad)}`,
     `/boots?find=${encodeURIComponent(bad)}`,
+    "/access?tab=roles",
+    "/groups/odd",
+    "/groups/odd?tab=revisions",
+    "/audit",
+    `/audit?find=${encodeURIComponent(bad)}`,
+    "/system?tab=operations",
   ]) {
     await page.goto(ORIGIN + path);
     await page.getByRole("heading", { level: 1 }).waitFor();
@@ -167,7 +182,22 @@ test("script in what people write is text, wherever it is shown", async () => {
     const wider = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
     expect(wider, path).toBeLessThanOrEqual(0);
   }
+  await page.goto(`${ORIGIN}/access?tab=roles`);
+  await page.getByText(bad).first().waitFor();
+  await page.goto(`${ORIGIN}/groups/odd?tab=revisions`);
+  await page.getByText(bad).first().waitFor();
+  // On a phone too.
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const path of ["/", "/machines/n7", "/access?tab=roles", "/groups/odd?tab=revisions", "/events"]) {
+    await page.goto(ORIGIN + path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.waitForTimeout(500);
+    const wider = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+    expect(wider, path).toBeLessThanOrEqual(0);
+  }
   rig.cli("machine", "release", "n7");
+  rig.cli("delete", "groups", "odd");
+  rig.cli("delete", "roles", "odd");
 });
 
 test("an API of another version says so", async () => {
