@@ -37,7 +37,7 @@ impl ByteSize {
 impl fmt::Display for ByteSize {
     /// Exactly, in the largest unit that divides it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = UNITS.into_iter().find(|(_, bytes)| self.0 > 0 && self.0 % bytes == 0);
+        let found = UNITS.into_iter().find(|(_, bytes)| self.0 > 0 && self.0.is_multiple_of(*bytes));
         let (unit, bytes) = found.unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / bytes)
     }

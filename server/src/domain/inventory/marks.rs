@@ -104,19 +104,16 @@ impl<T: Ord + Clone> Marks<T> {
     }
 
     fn remove(&mut self, mark: &Mark, whose: &T) {
-        match self.whose.get_mut(mark) {
-            None => {}
-            Some(Few::One(one)) => {
-                if one == whose {
-                    self.whose.remove(mark);
-                }
-            }
+        let is_last = match self.whose.get_mut(mark) {
+            None => false,
+            Some(Few::One(one)) => one == whose,
             Some(Few::More(all)) => {
                 all.remove(whose);
-                if all.is_empty() {
-                    self.whose.remove(mark);
-                }
+                all.is_empty()
             }
+        };
+        if is_last {
+            self.whose.remove(mark);
         }
     }
 

@@ -141,7 +141,8 @@ fn what_a_restart_cannot_mend_and_who_is_held_is_left_alone() {
     assert_eq!(asked(&machine, Some(&boot), 100, &rules), Next::Nothing);
     boot.diagnosis = None;
     assert_eq!(asked(&machine, Some(&boot), 100 + 24 * 3600, &rules), Next::Nothing, "they are at it by now");
-    let hold = pilotlight_types::api::Hold { reason: "cable".into(), by: "alice".into(), since: at(0), until: None };
+    let hold =
+        pilotlight_types::api::Hold { reason: "cable".into(), by: "alice".into(), since: at(0), until: None };
     machine.hold = Some(hold);
     assert_eq!(asked(&machine, Some(&boot), 100, &rules), Next::Nothing);
     machine.hold = None;
