@@ -161,6 +161,9 @@ fn fill<'n>(converter: &mut Converter<'n>, node: &'n Node, path: &str, found: &m
     }
 }
 
+/// No text with gzip is shorter: header and trailer are 18 bytes, the least data 2, and base64 makes 28 letters of them.
+const SHORTEST_PACKED: usize = ";base64,".len() + 28 + "gzip".len();
+
 /// The URL, and the compression to be said with it. An empty one is said too, so that none is inherited when configs are
 /// merged; of what is compressed already nothing is said.
 pub(super) fn data_url(contents: &[u8], compressed: bool) -> (String, Option<&'static str>) {
@@ -170,7 +173,10 @@ pub(super) fn data_url(contents: &[u8], compressed: bool) -> (String, Option<&'s
         best = base64;
     }
     let mut compression = (!compressed).then_some("");
-    if !compressed && let Some(packed) = gzip(contents) {
+    if !compressed
+        && best.len() > SHORTEST_PACKED
+        && let Some(packed) = gzip(contents)
+    {
         let packed = format!(";base64,{}", STANDARD.encode(packed));
         // The word `gzip` takes room as well.
         if packed.len() + "gzip".len() < best.len() {
