@@ -14,6 +14,7 @@ mod export;
 mod get;
 mod inbox;
 mod login;
+mod machine_commands;
 mod network;
 mod operation;
 mod password;
@@ -31,12 +32,9 @@ mod user;
 mod webhook;
 
 use self::access_commands::{AuditCommand, AuthCommand, TokenCommand, UserCommand, WebhookCommand};
+use self::machine_commands::{BootCommand, MachineCommand};
 use crate::{config::Overrides, errors};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pilotlight_types::{
-    api::{BootDevice, PowerAction},
-    resource::Duration,
-};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Turns racks of bare machines into running CoreOS hosts and Kubernetes nodes
@@ -357,89 +355,6 @@ struct DeleteArgs {
     allow_machines: Option<usize>,
     #[command(flatten)]
     server: Server,
-}
-
-#[derive(Debug, Subcommand)]
-enum MachineCommand {
-    /// Take in a machine that nobody declared; it is not wiped
-    Accept {
-        #[command(flatten)]
-        machine: MachineArgs,
-        /// What it is called from now on
-        #[arg(long = "as", value_name = "NAME", conflicts_with_all = ["selector", "dry_run"])]
-        name_as: Option<String>,
-        /// Labels that it gets, such as role=worker,zone=a
-        #[arg(long, value_name = "LABELS", conflicts_with_all = ["selector", "dry_run"])]
-        labels: Option<String>,
-    },
-    /// Arm a machine: its next boot gets the newest revision of its profile
-    Provision(MachineArgs),
-    /// Lock a machine: when it boots, it waits
-    Hold {
-        #[command(flatten)]
-        machine: MachineArgs,
-        /// Why
-        #[arg(long)]
-        reason: String,
-        /// End it by itself after so long, such as 30m, 2h, 3d
-        #[arg(long = "for", value_name = "TIME")]
-        lasts: Option<Duration>,
-    },
-    /// Unlock a machine
-    Release(MachineArgs),
-    /// Take a machine out of service: it gets no answer any more
-    Retire(MachineArgs),
-    /// Switch a machine by its BMC: on, off, soft (its system shuts down), cycle (off and on), reset
-    Power {
-        /// What
-        #[arg(value_parser = power::action)]
-        action: PowerAction,
-        #[command(flatten)]
-        machine: MachineArgs,
-        /// What it boots from then, once: pxe, http, disk
-        #[arg(long, value_name = "DEVICE", value_parser = power::device)]
-        boot: Option<BootDevice>,
-        /// Wait until it is done, or has failed
-        #[arg(long)]
-        wait: bool,
-    },
-    /// Ask a machine's BMC how it does: power, sensors, what failed lately
-    Bmc {
-        /// The machine
-        name: String,
-        /// Its event log instead, newest last
-        #[arg(long)]
-        log: bool,
-        /// How to print
-        #[arg(short, long, value_enum, default_value_t = Output::Table)]
-        output: Output,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Light the lamp by which one finds a machine in its rack
-    Identify {
-        /// The machine
-        name: String,
-        /// Put it out
-        #[arg(long)]
-        off: bool,
-        #[command(flatten)]
-        server: Server,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum BootCommand {
-    /// Show what a machine said while it booted (syslog.listen)
-    Log {
-        /// The boot's id; or a machine, whose newest boot is meant
-        boot: String,
-        /// How to print
-        #[arg(short, long, value_enum, default_value_t = Output::Table)]
-        output: Output,
-        #[command(flatten)]
-        server: Server,
-    },
 }
 
 #[derive(Debug, Args)]
